@@ -1,0 +1,350 @@
+"""Leaves, envelopes and actions: their bytes, their class and their EIP-712 digest.
+
+Every multi-byte integer in a leaf is big-endian. A leaf is one of
+
+====  ===========  =================================================================
+kind  name         bytes after the kind byte
+====  ===========  =================================================================
+1     block mark   number u64 | time u64 (ms)                         opens a block
+2     envelope     version u8 | account u32 | key u32 | nonce u64 | expires_after u64 |
+                   action u8 | items u8 | size u16 | body[size] | r 32 | s 32 | v u8
+3     price        feed u32 | provider u32 | price u64 | time u64 | r 32 | s 32 | v u8
+4     inbox mark   end u64: inbox messages below this index may be consumed
+====  ===========  =================================================================
+
+A leaf that does not decode is a no-op. ``docs/spec/envelopes.md`` says the same in prose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from .enums import TIF_POST_ONLY
+from .hashing import keccak
+from .limits import MAX_ITEMS, MAX_LEAF_BYTES
+
+LEAF_BLOCK: Final = 1
+LEAF_ENVELOPE: Final = 2
+LEAF_PRICE: Final = 3
+LEAF_INBOX: Final = 4
+
+ENVELOPE_VERSION: Final = 1
+ENVELOPE_HEADER: Final = 30  # kind .. size
+SIGNATURE_BYTES: Final = 65
+BLOCK_MARK_BYTES: Final = 17
+INBOX_MARK_BYTES: Final = 9
+PRICE_BYTES: Final = 25 + SIGNATURE_BYTES
+
+# byte offsets inside an envelope
+AT_VERSION: Final = 1
+AT_ACCOUNT: Final = 2
+AT_KEY: Final = 6
+AT_NONCE: Final = 10
+AT_EXPIRES: Final = 18
+AT_ACTION: Final = 26
+AT_ITEMS: Final = 27
+AT_SIZE: Final = 28
+AT_BODY: Final = 30
+
+# actions; gaps are reserved for later engines
+PLACE: Final = 1
+AMEND: Final = 2
+CANCEL: Final = 3
+CANCEL_ALL: Final = 4  # reserved
+MASS_QUOTE: Final = 5  # reserved
+DEAD_MAN: Final = 6  # reserved
+PLACE_PLAN: Final = 7  # reserved
+SPLIT: Final = 8  # reserved
+MERGE: Final = 9  # reserved
+TRANSFER: Final = 10
+WITHDRAW: Final = 11
+APPROVE_KEY: Final = 12
+REVOKE_KEY: Final = 13
+CREATE_ACCOUNT: Final = 14
+NOOP: Final = 15
+ALLOWANCE: Final = 16  # reserved
+LEVERAGE: Final = 17  # reserved
+ADJUST_MARGIN: Final = 18  # reserved
+APPROVE_INTERFACE: Final = 19  # reserved
+CHECK: Final = 20  # reserved
+FAUCET: Final = 21  # reserved
+
+# body layouts: (name, solidity type, bytes)
+Layout = tuple[tuple[str, str, int], ...]
+
+PLACE_ITEM: Final[Layout] = (
+    ("market", "uint32", 4),
+    ("price", "uint32", 4),
+    ("lots", "uint64", 8),
+    ("side", "uint8", 1),
+    ("tif", "uint8", 1),
+    ("stp", "uint8", 1),
+    ("flags", "uint8", 1),
+    ("expires", "uint64", 8),
+    ("client_id", "bytes16", 16),
+    ("interface", "uint32", 4),
+    ("interface_fee", "uint32", 4),
+)
+AMEND_SHRINK: Final = 0  # keeps the priority: same price, not more lots
+AMEND_POST_ONLY: Final = 1  # re-places the order; refused if it would take
+AMEND_TAKE: Final = 2  # re-places the order, which may take and so waits
+AMEND_ITEM: Final[Layout] = (
+    ("order", "uint64", 8),
+    ("client_id", "bytes16", 16),
+    ("price", "uint32", 4),
+    ("lots", "uint64", 8),  # total size including what is filled already
+    ("mode", "uint8", 1),
+)
+CANCEL_ITEM: Final[Layout] = (
+    ("order", "uint64", 8),
+    ("client_id", "bytes16", 16),
+)
+TRANSFER_BODY: Final[Layout] = (
+    ("toAccount", "uint32", 4),
+    ("asset", "uint32", 4),
+    ("amount", "uint64", 8),
+)
+WITHDRAW_BODY: Final[Layout] = (("asset", "uint32", 4), ("amount", "uint64", 8))
+APPROVE_KEY_BODY: Final[Layout] = (
+    ("agent", "address", 20),
+    ("onlyAccount", "uint32", 4),
+    ("onlyVenue", "uint32", 4),
+    ("scope", "uint8", 1),
+    ("expires", "uint64", 8),
+    ("maxNotional", "uint64", 8),
+    ("name", "bytes8", 8),
+)
+REVOKE_KEY_BODY: Final[Layout] = (("revokedKey", "uint32", 4), ("generation", "uint32", 4))
+EMPTY_BODY: Final[Layout] = ()
+
+
+def layout_bytes(layout: Layout) -> int:
+    """Size of one packed item or body, bytes."""
+    return sum(width for _, _, width in layout)
+
+
+PLACE_BYTES: Final = layout_bytes(PLACE_ITEM)
+AMEND_BYTES: Final = layout_bytes(AMEND_ITEM)
+CANCEL_BYTES: Final = layout_bytes(CANCEL_ITEM)
+
+# actions signed as `Trade(...)` over their packed items: agents sign them, no wallet shows them
+ITEM_LAYOUTS: Final[dict[int, Layout]] = {
+    PLACE: PLACE_ITEM,
+    AMEND: AMEND_ITEM,
+    CANCEL: CANCEL_ITEM,
+}
+# actions signed as typed data that a wallet shows readably: (EIP-712 name, body)
+TYPED_ACTIONS: Final[dict[int, tuple[str, Layout]]] = {
+    TRANSFER: ("Transfer", TRANSFER_BODY),
+    WITHDRAW: ("Withdraw", WITHDRAW_BODY),
+    APPROVE_KEY: ("ApproveKey", APPROVE_KEY_BODY),
+    REVOKE_KEY: ("RevokeKey", REVOKE_KEY_BODY),
+    CREATE_ACCOUNT: ("CreateAccount", EMPTY_BODY),
+    NOOP: ("Noop", EMPTY_BODY),
+}
+ACTIONS: Final = tuple(sorted((*ITEM_LAYOUTS, *TYPED_ACTIONS)))
+
+_PREFIX = "uint32 account,uint32 key,uint64 nonce,uint64 expiresAfter"
+TRADE_TYPE: Final = f"Trade({_PREFIX},uint8 action,bytes items)"
+DOMAIN_TYPE: Final = (
+    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+)
+DOMAIN_NAME: Final = "TradeZone"
+DOMAIN_VERSION: Final = "1"
+
+
+def typed_signature(action: int) -> str:
+    """Return the EIP-712 type string of a typed action (KeyError for a trade action)."""
+    name, layout = TYPED_ACTIONS[action]
+    fields = "".join(f",{kind} {label}" for label, kind, _ in layout)
+    return f"{name}({_PREFIX}{fields})"
+
+
+def domain_separator(chain_id: int, contract: bytes) -> bytes:
+    """EIP-712 domain separator.
+
+    Parameters
+    ----------
+    chain_id : int
+        chain id of the L1
+    contract : bytes
+        20-byte address of the StateChain contract
+    """
+    if len(contract) != 20:
+        raise ValueError(f"contract is {len(contract)} bytes, expected 20")
+    return keccak(
+        keccak(DOMAIN_TYPE.encode())
+        + keccak(DOMAIN_NAME.encode())
+        + keccak(DOMAIN_VERSION.encode())
+        + chain_id.to_bytes(32, "big")
+        + contract.rjust(32, b"\0")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An action before or after signing.
+
+    ``body`` is the packed items (PLACE, AMEND, CANCEL) or the packed typed body; ``signature`` is
+    r | s | v (v is 27 or 28), empty while unsigned. Times are ms.
+    """
+
+    account: int
+    key: int
+    nonce: int
+    expires_after: int
+    action: int
+    body: bytes
+    signature: bytes = b""
+
+    @property
+    def items(self) -> int:
+        """Number of items in the body (1 for typed actions)."""
+        layout = ITEM_LAYOUTS.get(self.action)
+        return len(self.body) // layout_bytes(layout) if layout else 1
+
+    def struct_hash(self) -> bytes:
+        """EIP-712 hashStruct of the action."""
+        prefix = b"".join(
+            value.to_bytes(32, "big")
+            for value in (self.account, self.key, self.nonce, self.expires_after)
+        )
+        if self.action in ITEM_LAYOUTS:
+            return keccak(
+                keccak(TRADE_TYPE.encode())
+                + prefix
+                + self.action.to_bytes(32, "big")
+                + keccak(self.body)
+            )
+        _, layout = TYPED_ACTIONS[self.action]
+        words, at = [], 0
+        for _, kind, width in layout:
+            raw = self.body[at : at + width]
+            at += width
+            words.append(raw.ljust(32, b"\0") if kind.startswith("bytes") else raw.rjust(32, b"\0"))
+        return keccak(keccak(typed_signature(self.action).encode()) + prefix + b"".join(words))
+
+    def digest(self, separator: bytes) -> bytes:
+        """What the key signs: keccak(0x1901 | domain separator | struct hash)."""
+        return keccak(b"\x19\x01" + separator + self.struct_hash())
+
+    def to_leaf(self) -> bytes:
+        """Return the leaf bytes. ValueError if a part has the wrong size."""
+        if len(self.signature) != SIGNATURE_BYTES:
+            raise ValueError(f"signature is {len(self.signature)} bytes, expected 65: sign it first")
+        leaf = (
+            bytes([LEAF_ENVELOPE, ENVELOPE_VERSION])
+            + self.account.to_bytes(4, "big")
+            + self.key.to_bytes(4, "big")
+            + self.nonce.to_bytes(8, "big")
+            + self.expires_after.to_bytes(8, "big")
+            + bytes([self.action, self.items])
+            + len(self.body).to_bytes(2, "big")
+            + self.body
+            + self.signature
+        )
+        if len(leaf) > MAX_LEAF_BYTES:
+            raise ValueError(f"leaf is {len(leaf)} bytes, at most {MAX_LEAF_BYTES} are allowed")
+        return leaf
+
+    @classmethod
+    def from_leaf(cls, leaf: bytes) -> Envelope | None:
+        """Decode a leaf, or return None if it is not a well-formed envelope.
+
+        Well-formed: kind and version right, a known action, size and items agree with the layout,
+        1 to 30 items, and exactly the signature after the body. Nothing else is looked at.
+        """
+        if len(leaf) < ENVELOPE_HEADER + SIGNATURE_BYTES or len(leaf) > MAX_LEAF_BYTES:
+            return None
+        if leaf[0] != LEAF_ENVELOPE or leaf[AT_VERSION] != ENVELOPE_VERSION:
+            return None
+        action, items = leaf[AT_ACTION], leaf[AT_ITEMS]
+        size = int.from_bytes(leaf[AT_SIZE:AT_BODY], "big")
+        if len(leaf) != ENVELOPE_HEADER + size + SIGNATURE_BYTES:
+            return None
+        if action in ITEM_LAYOUTS:
+            if not 1 <= items <= MAX_ITEMS or size != items * layout_bytes(ITEM_LAYOUTS[action]):
+                return None
+        elif action in TYPED_ACTIONS:
+            if items != 1 or size != layout_bytes(TYPED_ACTIONS[action][1]):
+                return None
+        else:
+            return None
+        return cls(
+            account=int.from_bytes(leaf[AT_ACCOUNT:AT_KEY], "big"),
+            key=int.from_bytes(leaf[AT_KEY:AT_NONCE], "big"),
+            nonce=int.from_bytes(leaf[AT_NONCE:AT_EXPIRES], "big"),
+            expires_after=int.from_bytes(leaf[AT_EXPIRES:AT_ACTION], "big"),
+            action=action,
+            body=leaf[AT_BODY : AT_BODY + size],
+            signature=leaf[AT_BODY + size :],
+        )
+
+
+def pack(layout: Layout, values: dict[str, int | bytes]) -> bytes:
+    """Pack one item or body. KeyError for a missing field, OverflowError for one out of range."""
+    parts = []
+    for name, kind, width in layout:
+        value = values[name]
+        if isinstance(value, int):
+            parts.append(value.to_bytes(width, "big"))
+        elif len(value) == width:
+            parts.append(value)
+        else:
+            raise ValueError(f"{name} is {len(value)} bytes, expected {width} ({kind})")
+    return b"".join(parts)
+
+
+def unpack(layout: Layout, data: bytes) -> dict[str, int | bytes]:
+    """Unpack one item or body; bytes and addresses stay bytes, all else becomes int."""
+    values: dict[str, int | bytes] = {}
+    at = 0
+    for name, kind, width in layout:
+        raw = data[at : at + width]
+        at += width
+        values[name] = int.from_bytes(raw, "big") if kind.startswith("uint") else raw
+    return values
+
+
+def unpack_items(envelope: Envelope) -> list[dict[str, int | bytes]]:
+    """Unpack all items of a PLACE, AMEND or CANCEL envelope."""
+    layout = ITEM_LAYOUTS[envelope.action]
+    size = layout_bytes(layout)
+    return [unpack(layout, envelope.body[i : i + size]) for i in range(0, len(envelope.body), size)]
+
+
+CLASS_PRICES: Final = 0  # inbox marks and prices
+CLASS_CANCEL: Final = 1  # cancels, shrinks and everything that cannot touch a book
+CLASS_POST: Final = 2  # can rest, cannot take
+CLASS_TAKE: Final = 3  # can take
+
+
+def leaf_class(leaf: bytes) -> int:
+    """Execution class of a leaf, read from its bytes alone.
+
+    A malformed leaf has class 0: it is a no-op wherever it stands. An envelope with several items has
+    the class of its slowest one.
+    """
+    envelope = Envelope.from_leaf(leaf)
+    if envelope is None:
+        return CLASS_PRICES
+    if envelope.action == PLACE:
+        post_only = all(item["tif"] == TIF_POST_ONLY for item in unpack_items(envelope))
+        return CLASS_POST if post_only else CLASS_TAKE
+    if envelope.action == AMEND:
+        modes = [item["mode"] for item in unpack_items(envelope)]
+        if all(mode == AMEND_SHRINK for mode in modes):
+            return CLASS_CANCEL
+        return CLASS_POST if all(m in (AMEND_SHRINK, AMEND_POST_ONLY) for m in modes) else CLASS_TAKE
+    return CLASS_CANCEL
+
+
+def block_mark(number: int, time: int) -> bytes:
+    """Leaf that opens block ``number`` at ``time`` (ms)."""
+    return bytes([LEAF_BLOCK]) + number.to_bytes(8, "big") + time.to_bytes(8, "big")
+
+
+def inbox_mark(end: int) -> bytes:
+    """Leaf that lets inbox messages below index ``end`` be consumed."""
+    return bytes([LEAF_INBOX]) + end.to_bytes(8, "big")

@@ -1,0 +1,61 @@
+"""Every bound of the protocol, with the reason for each.
+
+The bounds make all arithmetic provably fit: an unsigned field of N bits stays below 2^(N-1), so jitted
+code uses signed 64-bit integers only, and every product that may pass 2^63 goes through a 128-bit
+``mul_div``. The derivations are in ``docs/spec/limits.md``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# --- numbers ---------------------------------------------------------------------------------------
+PPM: Final = 1_000_000  # rates are parts per million
+MAX_TOTAL_ATOMS: Final = (1 << 62) - 1  # of one asset in the zone: sums of two holdings fit in i64
+MAX_NOTIONAL: Final = 1 << 61  # of one order with its worst fee below 2^62
+MAX_PRICE: Final = (1 << 31) - 1  # ticks
+MAX_TICK_VALUE: Final = (1 << 30) - 1  # price * tick_value < 2^61 without a wide product
+MAX_LOTS: Final = 1 << 61  # of one order; a market narrows it so that notional and base fit
+MAX_TIME: Final = 1 << 48  # ms: year 10889; a sum of two times fits easily
+
+# --- fees ------------------------------------------------------------------------------------------
+MAX_TAKER_FEE: Final = 50_000  # ppm, 5 %: the most a venue may ask
+MAX_MAKER_FEE: Final = 50_000  # ppm
+MAX_REBATE: Final = 10_000  # ppm; the engine bounds it again by each fill's taker fee
+MIN_PROTOCOL_SHARE: Final = 100_000  # ppm of every fee
+
+# --- envelopes -------------------------------------------------------------------------------------
+MAX_LEAF_BYTES: Final = 4096
+MAX_ITEMS: Final = 30  # orders, amends or cancels one signature covers
+NONCE_CELLS: Final = 64  # per key
+NONCE_PAST: Final = 2 * 86_400_000  # ms: a nonce is valid within (time - 2 d, time + 1 d)
+NONCE_FUTURE: Final = 86_400_000
+MAX_EXPIRES_AFTER: Final = 86_400_000  # ms ahead of the block
+SECP256K1_HALF_ORDER: Final = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+
+# --- accounts --------------------------------------------------------------------------------------
+MAX_OPEN_ORDERS: Final = 1000  # per account, resting and waiting
+MAX_BALANCES: Final = 256  # per account
+MAX_POSITIONS: Final = 64  # per pool
+MAX_ACCOUNTS: Final = 64  # per owner
+MAX_KEYS: Final = 32  # per owner
+MAX_BUCKET_LENGTH: Final = 32  # a chain walk is bounded; a full bucket refuses the client id
+ORDER_BUCKETS: Final = 1 << 19
+
+# --- blocks ----------------------------------------------------------------------------------------
+MAX_BLOCK_LEAVES: Final = 1024  # leaves of a block after its mark; later ones are no-ops
+BLOCK_STEPS: Final = 1 << 20  # step budget of a block
+RELEASE_RESERVE: Final = 4096  # steps kept free: no taker starts once fewer are left
+MAX_TAKER_DELAY: Final = 50  # ms
+DEFAULT_TAKER_DELAY: Final = 3
+WAIT_BLOCKS: Final = 2  # closed blocks a waiting order stays behind, when the delay is not zero
+MAX_FILLS: Final = 256  # makers a taker may meet in one block
+EXPIRY_SWEEP: Final = 8  # order slots the expiry sweep visits a block
+STALE_L1: Final = 3_600_000  # ms without a heartbeat, then only cancels
+MAX_INBOX_PAYLOAD: Final = 512  # bytes
+MAX_INBOX_MARK: Final = 256  # messages one inbox mark may open, so a block's work is bounded
+
+# --- batches and trees -----------------------------------------------------------------------------
+RECORD_TREE_DEPTH: Final = 40
+INPUT_TREE_DEPTH: Final = 24
+MAX_BATCH_LEAVES: Final = 1 << INPUT_TREE_DEPTH

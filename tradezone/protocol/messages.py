@@ -1,0 +1,146 @@
+"""Inbox messages: what L1 tells the zone, byte for byte.
+
+A message is ``kind u8 | index u64 | sender 20 | time u64 (L1 seconds) | block u64 | payload`` with
+big-endian integers and a payload of at most 512 bytes. The prefix hash chains them:
+``prefix(0) = 0`` and ``prefix(i + 1) = keccak(prefix(i) | keccak(message i))``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from .actions import Layout, layout_bytes
+from .hashing import keccak
+from .limits import MAX_INBOX_PAYLOAD
+
+MESSAGE_HEADER: Final = 45
+
+DEPOSIT: Final = 1
+REGISTER_OWNER: Final = 2
+HEARTBEAT: Final = 3
+REGISTER_ASSET: Final = 4
+CREATE_VENUE: Final = 5
+LIST_MARKET: Final = 6
+UPDATE_VENUE: Final = 7  # reserved
+UPDATE_MARKET: Final = 8  # reserved
+FORCED_WITHDRAW: Final = 16  # reserved, as are the forced operations below
+FORCED_CLOSE: Final = 17
+FORCED_CANCEL_ALL: Final = 18
+FORCED_APPROVE_KEY: Final = 19
+FORCED_REVOKE_KEY: Final = 20
+FORCED_REDIRECT: Final = 21
+ORACLE_SET: Final = 32  # reserved
+PRICE: Final = 33  # reserved
+RESOLUTION: Final = 34  # reserved
+GOVERNANCE: Final = 48  # reserved
+SLASH: Final = 49  # reserved
+
+DEPOSIT_BODY: Final[Layout] = (
+    ("owner", "uint32", 4),
+    ("address", "address", 20),
+    ("asset", "uint32", 4),
+    ("amount", "uint64", 8),  # atoms
+)
+REGISTER_OWNER_BODY: Final[Layout] = (
+    ("owner", "uint32", 4),
+    ("address", "address", 20),
+    ("referrer", "uint32", 4),
+    ("kind", "uint8", 1),
+)
+HEARTBEAT_BODY: Final[Layout] = (("batch", "uint64", 8),)
+REGISTER_ASSET_BODY: Final[Layout] = (
+    ("asset", "uint32", 4),
+    ("token", "address", 20),
+    ("kind", "uint8", 1),
+    ("decimals", "uint8", 1),
+    ("quantum", "uint64", 8),
+    ("cap", "uint64", 8),  # atoms
+    ("venue", "uint32", 4),
+)
+CREATE_VENUE_BODY: Final[Layout] = (
+    ("venue", "uint32", 4),
+    ("owner", "uint32", 4),
+    ("access", "uint8", 1),
+    ("stake", "uint64", 8),  # gwei
+)
+LIST_MARKET_BODY: Final[Layout] = (
+    ("market", "uint32", 4),
+    ("id", "uint32", 4),
+    ("venue", "uint32", 4),
+    ("kind", "uint8", 1),
+    ("base", "uint32", 4),
+    ("quote", "uint32", 4),
+    ("lotSize", "uint64", 8),
+    ("tickValue", "uint64", 8),
+    ("minNotional", "uint64", 8),
+    ("maxNotional", "uint64", 8),
+    ("maxLots", "uint64", 8),
+    ("maxPrice", "uint32", 4),
+    ("takerFee", "int32", 4),
+    ("makerFee", "int32", 4),
+    ("protocolShare", "uint32", 4),
+    ("insuranceShare", "uint32", 4),
+    ("takerDelay", "uint8", 1),
+    ("effectiveAt", "uint64", 8),  # ms
+)
+BODIES: Final[dict[int, Layout]] = {
+    DEPOSIT: DEPOSIT_BODY,
+    REGISTER_OWNER: REGISTER_OWNER_BODY,
+    HEARTBEAT: HEARTBEAT_BODY,
+    REGISTER_ASSET: REGISTER_ASSET_BODY,
+    CREATE_VENUE: CREATE_VENUE_BODY,
+    LIST_MARKET: LIST_MARKET_BODY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One inbox message as L1 recorded it."""
+
+    index: int
+    kind: int
+    sender: bytes  # 20
+    time: int  # L1 seconds
+    block: int
+    payload: bytes
+
+    def to_bytes(self) -> bytes:
+        """Return the message bytes that the prefix chain and the engine read."""
+        if len(self.payload) > MAX_INBOX_PAYLOAD:
+            raise ValueError(
+                f"payload is {len(self.payload)} bytes, at most {MAX_INBOX_PAYLOAD} are allowed"
+            )
+        return (
+            bytes([self.kind])
+            + self.index.to_bytes(8, "big")
+            + self.sender
+            + self.time.to_bytes(8, "big")
+            + self.block.to_bytes(8, "big")
+            + self.payload
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Message:
+        """Decode message bytes. ValueError if they are shorter than the header."""
+        if len(data) < MESSAGE_HEADER:
+            raise ValueError(f"message is {len(data)} bytes, expected at least {MESSAGE_HEADER}")
+        return cls(
+            kind=data[0],
+            index=int.from_bytes(data[1:9], "big"),
+            sender=data[9:29],
+            time=int.from_bytes(data[29:37], "big"),
+            block=int.from_bytes(data[37:45], "big"),
+            payload=data[45:],
+        )
+
+
+def next_prefix(prefix: bytes, message: bytes) -> bytes:
+    """Return the prefix hash after ``message`` (its full bytes)."""
+    return keccak(prefix + keccak(message))
+
+
+def is_well_formed(kind: int, payload: bytes) -> bool:
+    """Whether a payload has exactly the size of its kind's body."""
+    layout = BODIES.get(kind)
+    return layout is not None and len(payload) == layout_bytes(layout)

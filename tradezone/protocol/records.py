@@ -1,0 +1,935 @@
+"""Record tables: every field, width and type number of the consensus state.
+
+Invariant of the layout
+-----------------------
+A record is 1 to 6 words of 32 bytes. In memory a word is a *little-endian* 256-bit integer and a field
+lies at a byte offset counted from the low end of its word; on chain the same word is a ``uint256`` and
+the field is ``uintN(word >> (8 * offset))``. So reversing the 32 bytes of each word turns the NumPy
+record into exactly the words that Solidity and Vyper hash and decode, for every table alike.
+
+Fields never cross a word and are aligned to their width. Addresses (20 bytes) and hashes (32 bytes) are
+stored as little-endian limbs named ``<field>0`` (lowest) upwards, because Numba has no 160-bit integer.
+
+Conventions
+-----------
+* Slot 0 of every allocated table is never used: a link of 0 means "none".
+* ``generation`` counts how often a slot was freed; ids shown to users are ``generation << 32 | slot``.
+* A freed slot keeps only {state = FREE, generation + 1, next free (in ``next``)}.
+* An unsigned field of N bits holds 0 .. 2^(N-1)-1 only; limbs of addresses and hashes use all bits.
+* Units stand in the field comments: ticks, lots, atoms (smallest unit of an asset), ms, ppm (1e-6).
+
+Change of any layout is a change of protocol: bump ``RECORDS_VERSION`` and run ``make generate``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+RECORDS_VERSION: Final = 1
+
+WORD_BYTES: Final = 32
+MAX_WORDS: Final = 6
+
+_WIDTHS: Final = {
+    "u8": 1,
+    "u16": 2,
+    "u32": 4,
+    "u64": 8,
+    "i8": 1,
+    "i16": 2,
+    "i32": 4,
+    "i64": 8,
+    "address": 20,
+    "bytes16": 16,
+    "bytes32": 32,
+}
+# Unsigned kinds are *signed* NumPy columns: every unsigned field keeps to the lower half of its range
+# (protocol.limits), so the bits are the same and jitted code never meets unsigned arithmetic, whose
+# subtraction wraps silently. Random test data must keep the top bit clear as well.
+_NUMPY: Final = {
+    "u8": "i1",
+    "u16": "<i2",
+    "u32": "<i4",
+    "u64": "<i8",
+    "i8": "i1",
+    "i16": "<i2",
+    "i32": "<i4",
+    "i64": "<i8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: its kind (``u8`` .. ``i64``, ``address``, ``bytes16``, ``bytes32``) and its place."""
+
+    name: str
+    kind: str
+    word: int
+    offset: int  # bytes from the low end of the word
+    doc: str
+
+    @property
+    def width(self) -> int:
+        """Width in bytes."""
+        return _WIDTHS[self.kind]
+
+    def limbs(self) -> list[tuple[str, str, int]]:
+        """NumPy columns of this field as (name, numpy format, byte offset in the record)."""
+        base = self.word * WORD_BYTES + self.offset
+        if self.kind in _NUMPY:
+            return [(self.name, _NUMPY[self.kind], base)]
+        if self.kind == "address":
+            return [
+                (f"{self.name}0", "<u8", base),
+                (f"{self.name}1", "<u8", base + 8),
+                (f"{self.name}2", "<u4", base + 16),
+            ]
+        count = self.width // 8
+        return [(f"{self.name}{i}", "<u8", base + 8 * i) for i in range(count)]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One record table: type number, fields, capacity (slots mapped) and what it holds."""
+
+    name: str
+    number: int
+    capacity: int
+    doc: str
+    fields: tuple[Field, ...]
+    words: int
+    is_allocated: bool  # slots come from the table head's free list or high-water mark
+
+    @property
+    def dtype(self) -> np.dtype[np.void]:
+        """NumPy dtype of one record (itemsize = 32 * words)."""
+        columns = [limb for field in self.fields for limb in field.limbs()]
+        return np.dtype(
+            {
+                "names": [c[0] for c in columns],
+                "formats": [c[1] for c in columns],
+                "offsets": [c[2] for c in columns],
+                "itemsize": self.words * WORD_BYTES,
+            }
+        )
+
+    def field(self, name: str) -> Field:
+        """Return the field called ``name`` (KeyError if there is none)."""
+        for field in self.fields:
+            if field.name == name:
+                return field
+        raise KeyError(f"table {self.name} has no field {name!r}")
+
+
+def _table(
+    name: str, number: int, capacity: int, doc: str, *words: str, is_allocated: bool = True
+) -> Table:
+    """Build a table from one text per word: ``kind name -- comment`` lines, low end first."""
+    fields: list[Field] = []
+    for index, text in enumerate(words):
+        offset = 0
+        for line in text.strip().splitlines():
+            declaration, _, comment = line.partition("--")
+            kind, label = declaration.split()
+            width = _WIDTHS[kind]
+            align = min(width, 8) if kind not in ("address",) else 8
+            offset = -(-offset // align) * align
+            if label != "_":  # "_" leaves a gap of that width
+                fields.append(Field(label, kind, index, offset, comment.strip()))
+            offset += width
+        if offset > WORD_BYTES:
+            raise ValueError(f"{name}: word {index} is {offset} bytes, at most {WORD_BYTES} fit")
+    if not 1 <= len(words) <= MAX_WORDS:
+        raise ValueError(f"{name}: {len(words)} words, expected 1..{MAX_WORDS}")
+    return Table(name, number, capacity, doc, tuple(fields), len(words), is_allocated)
+
+
+# --- type 0 and 1: the machine and the table heads -------------------------------------------------
+
+MACHINE = _table(
+    "machine",
+    0,
+    4,
+    "Slot 0 = control and clock, slot 1 = registers of the action, slot 2 = registers of the match.",
+    """
+    u16 pc -- next step (protocol.steps)
+    u16 return0 -- innermost return step
+    u16 return1 -- next outer return step
+    u16 return2 -- outermost return step
+    u8 phase -- phase of the block (protocol.steps.PHASE_*)
+    u8 item -- index of the order, amend or cancel inside the envelope
+    u8 items -- how many there are
+    u8 action -- action kind being executed
+    u32 steps -- steps used in this block
+    u32 order -- order slot being processed
+    u32 market -- market slot being processed
+    u16 error -- result of the item being processed
+    u16 failed -- items of this envelope that failed
+    u32 taker -- order being matched
+    """,
+    """
+    u64 block -- number of the open (or last) block
+    u64 time -- block time, ms
+    u64 seq -- sequence number of the next leaf of the batch (the input cursor)
+    u64 block_first -- seq of the first leaf of the block after its mark
+    """,
+    """
+    u64 block_end -- seq one past the last leaf of the block
+    u64 inbox -- index of the next inbox message
+    u64 inbox_end -- inbox messages below this index may be consumed in this block
+    u64 l1_time -- L1 time of the newest consumed heartbeat, ms
+    """,
+    """
+    u64 epoch -- mark tick counter
+    u64 order_seq -- admissions so far; an order's seq
+    u64 trade_seq -- fills so far
+    u64 expiry_cursor -- next order slot that the expiry sweep visits
+    """,
+    """
+    u32 release_first -- book whose waiting head is due first (list sorted by release, seq)
+    u32 cursor -- record slot a walk stands on
+    u32 cursor2 -- second walk register
+    u32 count -- walk length so far
+    u32 account -- account of the action
+    u32 key -- key slot of the action
+    u32 owner -- owner of the action
+    u32 leaf_size -- bytes of the leaf being executed
+    """,
+    """
+    u64 pos -- byte position of the item inside the leaf
+    u64 value0 -- scratch of the running step sequence
+    u64 value1 -- scratch
+    u64 value2 -- scratch
+    """,
+    is_allocated=False,
+)
+
+HEAD = _table(
+    "head",
+    1,
+    256,
+    "Table head: slot = type number of the table it serves.",
+    """
+    u32 high_water -- slots 1 .. high_water-1 were used at least once
+    u32 first_free -- last freed slot, 0 = none
+    u32 in_use -- records in use
+    """,
+    is_allocated=False,
+)
+
+# --- assets, people, keys --------------------------------------------------------------------------
+
+ASSET = _table(
+    "asset",
+    2,
+    1 << 12,
+    "An asset of the zone; slot = asset id given out on L1. Sum of all holdings < 2^62 atoms.",
+    """
+    address token -- L1 token; zero = native coin; unused for simulated assets
+    u8 kind -- ASSET_NATIVE, ASSET_ERC20, ASSET_SIMULATED
+    u8 decimals -- decimals of one atom-denominated unit, display only
+    u8 state -- ACTIVE, DEPOSITS_CLOSED
+    u8 _
+    u32 venue -- home venue of a simulated asset, else 0
+    """,
+    """
+    u64 total -- deposited or issued minus withdrawn, atoms: what the zone owes in all
+    u64 dust -- rounding differences held by nobody, atoms
+    u64 quantum -- L1 units per atom
+    u64 cap -- most atoms the zone takes in all
+    """,
+)
+
+OWNER = _table(
+    "owner",
+    3,
+    1 << 20,
+    "A person or contract known on L1; slot = owner id given out on L1, in order.",
+    """
+    address address -- the L1 address: the only one that is ever paid
+    u32 first_account -- main account; the others follow by account.next
+    u32 account_count --
+    u32 referrer -- owner id that introduced this owner, 0 = none
+    """,
+    """
+    i64 quota -- action quota left
+    u64 quota_time -- ms of the last daily refill
+    u64 fees_paid -- protocol fees paid, reference units
+    u32 key_count -- keys alive
+    u8 flags -- bit 0: a real deposit was made
+    u8 kind -- OWNER_USER, OWNER_CONTRACT (acts through the inbox only)
+    """,
+    """
+    address redirect -- where withdrawals go instead, signed by the owner; zero = address
+    u32 first_key -- key list by key.next
+    u32 _
+    """,
+)
+
+ACCOUNT = _table(
+    "account",
+    4,
+    1 << 20,
+    "A trading account (main or sub) of an owner.",
+    """
+    u32 generation --
+    u32 next -- next account of the same owner
+    u8 state -- FREE, ACTIVE, CLOSED
+    u8 kind -- ACCOUNT_USER, ACCOUNT_VENUE, ACCOUNT_FUND, ACCOUNT_PROTOCOL, ACCOUNT_INTERFACE
+    u16 index -- 0 = main account
+    u32 owner --
+    u32 first_balance -- list sorted by asset
+    u32 first_order -- newest open order
+    u16 balance_count --
+    u16 order_count -- open and waiting orders
+    u16 pool_count --
+    u16 approval_count --
+    """,
+    """
+    u32 first_pool -- list sorted by (venue, market)
+    u32 first_approval -- list sorted by (kind, subject)
+    u32 first_plan -- trigger orders
+    u32 plan_count --
+    u64 cancel_all_at -- dead-man switch, ms, 0 = off
+    u64 volume -- traded notional, reference units
+    """,
+)
+
+KEY = _table(
+    "key",
+    5,
+    1 << 20,
+    "A signing key of an owner: the owner's own address, or a named agent with a scope.",
+    """
+    u32 generation --
+    u32 next -- next key of the same owner
+    u8 state -- FREE, ACTIVE
+    u8 scope -- bits SCOPE_TRADE, SCOPE_OWNER (all that an owner may sign)
+    u16 _
+    u32 owner --
+    u32 account -- the only account it may act for, 0 = every account of the owner
+    u32 venue -- the only venue it may trade on, 0 = every venue
+    u64 expires -- ms, 0 = never (owner key only)
+    """,
+    """
+    address address -- signer
+    u32 _
+    u64 approved -- block time of the approval, ms: nonces at or below it never were valid
+    """,
+    """
+    u64 max_notional -- largest notional of one order, quote atoms, 0 = no bound
+    u64 name -- first 8 bytes of the name, display only
+    """,
+)
+
+NONCES = _table(
+    "nonces",
+    6,
+    (1 << 22),
+    "Nonce cells: slot = key * 4 + (nonce mod 64) // 16, cell = nonce mod 16.",
+    "\n".join(f"u64 cell{i} -- highest nonce used in this cell, ms" for i in range(0, 4)),
+    "\n".join(f"u64 cell{i} -- highest nonce used in this cell, ms" for i in range(4, 8)),
+    "\n".join(f"u64 cell{i} -- highest nonce used in this cell, ms" for i in range(8, 12)),
+    "\n".join(f"u64 cell{i} -- highest nonce used in this cell, ms" for i in range(12, 16)),
+    is_allocated=False,
+)
+
+BALANCE = _table(
+    "balance",
+    7,
+    1 << 21,
+    "What an account holds of an asset. free + locked belongs to the account.",
+    """
+    u32 generation --
+    u32 next -- next balance of the account, by rising asset
+    u32 previous -- previous balance of the account, 0 = first
+    u32 account --
+    u32 asset --
+    u8 state -- FREE, ACTIVE
+    u8 _
+    u16 _
+    u32 uses -- open orders that lock or credit this balance
+    """,
+    """
+    u64 free -- atoms the owner may use
+    u64 locked -- atoms locked by open orders
+    """,
+)
+
+APPROVAL = _table(
+    "approval",
+    8,
+    1 << 20,
+    "A permission signed by an account or given to it: venue allowance, leverage, interface, access.",
+    """
+    u32 generation --
+    u32 next -- next approval of the account, by rising (kind, subject)
+    u32 previous --
+    u32 account --
+    u32 subject -- venue, market, interface account or provider
+    u8 state -- FREE, ACTIVE
+    u8 kind -- APPROVAL_ALLOWANCE, APPROVAL_LEVERAGE, APPROVAL_INTERFACE, APPROVAL_ACCESS
+    u16 flags -- margin mode, class of a credential
+    u32 bucket_next -- chain of the bucket it hangs in
+    u32 region --
+    """,
+    """
+    u64 value -- allowance atoms, leverage, fee cap ppm
+    u64 used -- allowance pulled, atoms
+    u64 expires -- ms, 0 = never
+    u64 issued -- ms
+    """,
+)
+
+BUCKET = _table(
+    "bucket",
+    9,
+    1 << 20,
+    "Hash chains in the state: slot = keccak(account, client id) mod 2^19 for orders; +2^19 for access.",
+    """
+    u32 first -- first record of the chain, 0 = empty
+    u32 length -- records in the chain, at most MAX_BUCKET_LENGTH
+    """,
+    is_allocated=False,
+)
+
+# --- venues and their walls ------------------------------------------------------------------------
+
+VENUE = _table(
+    "venue",
+    10,
+    1 << 16,
+    "A venue; slot = venue id given out on L1.",
+    """
+    u32 owner -- the deployer
+    u32 fee_account -- where the venue's share of fees goes
+    u32 fund_account -- insurance fund
+    u32 first_ledger -- list by rising settlement asset
+    u8 state -- VENUE_ACTIVE, VENUE_REDUCE_ONLY, VENUE_WOUND_DOWN
+    u8 access -- ACCESS_OPEN, ACCESS_LIST, ACCESS_CREDENTIAL
+    u16 market_count --
+    u64 notional_cap -- open interest the stake carries, reference units
+    """,
+    """
+    address credential_provider -- signer of credentials
+    u32 flags --
+    u64 open_interest -- reference units
+    """,
+    """
+    u64 stake -- slashable stake as last told by L1, gwei of the native coin
+    u32 market_orders -- open orders of the venue
+    u32 incidents --
+    """,
+)
+
+LEDGER = _table(
+    "ledger",
+    11,
+    1 << 16,
+    "The wall: what went into the pools and fund of a venue in one settlement asset minus what left.",
+    """
+    u32 generation --
+    u32 next -- next ledger of the venue, by rising asset
+    u32 venue --
+    u32 asset --
+    u64 cash -- moved in minus moved out, atoms, never below zero
+    u64 deficit -- losses nobody has covered yet, atoms
+    """,
+)
+
+FUND = _table(
+    "fund",
+    12,
+    1 << 16,
+    "Insurance fund of a venue in one settlement asset.",
+    """
+    u32 generation --
+    u32 next --
+    u32 venue --
+    u32 asset --
+    u32 account -- account that holds its money and positions
+    u32 pool --
+    u64 loss_day -- losses taken since loss_time, atoms
+    """,
+    """
+    u64 loss_time -- ms
+    u64 loss_cap -- most it may lose a day for one market, atoms
+    u64 income -- fees and liquidation gains so far, atoms
+    u64 paid -- losses covered so far, atoms
+    """,
+)
+
+# --- prices ----------------------------------------------------------------------------------------
+
+FEED = _table(
+    "feed",
+    13,
+    1 << 14,
+    "An index: median over fresh provider prices, at least `quorum` of them.",
+    """
+    u32 generation --
+    u32 first_price -- provider price list
+    u32 venue --
+    u8 state --
+    u8 providers --
+    u8 quorum --
+    u8 decimals --
+    u32 heartbeat -- ms after which a provider price is stale
+    u32 deviation -- ppm
+    u64 index -- ticks of 1e-8
+    """,
+    """
+    u64 index_time -- ms
+    u64 stale_since -- ms, 0 = fresh
+    u64 breaker_until -- ms
+    u64 reference -- index 60 s ago, for the breaker
+    """,
+)
+
+PROVIDER_PRICE = _table(
+    "provider_price",
+    14,
+    1 << 16,
+    "Last signed price of one provider for one feed; times strictly rise.",
+    """
+    u32 generation --
+    u32 next --
+    u32 feed --
+    u32 provider -- id in the oracle registry
+    u64 price -- ticks of 1e-8
+    u64 time -- ms, signed
+    """,
+    """
+    address signer --
+    u32 _
+    u64 applied -- block time when it was applied, ms
+    """,
+)
+
+# --- markets ---------------------------------------------------------------------------------------
+
+MARKET = _table(
+    "market",
+    15,
+    1 << 14,
+    "An instrument: fixed terms and parameters; slot given out on L1, id = venue << 16 | n.",
+    """
+    u32 id -- venue << 16 | number inside the venue
+    u32 venue -- home venue
+    u32 base -- base asset (spot), 0 otherwise
+    u32 quote -- quote or settlement asset
+    u8 kind -- MARKET_SPOT, MARKET_PERP, MARKET_OUTCOME
+    u8 phase -- PHASE_* of the market's life
+    u8 taker_delay -- ms, 0..50
+    u8 access -- as venue.access, on top of it
+    u16 flags --
+    u16 sessions -- calendar id, 0 = always open
+    u32 feed --
+    u32 group -- event group of an outcome
+    """,
+    """
+    u64 lot_size -- base atoms of one lot
+    u64 tick_value -- quote atoms of one tick of one lot
+    u64 min_notional -- quote atoms an order must reach at entry
+    u64 max_notional -- quote atoms an order may reach
+    """,
+    """
+    u32 max_price -- highest price, ticks
+    i32 taker_fee -- ppm of notional
+    i32 maker_fee -- ppm of notional, negative = rebate
+    u32 protocol_share -- ppm of the fee
+    u32 insurance_share -- ppm of the fee
+    u32 referrer_share -- ppm of the fee
+    u32 max_leverage -- in hundredths
+    u32 band -- outer price band, ppm
+    """,
+    """
+    u64 open_interest_cap -- quote atoms
+    u64 account_cap -- quote atoms
+    u64 max_lots -- largest order, lots
+    u64 listed -- ms
+    """,
+    """
+    u32 funding_cap -- ppm an hour
+    u32 interest -- ppm per 8 h
+    u32 impact_notional -- reference units
+    u32 band_listing -- X, ppm
+    u32 band_basis -- Y, ppm
+    u32 profit_weight -- ppm of another market's profit that counts
+    u32 first_tier -- margin tiers by rising notional
+    u32 guest_of -- market whose book is shared, 0 = own book
+    """,
+)
+
+BOOK = _table(
+    "book",
+    16,
+    1 << 14,
+    "Moving part of a market; same slot as its market.",
+    """
+    u32 best_bid -- level slot, 0 = none; worse levels follow by level.next
+    u32 best_ask -- level slot
+    u32 waiting_first -- release queue of orders that can take
+    u32 waiting_last --
+    u32 release_next -- next book in the list of books with waiting orders
+    u32 release_previous --
+    u32 bid_levels --
+    u32 ask_levels --
+    """,
+    """
+    u64 release -- release time of the waiting head, ms
+    u64 release_seq -- its order seq
+    u64 release_block -- block from which it may go
+    u64 last_release -- release time of the waiting tail, ms
+    """,
+    """
+    u32 last_price -- ticks of the last fill, 0 = none
+    u32 order_count -- orders resting
+    u64 last_time -- ms of the last fill
+    u64 volume_lots -- lots traded, modulo 2^62
+    u32 waiting_count --
+    u32 trades -- fills, modulo 2^31
+    """,
+    is_allocated=False,
+)
+
+PRICE = _table(
+    "price",
+    17,
+    1 << 14,
+    "Index, mark and funding of a perpetual; same slot as its market.",
+    """
+    u64 mark -- ticks of 1e-8
+    u64 index -- ticks of 1e-8
+    i64 basis -- averaged mid - index
+    i64 funding_index -- quote atoms per lot, scaled 2^20
+    """,
+    """
+    u64 open_lots -- open interest, lots (one side)
+    u64 premium_time -- ms of the last premium sample
+    i64 premium_sum -- sum of premium samples of this hour
+    u32 premium_count --
+    i32 funding_rate -- ppm an hour, last
+    """,
+    """
+    u64 impact_bid -- averaged impact price
+    u64 impact_ask --
+    u64 settlement -- price of final settlement, 0 = live
+    i64 gain_factor -- factor on gains at settlement, ppm
+    """,
+    is_allocated=False,
+)
+
+TIER = _table(
+    "tier",
+    18,
+    1 << 16,
+    "Margin tier: maintenance = notional * mmr - deduction, continuous across tiers.",
+    """
+    u32 generation --
+    u32 next -- next tier of the market, by rising lower bound
+    u32 market --
+    u32 mmr -- maintenance rate, ppm
+    u64 lower -- notional where the tier begins, quote atoms
+    u64 deduction -- quote atoms
+    """,
+)
+
+LEVEL = _table(
+    "level",
+    19,
+    1 << 20,
+    "All resting orders of one side at one price, oldest first.",
+    """
+    u32 generation --
+    u32 next -- next worse level of the side
+    u32 previous -- next better level of the side, 0 = best
+    u32 market --
+    u32 price -- ticks
+    u8 state -- FREE, ACTIVE
+    u8 side -- BUY, SELL
+    u16 _
+    u32 first -- oldest order
+    u32 last -- newest order
+    """,
+    """
+    u64 lots -- sum of the orders' open lots
+    u32 count -- orders
+    """,
+)
+
+ORDER = _table(
+    "order",
+    20,
+    1 << 21,
+    "An open order: resting, waiting to take, or held by a plan. Id = generation << 32 | slot.",
+    """
+    u32 generation --
+    u32 next -- next (newer) order of the level or release queue; next free slot when freed
+    u32 previous --
+    u32 account --
+    u32 market --
+    u32 price -- ticks, limit
+    u8 state -- FREE, WAITING, RESTING
+    u8 side -- BUY, SELL
+    u8 tif -- TIF_GTC, TIF_POST_ONLY, TIF_IOC, TIF_FOK
+    u8 stp -- STP_NEWEST, STP_OLDEST, STP_BOTH, STP_DECREMENT
+    u32 level -- level it rests on
+    """,
+    """
+    u64 lots -- open lots
+    u64 filled -- lots filled so far
+    u64 locked -- atoms locked in pay_balance
+    u64 seq -- admission number: time priority
+    """,
+    """
+    u32 account_next -- next (older) open order of the account
+    u32 account_previous -- newer open order of the account, 0 = newest
+    u32 pay_balance -- balance that pays: quote for buys, base for sells
+    u32 receive_balance -- balance that receives
+    u64 expires -- ms, 0 = never
+    u64 release -- WAITING: earliest time to execute, ms
+    """,
+    """
+    u64 release_block -- WAITING: earliest block to execute
+    u32 bucket_next -- chain of the client id's bucket
+    u32 interface -- account of the interface, 0 = none
+    u32 interface_fee -- ppm on top, within the owner's cap
+    u32 fills -- fills of the current block while taking
+    u8 flags -- bit 0 reduce-only, bit 1 was WAITING when cancelled, bit 2 simulated
+    u8 _
+    u16 _
+    u32 position -- position it may change
+    """,
+    """
+    bytes16 client_id -- 0 = none; unique among the account's open orders
+    u64 trigger -- ticks of a plan's child
+    u32 parent -- plan it belongs to
+    u32 key -- key that signed it
+    """,
+)
+
+PLAN = _table(
+    "plan",
+    21,
+    1 << 18,
+    "A conditional order held off book: trigger, bracket; TWAP, trailing and iceberg reserved.",
+    """
+    u32 generation --
+    u32 next -- next plan in trigger order
+    u32 previous --
+    u32 account --
+    u32 market --
+    u32 price -- limit of the order it sends, ticks; 0 = market
+    u8 state --
+    u8 kind -- PLAN_STOP, PLAN_TAKE_PROFIT, PLAN_TWAP, PLAN_TRAILING, PLAN_ICEBERG
+    u8 side --
+    u8 source -- mark, index or last
+    u32 parent -- order it hangs on
+    """,
+    """
+    u64 trigger -- ticks
+    u64 lots --
+    u64 expires -- ms
+    u64 seq --
+    """,
+    """
+    u32 sibling -- other leg of a bracket
+    u32 account_next --
+    u32 account_previous --
+    u8 grouping -- GROUP_NONE, GROUP_ORDER, GROUP_POSITION
+    u8 tif --
+    u8 stp --
+    u8 flags --
+    bytes16 client_id --
+    """,
+    """
+    u64 interval -- ms between slices
+    u64 slice_lots --
+    u64 next_time -- ms
+    u32 slippage -- ppm
+    u32 key --
+    """,
+)
+
+# --- margin ----------------------------------------------------------------------------------------
+
+POOL = _table(
+    "pool",
+    22,
+    1 << 19,
+    "Margin pool of an account on a venue (cross) or of one market (isolated).",
+    """
+    u32 generation --
+    u32 next -- next pool of the account, by rising (venue, market)
+    u32 previous --
+    u32 account --
+    u32 venue --
+    u32 market -- 0 = cross
+    u32 asset -- settlement asset
+    u32 first_position -- by rising market
+    """,
+    """
+    i64 collateral -- atoms
+    u64 allowance -- most that may be pulled, atoms
+    u64 pulled -- atoms
+    u64 order_margin -- atoms
+    """,
+    """
+    i64 equity -- at `epoch`, atoms
+    u64 initial -- initial margin at `epoch`, atoms
+    u64 maintenance -- atoms
+    u64 epoch -- mark tick it was last valued at
+    """,
+    """
+    u32 queue_next -- liquidation queue
+    u32 queue_previous --
+    u8 state -- FREE, ACTIVE, LIQUIDATING, BANKRUPT
+    u8 position_count --
+    u16 order_count --
+    u32 _
+    u64 liquidated -- ms of the last liquidation step
+    u64 below_since -- ms, 0 = healthy
+    """,
+)
+
+POSITION = _table(
+    "position",
+    23,
+    1 << 19,
+    "Position of a pool in a market: equity = quote + lots * mark; entry price is display only.",
+    """
+    u32 generation --
+    u32 next -- next position of the pool, by rising market
+    u32 previous --
+    u32 pool -- pool of a perpetual, 0 for an outcome
+    u32 market --
+    u32 account --
+    u8 state -- FREE, ACTIVE
+    u8 flags --
+    u16 _
+    u32 side_next -- list of the market's positions by side, for ADL sweeps
+    """,
+    """
+    i64 lots -- signed
+    i64 quote -- signed, atoms: minus the cost of the lots
+    i64 funding_index -- at the last touch
+    i64 reserved --
+    """,
+    """
+    u64 buy_lots -- open buy orders
+    u64 sell_lots -- open sell orders
+    u32 side_previous --
+    u32 _
+    u64 leverage -- hundredths
+    """,
+)
+
+EVENT_GROUP = _table(
+    "event_group",
+    24,
+    1 << 14,
+    "An event with outcomes: payout of one lot of outcome i = unit * vector_i / sum.",
+    """
+    u32 generation --
+    u32 venue --
+    u32 first_market --
+    u8 state -- OPEN, RESOLVED, VOID
+    u8 outcomes --
+    u16 _
+    u64 unit -- atoms of one complete set
+    u64 resolved -- ms
+    """,
+    """
+    bytes32 payouts -- packed payout vector
+    """,
+    """
+    bytes32 void_payouts -- vector fixed at listing
+    """,
+)
+
+TIMER = _table(
+    "timer",
+    25,
+    1 << 16,
+    "A timed thing; the list is sorted by time, its head is looked at once a block.",
+    """
+    u32 generation --
+    u32 next --
+    u32 previous --
+    u8 state --
+    u8 kind --
+    u16 _
+    u64 time -- ms
+    u32 subject -- slot in the table that `kind` names
+    u32 value --
+    """,
+)
+
+OUTBOX = _table(
+    "outbox",
+    26,
+    1 << 20,
+    "Append-only messages to L1: slot = message id, never reused, so the id is the nullifier.",
+    """
+    address recipient -- who is paid (withdrawal), or the subject of the message
+    u8 kind -- OUTBOX_WITHDRAWAL, OUTBOX_FORCED_RESULT, OUTBOX_INCIDENT, OUTBOX_INSOLVENCY
+    u8 status -- 0 = done, else the protocol error that a forced operation met
+    u16 _
+    u32 owner --
+    u32 asset --
+    """,
+    """
+    u64 amount -- atoms
+    u64 time -- block time, ms
+    u64 inbox -- index of the forced operation it answers, 0 = none
+    u32 venue --
+    u32 market --
+    """,
+)
+
+TABLES: Final[tuple[Table, ...]] = (
+    MACHINE,
+    HEAD,
+    ASSET,
+    OWNER,
+    ACCOUNT,
+    KEY,
+    NONCES,
+    BALANCE,
+    APPROVAL,
+    BUCKET,
+    VENUE,
+    LEDGER,
+    FUND,
+    FEED,
+    PROVIDER_PRICE,
+    MARKET,
+    BOOK,
+    PRICE,
+    TIER,
+    LEVEL,
+    ORDER,
+    PLAN,
+    POOL,
+    POSITION,
+    EVENT_GROUP,
+    TIMER,
+    OUTBOX,
+)
+TABLE_BY_NUMBER: Final = {table.number: table for table in TABLES}
+TABLE_BY_NAME: Final = {table.name: table for table in TABLES}
+
+assert [table.number for table in TABLES] == list(range(len(TABLES))), "type numbers are dense"
+
+
+def state_dtype() -> np.dtype[np.void]:
+    """NumPy dtype of the whole state: one nested array per table, named after it.
+
+    One record of this type *is* the consensus state. A jitted function receives it as one pointer, so a
+    call costs the same whatever number of tables there is (`docs/reference/decisions.md`).
+    """
+    return np.dtype([(table.name, table.dtype, (table.capacity,)) for table in TABLES])
