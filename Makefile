@@ -1,0 +1,115 @@
+# Exchange OS. `make` lists the targets; each brings up what it needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+ROOT := $(CURDIR)
+PYTHON_BIN := .venv/bin/python
+
+# The same as tools/env.sh, which is for work by hand.
+export PATH := $(ROOT)/.venv/bin:$(ROOT)/node_modules/.bin:$(PATH)
+export VIRTUAL_ENV := $(ROOT)/.venv
+export SOLCX_BINARY_PATH := $(ROOT)/.solcx
+export ETH_HASH_BACKEND := pysha3
+export XLAYER_MAINNET_RPC ?= https://rpc.xlayer.tech
+export XLAYER_TESTNET_RPC ?= https://testrpc.xlayer.tech
+
+# Suites that need a node; the rest of tests/ is pure.
+CHAIN_SUITES := $(wildcard tests/contracts tests/e2e tests/fork)
+CHAIN_NETWORK ?= ethereum:local:foundry
+SOLIDITY := $(shell find contracts tests/foundry -name '*.sol' 2>/dev/null)
+
+# Passed on to pytest, for instance  make test ARGS="-m 'not slow' -x"
+ARGS ?=
+# make fuzz: examples for each property, and the seed to repeat a run
+EXAMPLES ?= 1000
+SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+
+define banner
+	@printf '\n== %s\n' $(1)
+endef
+
+.PHONY: help setup demo test test-pure test-chain bench fuzz lint format generate lock clean distclean
+
+help: ## List the targets
+	@echo "Exchange OS: anyone can launch a market venue."
+	@echo
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "By hand:  . tools/env.sh   then   pytest | ape test | ape run | tradezone"
+
+setup: ## Install everything into this folder (first time a minute or two, then a second)
+	@tools/setup.sh
+
+demo: setup ## Run a whole exchange on a local chain: stake, venue, trades, withdrawal
+	$(call banner,"demo: ape run demo")
+	@ape run demo
+
+test: setup ## Run all tests: the pure suites, then those that need a chain
+	@status=0; \
+	$(MAKE) test-pure SETUP_DONE=1 || status=1; \
+	$(MAKE) test-chain SETUP_DONE=1 || status=1; \
+	exit $$status
+
+test-pure: $(if $(SETUP_DONE),,setup) ## Run the pure suites only (pytest)
+	$(call banner,"pure suites: pytest")
+	@pytest $(ARGS)
+
+test-chain: $(if $(SETUP_DONE),,setup) ## Run the suites that need a chain only (ape test, on anvil)
+	$(call banner,"chain suites: ape test --network $(CHAIN_NETWORK)")
+	@if [ -n "$(CHAIN_SUITES)" ]; then \
+		ape test $(CHAIN_SUITES) --network $(CHAIN_NETWORK) $(ARGS); \
+	else \
+		echo "none in this checkout"; \
+	fi
+
+bench: setup ## Measure every performance claim; one JSON line each
+	$(call banner,"bench: python -m bench")
+	@$(PYTHON_BIN) -m bench $(ARGS)
+
+fuzz: setup ## Search for counter-examples (EXAMPLES=1000 a property, SEED=... repeats a run)
+	$(call banner,"fuzz: seed $(SEED) and $(EXAMPLES) examples a property")
+	@export FUZZ_EXAMPLES=$(EXAMPLES); status=0; \
+	options="-m hypothesis --hypothesis-profile=fuzz --hypothesis-seed=$(SEED) --timeout=0"; \
+	pytest $$options $(ARGS) || status=1; \
+	if [ -n "$(CHAIN_SUITES)" ]; then \
+		ape test $(CHAIN_SUITES) --network $(CHAIN_NETWORK) $$options $(ARGS) || [ $$? -eq 5 ] || status=1; \
+	fi; \
+	if [ -d tests/foundry ]; then FOUNDRY_PROFILE=fuzz forge test --fuzz-seed $(SEED) || status=1; fi; \
+	[ $$status -eq 0 ] || echo "repeat with: make fuzz SEED=$(SEED) EXAMPLES=$(EXAMPLES)"; \
+	exit $$status
+
+lint: setup ## Check style and types: ruff, mypy, forge fmt, solhint
+	@status=0; \
+	run() { printf '\n== %s\n' "$$*"; "$$@" || status=1; }; \
+	run ruff check .; \
+	run ruff format --check .; \
+	run mypy; \
+	if [ -n "$(SOLIDITY)" ]; then \
+		run forge fmt --check; \
+		run solhint --max-warnings 0 'contracts/**/*.sol'; \
+	fi; \
+	exit $$status
+
+format: setup ## Rewrite the sources in house style
+	@ruff check --fix-only --quiet .
+	@ruff format .
+	@if [ -n "$(SOLIDITY)" ]; then forge fmt; fi
+
+generate: setup ## Write the Solidity and Vyper sources that follow from tradezone/protocol
+	$(call banner,"generate: python -m tradezone.protocol.generate")
+	@$(PYTHON_BIN) -m tradezone.protocol.generate
+
+lock: ## Write requirements.lock and package-lock.json anew (UPGRADE=1 for the newest versions)
+	@tools/lock.sh
+
+clean: ## Remove what was built or cached; keep the installed tools
+	@rm -rf .build out cache .demo .numba_cache .hypothesis .pytest_cache .mypy_cache .ruff_cache \
+		build dist crytic-export htmlcov .coverage .venv/.stamp-warm-*
+	@find . -path ./.venv -prune -o -path ./node_modules -prune -o -name __pycache__ -type d -print0 \
+		| xargs -0 rm -rf
+
+distclean: clean ## Remove the installed tools too
+	@rm -rf .venv node_modules .solcx .setup.lock *.egg-info
