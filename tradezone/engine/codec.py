@@ -1,0 +1,201 @@
+"""Reading inputs: integers of a leaf or message, the class of a leaf, events and results out.
+
+All integers of inputs are big-endian. A 64-bit field with its top bit set reads as 2^63 - 1, which every
+range check refuses (``docs/spec/envelopes.md``).
+"""
+
+from __future__ import annotations
+
+from ..protocol import actions as A
+from ..protocol.enums import TIF_POST_ONLY
+from ..protocol.limits import MAX_ITEMS, MAX_LEAF_BYTES
+from ._jit import i64, jit
+
+MAX_ACTION = 21
+MAX_I64 = (1 << 63) - 1
+_ITEM_BYTES = tuple(
+    A.layout_bytes(A.ITEM_LAYOUTS[a]) if a in A.ITEM_LAYOUTS else 0 for a in range(MAX_ACTION + 1)
+)
+_BODY_BYTES = tuple(
+    A.layout_bytes(A.TYPED_ACTIONS[a][1]) if a in A.TYPED_ACTIONS else -1
+    for a in range(MAX_ACTION + 1)
+)
+
+# offsets inside items
+_TIF_AT = 17
+_MODE_AT = 36
+
+
+@jit
+def read8(source, at):
+    """Byte."""
+    return i64(source[at])
+
+
+@jit
+def read16(source, at):
+    """16-bit integer."""
+    return (i64(source[at]) << 8) | i64(source[at + 1])
+
+
+@jit
+def read32(source, at):
+    """32-bit unsigned integer."""
+    return (
+        (i64(source[at]) << 24)
+        | (i64(source[at + 1]) << 16)
+        | (i64(source[at + 2]) << 8)
+        | i64(source[at + 3])
+    )
+
+
+@jit
+def read_i32(source, at):
+    """32-bit signed integer."""
+    value = read32(source, at)
+    return value - (1 << 32) if value >= (1 << 31) else value
+
+
+@jit
+def read64(source, at):
+    """64-bit integer; 2^63 - 1 if the top bit is set."""
+    high = read32(source, at)
+    if high >= 1 << 31:
+        return MAX_I64
+    return (high << 32) | read32(source, at + 4)
+
+
+@jit
+def read_limb(source, at):
+    """64 bits of a hash, address or client id, for equality only."""
+    return (read32(source, at) << 32) | read32(source, at + 4)
+
+
+@jit
+def leaf_start(io, seq):
+    """Position of leaf ``seq`` in the run's bytes."""
+    return i64(io.leaf_at[seq - io.first_seq])
+
+
+@jit
+def leaf_size(io, seq):
+    """Bytes of leaf ``seq``."""
+    n = seq - io.first_seq
+    return i64(io.leaf_at[n + 1]) - i64(io.leaf_at[n])
+
+
+@jit
+def is_block_mark(io, seq):
+    """Whether leaf ``seq`` has the form of a block mark."""
+    return leaf_size(io, seq) == A.BLOCK_MARK_BYTES and io.leaf[leaf_start(io, seq)] == A.LEAF_BLOCK
+
+
+@jit
+def is_envelope(io, seq):
+    """Whether leaf ``seq`` is a well-formed envelope (``protocol.actions.Envelope.from_leaf``)."""
+    size = leaf_size(io, seq)
+    if size < A.ENVELOPE_HEADER + A.SIGNATURE_BYTES or size > MAX_LEAF_BYTES:
+        return False
+    at = leaf_start(io, seq)
+    if io.leaf[at] != A.LEAF_ENVELOPE or io.leaf[at + A.AT_VERSION] != A.ENVELOPE_VERSION:
+        return False
+    action, items = read8(io.leaf, at + A.AT_ACTION), read8(io.leaf, at + A.AT_ITEMS)
+    body = read16(io.leaf, at + A.AT_SIZE)
+    if size != A.ENVELOPE_HEADER + body + A.SIGNATURE_BYTES or action > MAX_ACTION:
+        return False
+    if _ITEM_BYTES[action] > 0:
+        return items >= 1 and items <= MAX_ITEMS and body == items * _ITEM_BYTES[action]
+    return items == 1 and body == _BODY_BYTES[action]
+
+
+@jit
+def get_class(io, seq):
+    """Execution class of leaf ``seq`` (``protocol.actions.leaf_class``)."""
+    if not is_envelope(io, seq):
+        return A.CLASS_PRICES
+    at = leaf_start(io, seq)
+    action, items = read8(io.leaf, at + A.AT_ACTION), read8(io.leaf, at + A.AT_ITEMS)
+    if action == A.PLACE:
+        for n in range(items):
+            if io.leaf[at + A.AT_BODY + n * A.PLACE_BYTES + _TIF_AT] != TIF_POST_ONLY:
+                return A.CLASS_TAKE
+        return A.CLASS_POST
+    if action == A.AMEND:
+        result = A.CLASS_CANCEL
+        for n in range(items):
+            mode = io.leaf[at + A.AT_BODY + n * A.AMEND_BYTES + _MODE_AT]
+            if mode == A.AMEND_POST_ONLY:
+                result = A.CLASS_POST
+            elif mode != A.AMEND_SHRINK:
+                return A.CLASS_TAKE
+        return result
+    return A.CLASS_CANCEL
+
+
+@jit
+def signer_is(io, seq, limb0, limb1, limb2):
+    """Whether leaf ``seq`` was signed by the address with these limbs; zero means no valid signer."""
+    n = seq - io.first_seq
+    low, middle, high = i64(0), i64(0), i64(0)
+    for i in range(8):
+        low = (low << 8) | i64(io.signer[n, 12 + i])
+        middle = (middle << 8) | i64(io.signer[n, 4 + i])
+    for i in range(4):
+        high = (high << 8) | i64(io.signer[n, i])
+    if low == 0 and middle == 0 and high == 0:
+        return False
+    return low == i64(limb0) and middle == i64(limb1) and high == i64(limb2) & 0xFFFFFFFF
+
+
+@jit
+def emit(
+    d, io, kind, leaf, market, account, other_account, order, other_order,
+    side, tif, flag, error, price, lots, left, amount, amount2, client_id0, client_id1,
+):  # fmt: skip
+    """Append one event (``protocol.events``)."""
+    d.event_seq += 1
+    e = io.event[io.event_count]
+    io.event_count += 1
+    e.seq = d.event_seq
+    e.leaf = leaf
+    e.kind = kind
+    e.side = side
+    e.tif = tif
+    e.flag = flag
+    e.error = error
+    e.market = market
+    e.account = account
+    e.other_account = other_account
+    e.price = price
+    e.order = order
+    e.other_order = other_order
+    e.lots = lots
+    e.left = left
+    e.amount = amount
+    e.amount2 = amount2
+    e.client_id0 = client_id0
+    e.client_id1 = client_id1
+
+
+@jit
+def emit_note(d, io, kind, leaf, market, account, other_account, order, flag, error, amount):
+    """Append an event without order columns."""
+    emit(
+        d, io, kind, leaf, market, account, other_account, order, 0,
+        0, 0, flag, error, 0, 0, 0, amount, 0, 0, 0,
+    )  # fmt: skip
+
+
+@jit
+def emit_order(d, io, kind, leaf, slot, o, tif, flag, amount):
+    """Append an event about order record ``o`` in ``slot``."""
+    emit(
+        d, io, kind, leaf, o.market, o.account, 0, (i64(o.generation) << 32) | slot, 0,
+        o.side, tif, flag, 0, o.price, i64(o.lots), 0, amount, 0, o.client_id0, o.client_id1,
+    )  # fmt: skip
+
+
+@jit
+def set_result(io, seq, result):
+    """Record the result of leaf ``seq``: failed items << 16 | first error."""
+    io.result[seq - io.first_seq] = result

@@ -1,0 +1,308 @@
+"""``Engine``: the state, what is derived from it, and the compiled machine behind a small Python face."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..protocol.enums import ACTIVE, NONE
+from ..protocol.records import RECORDS_VERSION, TABLES
+from ..state.tree import RecordTree
+from .balances import index_balance
+from .block import run
+from .memory import (
+    DERIVED_DTYPE,
+    IO_DTYPE,
+    MAX_RUN_BYTES,
+    MAX_RUN_LEAVES,
+    MAX_RUN_MESSAGE_BYTES,
+    MAX_RUN_MESSAGES,
+    allocate,
+    allocate_state,
+    get_tables,
+)
+from .orders import index_level
+from .tables import T_HEAD, T_MACHINE
+
+_STEPS_PER_CALL: Final = 1 << 22  # so that a long run returns now and then
+_SNAPSHOT_MAGIC: Final = b"TZSNAP01"
+
+
+class EngineError(RuntimeError):
+    """The run could not be executed. Its state may be half-way: throw the engine away and recover."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run did.
+
+    Attributes
+    ----------
+    results : (n,) int32
+        per leaf: failed items << 16 | first error
+    events : (k,) EVENT_DTYPE
+        in execution order
+    steps : int
+        steps of the machine
+    """
+
+    results: NDArray[np.int32]
+    events: NDArray[Any]
+    steps: int
+
+
+class Engine:
+    """A zone's engine at genesis, or at a snapshot.
+
+    The state is the only thing that matters; lookups and dirty marks follow from it. Not thread-safe: one
+    writer.
+    """
+
+    def __init__(self) -> None:
+        self._state = allocate_state()
+        self._derived = allocate(DERIVED_DTYPE)
+        self._io = allocate(IO_DTYPE)
+        self.tables: dict[str, NDArray[Any]] = get_tables(self._state)
+        self._by_number = {table.number: self.tables[table.name] for table in TABLES}
+        self._tree = RecordTree()
+        self._derived_views = {
+            name: self._derived[name][0] for name in ("dirty_flag", "dirty_list", "balance_key")
+        }
+        self._io_views: dict[str, NDArray[Any]] = {
+            name: self._io[name][0]
+            for name in ("leaf", "leaf_at", "leaf_class", "signer", "result", "message", "message_at", "event")
+        }
+        self._machine = self.tables["machine"][0]
+        self._bases = np.cumsum([0] + [t.capacity for t in TABLES])[:-1].astype(np.int64)
+        for table in TABLES:
+            if table.is_allocated:
+                self.tables["head"][table.number]["high_water"] = 1
+                self._mark(T_HEAD, table.number)
+        self._machine["seq"] = 1
+        self._mark(T_MACHINE, 0)
+
+    # --- reading -----------------------------------------------------------------------------------
+
+    @property
+    def machine(self) -> Any:
+        """The machine's control record: ``engine.machine["block"]`` and so on."""
+        return self._machine
+
+    def next_release(self) -> int | None:
+        """Release time (ms) of the first waiting order, or None if none waits."""
+        book = int(self._machine["release_first"])
+        return None if book == NONE else int(self.tables["book"][book]["release"])
+
+    def has_due_work(self, time: int, block: int) -> bool:
+        """Whether a block ``block`` at ``time`` would release an order even without a leaf."""
+        books = self.tables["book"]
+        book = int(self._machine["release_first"])
+        while book != NONE and int(books[book]["release"]) <= time:
+            if int(books[book]["release_block"]) <= block:
+                return True
+            book = int(books[book]["release_next"])
+        return False
+
+    # --- running -----------------------------------------------------------------------------------
+
+    def execute_run(
+        self,
+        buffer: NDArray[np.uint8],
+        offsets: NDArray[np.int64],
+        signers: NDArray[np.uint8],
+        messages: Sequence[bytes] = (),
+    ) -> RunResult:
+        """Execute a run of leaves; it ends where a batch ends or the next block mark would stand.
+
+        Parameters
+        ----------
+        buffer : (bytes,) uint8
+            the leaves, end to end
+        offsets : (n + 1,) int64
+            leaf i is ``buffer[offsets[i]:offsets[i + 1]]``
+        signers : (n, 20) uint8
+            recovered signer of each leaf, zero = none
+        messages : sequence of bytes
+            inbox messages from index ``machine["inbox"]`` on; at least those that inbox marks open
+
+        Raises
+        ------
+        ValueError
+            the run is larger than the engine takes in one call
+        EngineError
+            the machine stopped: an inbox message is missing, or an invariant of the state is broken
+        """
+        count = len(offsets) - 1
+        start, size = int(offsets[0]), int(offsets[count] - offsets[0])
+        if count > MAX_RUN_LEAVES or size > MAX_RUN_BYTES:
+            raise ValueError(
+                f"run has {count} leaves and {size} bytes, "
+                f"at most {MAX_RUN_LEAVES} and {MAX_RUN_BYTES} fit"
+            )
+        if len(messages) > MAX_RUN_MESSAGES:
+            messages = messages[:MAX_RUN_MESSAGES]
+        view = self._io_views
+        io = self._io[0]
+        first = int(self._machine["seq"])
+        view["leaf"][:size] = buffer[start : start + size]
+        view["leaf_at"][: count + 1] = offsets - start
+        view["leaf_class"][:count] = -1
+        view["signer"][:count] = signers
+        view["result"][:count] = 0
+        io["first_seq"] = first
+        io["end_seq"] = first + count
+        self._load_messages(messages)
+        io["event_count"] = 0
+        drained: list[NDArray[Any]] = []
+        steps = 0
+        while True:
+            try:
+                done = run(self._state, self._derived, self._io, _STEPS_PER_CALL)
+            except (ValueError, IndexError) as error:
+                machine = {name: int(self._machine[name]) for name in ("pc", "seq", "block", "inbox")}
+                raise EngineError(f"the machine stopped at {machine}: {error}") from error
+            steps += done
+            events = int(io["event_count"])
+            if events:
+                drained.append(view["event"][:events].copy())
+                io["event_count"] = 0
+            if done == 0 or (int(self._machine["pc"]) == 0 and int(self._machine["seq"]) >= first + count):
+                break
+        merged = np.concatenate(drained) if len(drained) > 1 else (drained[0] if drained else view["event"][:0])
+        return RunResult(view["result"][:count].copy(), merged, steps)
+
+    def _load_messages(self, messages: Sequence[bytes]) -> None:
+        io, view = self._io[0], self._io_views
+        first = int(self._machine["inbox"])
+        io["first_message"] = first
+        io["end_message"] = first + len(messages)
+        if not messages:
+            return
+        joined = b"".join(messages)
+        if len(joined) > MAX_RUN_MESSAGE_BYTES:
+            raise ValueError(f"messages are {len(joined)} bytes, at most {MAX_RUN_MESSAGE_BYTES} fit")
+        view["message"][: len(joined)] = np.frombuffer(joined, dtype=np.uint8)
+        at = np.zeros(len(messages) + 1, dtype=np.int64)
+        np.cumsum([len(m) for m in messages], out=at[1:])
+        view["message_at"][: len(messages) + 1] = at
+
+    def execute(
+        self,
+        leaves: Sequence[bytes],
+        signers: Sequence[bytes | None],
+        messages: Sequence[bytes] = (),
+    ) -> tuple[list[int], NDArray[Any]]:
+        """Execute a run given as Python bytes; returns (results, events). See ``execute_run``."""
+        offsets = np.zeros(len(leaves) + 1, dtype=np.int64)
+        np.cumsum([len(leaf) for leaf in leaves], out=offsets[1:])
+        buffer = np.frombuffer(b"".join(leaves), dtype=np.uint8)
+        flat = b"".join(signer or bytes(20) for signer in signers)
+        rows = np.frombuffer(flat, dtype=np.uint8).reshape(len(leaves), 20)
+        result = self.execute_run(buffer, offsets, rows, messages)
+        return [int(r) for r in result.results], result.events
+
+    # --- commitment --------------------------------------------------------------------------------
+
+    def dirty(self) -> NDArray[np.uint64]:
+        """Indices (type << 32 | slot) of the records touched since the last commitment."""
+        count = int(self._derived["dirty_count"][0])
+        return self._derived_views["dirty_list"][:count].astype(np.uint64)
+
+    def commit_root(self) -> bytes:
+        """Hash what is dirty into the record tree and return the state root."""
+        dirty = self.dirty()
+        if len(dirty):
+            self._tree.commit(self._by_number, dirty)
+            kinds, slots = dirty >> np.uint64(32), dirty & np.uint64(0xFFFFFFFF)
+            self._derived_views["dirty_flag"][self._bases[kinds.astype(np.int64)] + slots.astype(np.int64)] = 0
+            self._derived["dirty_count"][0] = 0
+        return self._tree.root
+
+    def rebuild_root(self) -> bytes:
+        """Root of the state computed from nothing: what every commitment must equal."""
+        return RecordTree().rebuild(self._by_number)
+
+    def prove(self, kind: int, slot: int) -> list[bytes]:
+        """Sibling hashes of record (kind, slot) under the last committed root, bottom up."""
+        return self._tree.prove(kind, slot)
+
+    def _mark(self, kind: int, slot: int) -> None:
+        at = int(self._bases[kind]) + slot
+        if not self._derived_views["dirty_flag"][at]:
+            self._derived_views["dirty_flag"][at] = 1
+            count = int(self._derived["dirty_count"][0])
+            self._derived_views["dirty_list"][count] = (kind << 32) | slot
+            self._derived["dirty_count"][0] = count + 1
+
+    # --- snapshots ---------------------------------------------------------------------------------
+
+    def _used_slots(self, number: int) -> int:
+        table = TABLES[number]
+        if table.is_allocated:
+            return int(self.tables["head"][number]["high_water"])
+        records = self.tables[table.name]
+        if table.name == "machine" or table.name == "head":
+            return table.capacity
+        if table.name == "nonces":
+            return min(table.capacity, int(self.tables["head"][5]["high_water"]) * 4)
+        if table.name in ("book", "price"):
+            return int(self.tables["head"][15]["high_water"])
+        return len(records)  # buckets: sparse, compressed away
+
+    def save_snapshot(self, path: Path) -> None:
+        """Write the whole state to ``path``: header, then one compressed block per table, crc at the end."""
+        parts = [_SNAPSHOT_MAGIC, RECORDS_VERSION.to_bytes(4, "big"), len(TABLES).to_bytes(4, "big")]
+        parts.append(int(self._derived["event_seq"][0]).to_bytes(8, "big"))
+        for table in TABLES:
+            used = self._used_slots(table.number)
+            data = zlib.compress(self.tables[table.name][:used].tobytes(), 1)
+            parts += [used.to_bytes(4, "big"), len(data).to_bytes(8, "big"), data]
+        body = b"".join(parts)
+        path.write_bytes(body + zlib.crc32(body).to_bytes(4, "big"))
+
+    @classmethod
+    def from_snapshot(cls, path: Path) -> Engine:
+        """Load a snapshot. ValueError names what is wrong with the file."""
+        raw = path.read_bytes()
+        body, crc = raw[:-4], raw[-4:]
+        if body[:8] != _SNAPSHOT_MAGIC:
+            raise ValueError(f"{path} is not a snapshot: it begins with {body[:8]!r}")
+        if zlib.crc32(body).to_bytes(4, "big") != crc:
+            raise ValueError(f"{path} is damaged: its checksum does not match")
+        version = int.from_bytes(body[8:12], "big")
+        if version != RECORDS_VERSION:
+            raise ValueError(f"{path} has records version {version}, expected {RECORDS_VERSION}")
+        engine = cls()
+        engine._derived["event_seq"][0] = int.from_bytes(body[16:24], "big")
+        at = 24
+        for table in TABLES:
+            used, size = int.from_bytes(body[at : at + 4], "big"), int.from_bytes(body[at + 4 : at + 12], "big")
+            at += 12
+            data = zlib.decompress(body[at : at + size])
+            at += size
+            engine.tables[table.name][:used] = np.frombuffer(data, dtype=table.dtype)
+        engine._rebuild_derived()
+        return engine
+
+    def _rebuild_derived(self) -> None:
+        """Recompute lookups and the record tree from the state."""
+        d = self._derived[0]
+        balances, levels = self.tables["balance"], self.tables["level"]
+        for slot in range(1, int(self.tables["head"][7]["high_water"])):
+            row = balances[slot]
+            index_balance(d, int(row["account"]), int(row["asset"]), slot)
+        for slot in range(1, int(self.tables["head"][19]["high_water"])):
+            row = levels[slot]
+            if row["state"] == ACTIVE:
+                index_level(d, int(row["market"]), int(row["side"]), int(row["price"]), slot)
+        self._tree.rebuild(self._by_number)
+        count = int(self._derived["dirty_count"][0])
+        for index in self._derived_views["dirty_list"][:count]:
+            self._derived_views["dirty_flag"][int(self._bases[index >> 32]) + int(index & 0xFFFFFFFF)] = 0
+        self._derived["dirty_count"][0] = 0

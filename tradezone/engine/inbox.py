@@ -1,0 +1,382 @@
+"""Inbox messages: what L1 tells the zone, one message a step (a listing takes four)."""
+
+from __future__ import annotations
+
+from ..protocol import messages as M
+from ..protocol import steps as P
+from ..protocol.enums import (
+    ACCOUNT_FUND,
+    ACCOUNT_PROTOCOL,
+    ACCOUNT_USER,
+    ACCOUNT_VENUE,
+    ACTIVE,
+    ASSET_NATIVE,
+    ASSET_SIMULATED,
+    MARKET_SPOT,
+    OWNER_CONTRACT,
+    OWNER_USER,
+    PHASE_CONTINUOUS,
+    PROTOCOL_OWNER,
+    SCOPE_OWNER,
+    SCOPE_TRADE,
+    VENUE_ACTIVE,
+)
+from ..protocol.errors import Code
+from ..protocol.events import (
+    ASSET_REGISTERED,
+    DEPOSITED,
+    HEARTBEAT,
+    KEY_APPROVED,
+    MARKET_LISTED,
+    MESSAGE_IGNORED,
+    OWNER_REGISTERED,
+    VENUE_CREATED,
+    WITHDRAWN,
+)
+from ..protocol.limits import (
+    MAX_MAKER_FEE,
+    MAX_NOTIONAL,
+    MAX_PRICE,
+    MAX_REBATE,
+    MAX_TAKER_DELAY,
+    MAX_TAKER_FEE,
+    MAX_TICK_VALUE,
+    MAX_TIME,
+    MAX_TOTAL_ATOMS,
+    MIN_PROTOCOL_SHARE,
+    PPM,
+)
+from ._jit import i64, jit
+from .balances import can_open, credit, find_balance, open_balance
+from .codec import emit_note, read8, read32, read64, read_i32, read_limb, set_result
+from .envelopes import link_key, open_account, post_withdrawal, reset_nonces
+from .tables import (
+    T_ACCOUNT,
+    T_ASSET,
+    T_BALANCE,
+    T_BOOK,
+    T_KEY,
+    T_MACHINE,
+    T_MARKET,
+    T_OUTBOX,
+    T_OWNER,
+    T_VENUE,
+    append_slot,
+    has_room,
+    is_used,
+    take_account,
+    take_key,
+    touch,
+)
+
+_OK = int(Code.OK)
+_MALFORMED = int(Code.MALFORMED)
+_UNKNOWN_MESSAGE = int(Code.UNKNOWN_MESSAGE)
+_OWNER_MISMATCH = int(Code.OWNER_MISMATCH)
+_BAD_PARAMETERS = int(Code.BAD_PARAMETERS)
+_NOT_NEXT_ID = int(Code.NOT_NEXT_ID)
+_VENUE_NOT_FOUND = int(Code.VENUE_NOT_FOUND)
+_ASSET_NOT_FOUND = int(Code.ASSET_NOT_FOUND)
+_NOT_SAME_KIND = int(Code.NOT_SAME_KIND)
+_TABLE_FULL = int(Code.TABLE_FULL)
+
+_BYTES = tuple(
+    M.layout_bytes(M.BODIES[kind]) if kind in M.BODIES else -1 for kind in range(M.LIST_MARKET + 1)
+)
+
+
+@jit
+def message_start(io, index):
+    """Position of inbox message ``index`` in the run's message bytes."""
+    return i64(io.message_at[index - io.first_message])
+
+
+@jit
+def next_message(s, d):
+    """The message is consumed."""
+    m = s.machine[0]
+    m.inbox += 1
+    m.pc = P.MESSAGE
+    touch(d, T_MACHINE, 0)
+
+
+@jit
+def step_message(s, d, io):
+    """MESSAGE: consume the next inbox message, or end the inbox mark."""
+    m = s.machine[0]
+    touch(d, T_MACHINE, 0)
+    if m.inbox >= m.inbox_end:
+        set_result(io, i64(m.seq), 0)
+        m.seq += 1
+        m.pc = P.LEAF
+        return
+    index = i64(m.inbox)
+    if index < io.first_message or index >= io.end_message:
+        raise ValueError("inbox message is not at hand")
+    at = message_start(io, index)
+    n = index - io.first_message
+    size = i64(io.message_at[n + 1]) - at - M.MESSAGE_HEADER
+    kind = read8(io.message, at)
+    time = read64(io.message, at + 29)
+    time = MAX_TIME if time > MAX_TIME // 1000 else time * 1000
+    if time > m.l1_time:
+        m.l1_time = time
+    body = at + M.MESSAGE_HEADER
+    error = _OK
+    if kind > M.LIST_MARKET or kind < 1:
+        error = _UNKNOWN_MESSAGE
+    elif size != _BYTES[kind]:
+        error = _MALFORMED
+    elif kind == M.DEPOSIT:
+        error = deposit(s, d, io, body)
+    elif kind == M.REGISTER_OWNER:
+        error = register_owner(s, d, io, body)
+    elif kind == M.REGISTER_ASSET:
+        error = register_asset(s, d, io, body)
+    elif kind == M.CREATE_VENUE:
+        error = create_venue(s, d, io, body)
+    elif kind == M.LIST_MARKET:
+        error = list_market(s, d, io, body)
+        if error == _OK:
+            m.item = 0
+            m.pc = P.LIST_BALANCE
+            return
+    else:
+        emit_note(d, io, HEARTBEAT, index, 0, 0, 0, 0, 0, 0, m.l1_time)
+    if error != _OK:
+        emit_note(d, io, MESSAGE_IGNORED, index, 0, 0, 0, 0, 0, error, 0)
+    next_message(s, d)
+
+
+@jit
+def register_owner(s, d, io, at):
+    """REGISTER_OWNER: owner, main account and (kind 1) the owner key."""
+    source = io.message
+    owner, referrer, kind = read32(source, at), read32(source, at + 24), read8(source, at + 28)
+    m = s.machine[0]
+    if owner != s.head[T_OWNER].high_water:
+        return _NOT_NEXT_ID
+    if kind != OWNER_USER and kind != OWNER_CONTRACT:
+        return _BAD_PARAMETERS
+    if not (has_room(s, T_OWNER, 1) and has_room(s, T_ACCOUNT, 1) and has_room(s, T_KEY, 1)):
+        return _TABLE_FULL
+    append_slot(s, d, T_OWNER)
+    account = take_account(s, d)
+    w, a = s.owner[owner], s.account[account]
+    w.address2 = read32(source, at + 4)
+    w.address1 = read_limb(source, at + 8)
+    w.address0 = read_limb(source, at + 16)
+    w.first_account = account
+    w.account_count = 1
+    w.kind = kind
+    if referrer >= 1 and referrer < owner:
+        w.referrer = referrer
+    a.state = ACTIVE
+    a.kind = ACCOUNT_PROTOCOL if owner == PROTOCOL_OWNER else ACCOUNT_USER
+    a.owner = owner
+    touch(d, T_OWNER, owner)
+    emit_note(d, io, OWNER_REGISTERED, m.inbox, 0, account, 0, owner, 0, 0, 0)
+    if kind == OWNER_USER:
+        key = take_key(s, d)
+        k = s.key[key]
+        k.state = ACTIVE
+        k.scope = SCOPE_TRADE | SCOPE_OWNER
+        k.owner = owner
+        k.address0 = w.address0
+        k.address1 = w.address1
+        k.address2 = w.address2
+        k.approved = m.time
+        link_key(s, d, owner, key)
+        reset_nonces(s, d, key, m.time)
+        emit_note(d, io, KEY_APPROVED, m.inbox, 0, account, 0, key, 0, 0, 0)
+    return _OK
+
+
+@jit
+def deposit(s, d, io, at):
+    """DEPOSIT: credit the owner's main account, or send the amount back through the outbox."""
+    source = io.message
+    owner, asset, amount = read32(source, at), read32(source, at + 24), read64(source, at + 28)
+    m = s.machine[0]
+    if not is_used(s, T_OWNER, owner):
+        return _OWNER_MISMATCH
+    w = s.owner[owner]
+    if (
+        (i64(w.address2) & 0xFFFFFFFF) != read32(source, at + 4)
+        or i64(w.address1) != read_limb(source, at + 8)
+        or i64(w.address0) != read_limb(source, at + 16)
+    ):
+        return _OWNER_MISMATCH
+    if not is_used(s, T_ASSET, asset):
+        return _ASSET_NOT_FOUND
+    x = s.asset[asset]
+    if x.kind == ASSET_SIMULATED:
+        return _NOT_SAME_KIND
+    if amount < 1 or amount > MAX_TOTAL_ATOMS - x.total:
+        return _BAD_PARAMETERS
+    account = i64(w.first_account)
+    error = i64(_OK)
+    if find_balance(s, d, account, asset) == 0:
+        error = can_open(s, account)
+        if error != _OK and not has_room(s, T_OUTBOX, 1):
+            return _TABLE_FULL
+    emit_note(d, io, DEPOSITED, m.inbox, asset, account, 0, 0, 0, 0, amount)
+    if error == _OK:
+        credit(s, d, open_balance(s, d, account, asset), amount)
+        x.total += amount
+        touch(d, T_ASSET, asset)
+    else:
+        slot = post_withdrawal(s, d, owner, asset, amount, i64(m.inbox))
+        emit_note(d, io, WITHDRAWN, m.inbox, asset, account, 0, slot, 0, 0, amount)
+    return _OK
+
+
+@jit
+def register_asset(s, d, io, at):
+    """REGISTER_ASSET."""
+    source = io.message
+    asset, kind, decimals = read32(source, at), read8(source, at + 24), read8(source, at + 25)
+    quantum, cap, venue = read64(source, at + 26), read64(source, at + 34), read32(source, at + 42)
+    if asset != s.head[T_ASSET].high_water:
+        return _NOT_NEXT_ID
+    if kind < ASSET_NATIVE or kind > ASSET_SIMULATED or decimals > 36:
+        return _BAD_PARAMETERS
+    if quantum < 1 or quantum > 1 << 62 or cap < 1 or cap > MAX_TOTAL_ATOMS:
+        return _BAD_PARAMETERS
+    if (kind == ASSET_SIMULATED) != (venue != 0) or (venue != 0 and not is_used(s, T_VENUE, venue)):
+        return _BAD_PARAMETERS
+    if not has_room(s, T_ASSET, 1):
+        return _TABLE_FULL
+    append_slot(s, d, T_ASSET)
+    x = s.asset[asset]
+    x.token2 = read32(source, at + 4)
+    x.token1 = read_limb(source, at + 8)
+    x.token0 = read_limb(source, at + 16)
+    x.kind = kind
+    x.decimals = decimals
+    x.state = ACTIVE
+    x.venue = venue
+    x.quantum = quantum
+    x.cap = cap
+    touch(d, T_ASSET, asset)
+    emit_note(d, io, ASSET_REGISTERED, s.machine[0].inbox, asset, 0, 0, 0, 0, 0, 0)
+    return _OK
+
+
+@jit
+def create_venue(s, d, io, at):
+    """CREATE_VENUE: the venue with its fee account and its fund account."""
+    source = io.message
+    venue, owner, access = read32(source, at), read32(source, at + 4), read8(source, at + 8)
+    stake = read64(source, at + 9)
+    if venue != s.head[T_VENUE].high_water:
+        return _NOT_NEXT_ID
+    if not is_used(s, T_OWNER, owner):
+        return _OWNER_MISMATCH
+    if access > 2 or stake >= 1 << 62:
+        return _BAD_PARAMETERS
+    if not (has_room(s, T_VENUE, 1) and has_room(s, T_ACCOUNT, 2)):
+        return _TABLE_FULL
+    append_slot(s, d, T_VENUE)
+    v = s.venue[venue]
+    v.owner = owner
+    v.fee_account = open_account(s, d, owner, ACCOUNT_VENUE)
+    v.fund_account = open_account(s, d, owner, ACCOUNT_FUND)
+    v.state = VENUE_ACTIVE
+    v.access = access
+    v.stake = stake
+    touch(d, T_VENUE, venue)
+    emit_note(
+        d, io, VENUE_CREATED, s.machine[0].inbox, venue, v.fee_account, v.fund_account, 0, 0, 0, 0
+    )
+    return _OK
+
+
+@jit
+def list_market(s, d, io, at):
+    """LIST_MARKET: a spot instrument, its terms checked against every bound."""
+    source = io.message
+    market, number, venue = read32(source, at), read32(source, at + 4), read32(source, at + 8)
+    kind, base, quote = read8(source, at + 12), read32(source, at + 13), read32(source, at + 17)
+    lot_size, tick_value = read64(source, at + 21), read64(source, at + 29)
+    min_notional, max_notional = read64(source, at + 37), read64(source, at + 45)
+    max_lots, max_price = read64(source, at + 53), read32(source, at + 61)
+    taker_fee, maker_fee = read_i32(source, at + 65), read_i32(source, at + 69)
+    protocol_share, insurance_share = read32(source, at + 73), read32(source, at + 77)
+    delay, listed = read8(source, at + 81), read64(source, at + 82)
+    if market != s.head[T_MARKET].high_water:
+        return _NOT_NEXT_ID
+    if not is_used(s, T_VENUE, venue):
+        return _VENUE_NOT_FOUND
+    if not is_used(s, T_ASSET, base) or not is_used(s, T_ASSET, quote):
+        return _ASSET_NOT_FOUND
+    if (s.asset[base].kind == ASSET_SIMULATED) != (s.asset[quote].kind == ASSET_SIMULATED):
+        return _NOT_SAME_KIND
+    if kind != MARKET_SPOT or base == quote or number >> 16 != venue or number >= 1 << 31:
+        return _BAD_PARAMETERS
+    if tick_value < 1 or tick_value > MAX_TICK_VALUE or max_price < 1 or max_price > MAX_PRICE:
+        return _BAD_PARAMETERS
+    if max_price * tick_value > MAX_NOTIONAL or max_lots < 1:
+        return _BAD_PARAMETERS
+    if max_lots > MAX_NOTIONAL // (max_price * tick_value):
+        return _BAD_PARAMETERS
+    if lot_size < 1 or lot_size > MAX_NOTIONAL // max_lots:
+        return _BAD_PARAMETERS
+    if min_notional > max_notional or max_notional > MAX_NOTIONAL:
+        return _BAD_PARAMETERS
+    if taker_fee < 0 or taker_fee > MAX_TAKER_FEE:
+        return _BAD_PARAMETERS
+    if maker_fee < -MAX_REBATE or maker_fee > MAX_MAKER_FEE:
+        return _BAD_PARAMETERS
+    if protocol_share < MIN_PROTOCOL_SHARE or protocol_share + insurance_share > PPM:
+        return _BAD_PARAMETERS
+    if delay > MAX_TAKER_DELAY or listed > MAX_TIME:
+        return _BAD_PARAMETERS
+    if not (has_room(s, T_MARKET, 1) and has_room(s, T_BALANCE, 3)):
+        return _TABLE_FULL
+    append_slot(s, d, T_MARKET)
+    k = s.market[market]
+    k.id = number
+    k.venue = venue
+    k.base = base
+    k.quote = quote
+    k.kind = kind
+    k.phase = PHASE_CONTINUOUS
+    k.taker_delay = delay
+    k.lot_size = lot_size
+    k.tick_value = tick_value
+    k.min_notional = min_notional
+    k.max_notional = max_notional
+    k.max_price = max_price
+    k.taker_fee = taker_fee
+    k.maker_fee = maker_fee
+    k.protocol_share = protocol_share
+    k.insurance_share = insurance_share
+    k.max_lots = max_lots
+    k.listed = listed
+    s.venue[venue].market_count += 1
+    m = s.machine[0]
+    m.market = market
+    touch(d, T_MARKET, market)
+    touch(d, T_BOOK, market)
+    touch(d, T_VENUE, venue)
+    return _OK
+
+
+@jit
+def step_list_balance(s, d, io):
+    """LIST_BALANCE: open the quote balance of one account that fees of the market go to."""
+    m = s.machine[0]
+    market = s.market[m.market]
+    venue = s.venue[market.venue]
+    account = i64(venue.fee_account)
+    if m.item == 1:
+        account = i64(venue.fund_account)
+    elif m.item == 2:
+        account = i64(s.owner[PROTOCOL_OWNER].first_account)
+    open_balance(s, d, account, i64(market.quote))
+    m.item += 1
+    if m.item == 3:
+        emit_note(d, io, MARKET_LISTED, m.inbox, m.market, 0, 0, 0, 0, 0, 0)
+        next_message(s, d)
+    touch(d, T_MACHINE, 0)

@@ -1,0 +1,81 @@
+"""The three blocks of memory the engine works on.
+
+``state``    the consensus state, one record holding every table (``protocol.records.state_dtype``)
+``derived``  what follows from the state and is rebuilt on load: dirty marks, lookup tables
+``io``       the run's inputs and outputs: leaves, signers, messages, results, events
+
+Each is one structured record in anonymous memory, so pages appear when used, nothing ever moves, and a
+jitted function takes each as a single pointer.
+"""
+
+from __future__ import annotations
+
+import mmap
+from typing import Any, Final
+
+import numpy as np
+
+from ..protocol.events import EVENT_DTYPE
+from ..protocol.records import TABLES, state_dtype
+
+# first global slot of each table, for the dirty flags
+SLOT_BASE: Final = tuple(sum(t.capacity for t in TABLES[:n]) for n in range(len(TABLES)))
+SLOT_COUNT: Final = sum(t.capacity for t in TABLES)
+
+BALANCE_INDEX: Final = 1 << 22  # entries of the (account, asset) lookup, twice the table
+LEVEL_INDEX: Final = 1 << 21  # entries of the (market, side, price) lookup, twice the table
+
+MAX_RUN_BYTES: Final = 1 << 23  # leaf bytes of one run: a block of 1,024 leaves of 4 kB is half
+MAX_RUN_LEAVES: Final = 1 << 14
+MAX_RUN_MESSAGES: Final = 1 << 12
+MAX_RUN_MESSAGE_BYTES: Final = MAX_RUN_MESSAGES * 560
+EVENT_CAPACITY: Final = 1 << 16
+EVENT_MARGIN: Final = 8  # most events one step records
+
+DERIVED_DTYPE: Final = np.dtype(
+    [
+        ("dirty_flag", "i1", (SLOT_COUNT,)),
+        ("dirty_list", "<i8", (SLOT_COUNT,)),
+        ("dirty_count", "<i8"),
+        ("event_seq", "<i8"),
+        ("balance_key", "<i8", (BALANCE_INDEX,)),  # account << 32 | asset, 0 = empty
+        ("balance_slot", "<i4", (BALANCE_INDEX,)),
+        ("level_key", "<i8", (LEVEL_INDEX,)),  # market << 32 | side << 31 | price, 0 = empty
+        ("level_slot", "<i4", (LEVEL_INDEX,)),
+    ]
+)
+
+IO_DTYPE: Final = np.dtype(
+    [
+        ("first_seq", "<i8"),
+        ("end_seq", "<i8"),
+        ("leaf", "u1", (MAX_RUN_BYTES,)),
+        ("leaf_at", "<i8", (MAX_RUN_LEAVES + 1,)),
+        ("leaf_class", "i1", (MAX_RUN_LEAVES,)),
+        ("signer", "u1", (MAX_RUN_LEAVES, 20)),
+        ("result", "<i4", (MAX_RUN_LEAVES,)),
+        ("first_message", "<i8"),
+        ("end_message", "<i8"),
+        ("message", "u1", (MAX_RUN_MESSAGE_BYTES,)),
+        ("message_at", "<i8", (MAX_RUN_MESSAGES + 1,)),
+        ("event_count", "<i8"),
+        ("event", EVENT_DTYPE, (EVENT_CAPACITY,)),
+        ("scratch", "u1", (64,)),
+        ("steps", "<i8"),  # steps run so far in this run
+    ]
+)
+
+
+def allocate(dtype: np.dtype[np.void]) -> np.ndarray[Any, np.dtype[np.void]]:
+    """Return a zeroed one-element array of ``dtype`` in anonymous memory."""
+    return np.frombuffer(mmap.mmap(-1, dtype.itemsize), dtype=dtype, count=1)
+
+
+def allocate_state() -> np.ndarray[Any, np.dtype[np.void]]:
+    """Return an empty state: every record zero."""
+    return allocate(state_dtype())
+
+
+def get_tables(state: np.ndarray[Any, np.dtype[np.void]]) -> dict[str, np.ndarray[Any, Any]]:
+    """Return name -> structured array of ``state``; views, not copies."""
+    return {table.name: state[table.name][0] for table in TABLES}

@@ -1,0 +1,214 @@
+"""Slots: taking one, giving it back, and marking records dirty.
+
+Invariant: a slot below the high-water mark is either in use or on the free list exactly once; the last
+freed slot is used first. Every write to a record is followed by ``touch`` of it in the same step.
+"""
+
+from __future__ import annotations
+
+from ..protocol.enums import FREE
+from ..protocol.records import ACCOUNT as ACCOUNT_TABLE
+from ..protocol.records import BALANCE as BALANCE_TABLE
+from ..protocol.records import KEY as KEY_TABLE
+from ..protocol.records import LEVEL as LEVEL_TABLE
+from ..protocol.records import ORDER as ORDER_TABLE
+from ..protocol.records import TABLES
+from ._jit import i64, jit
+from .memory import SLOT_BASE
+
+T_MACHINE = 0
+T_HEAD = 1
+T_ASSET = 2
+T_OWNER = 3
+T_ACCOUNT = 4
+T_KEY = 5
+T_NONCES = 6
+T_BALANCE = 7
+T_BUCKET = 9
+T_VENUE = 10
+T_MARKET = 15
+T_BOOK = 16
+T_LEVEL = 19
+T_ORDER = 20
+T_OUTBOX = 26
+
+CAPACITY = tuple(table.capacity for table in TABLES)
+_ACCOUNTS, _KEYS, _BALANCES = ACCOUNT_TABLE.capacity, KEY_TABLE.capacity, BALANCE_TABLE.capacity
+_LEVELS, _ORDERS = LEVEL_TABLE.capacity, ORDER_TABLE.capacity
+_BASE = SLOT_BASE
+
+
+@jit
+def touch(d, kind, slot):
+    """Mark record (kind, slot) dirty: its leaf will be hashed at the next commitment."""
+    at = _BASE[kind] + i64(slot)
+    if d.dirty_flag[at] == 0:
+        d.dirty_flag[at] = 1
+        d.dirty_list[d.dirty_count] = (i64(kind) << 32) | i64(slot)
+        d.dirty_count += 1
+
+
+@jit
+def is_used(s, kind, slot):
+    """Whether ``slot`` was ever given out in a table (its record then says whether it still is)."""
+    return slot >= 1 and slot < i64(s.head[kind].high_water)
+
+
+@jit
+def has_room(s, kind, count):
+    """Whether ``count`` more slots can be taken; slot 0 is never given out."""
+    return i64(s.head[kind].in_use) + count < CAPACITY[kind]
+
+
+@jit
+def append_slot(s, d, kind):
+    """Take the next slot of a table whose slots are never freed."""
+    h = s.head[kind]
+    slot = i64(h.high_water)
+    h.high_water = slot + 1
+    h.in_use += 1
+    touch(d, T_HEAD, kind)
+    return slot
+
+
+@jit
+def take_account(s, d):
+    """Take an account slot (accounts are not freed yet, so this appends)."""
+    slot = append_slot(s, d, T_ACCOUNT)
+    touch(d, T_ACCOUNT, slot)
+    return slot
+
+
+@jit
+def take_balance(s, d):
+    """Take a balance slot (balances are not freed yet, so this appends)."""
+    slot = append_slot(s, d, T_BALANCE)
+    touch(d, T_BALANCE, slot)
+    return slot
+
+
+@jit
+def take_key(s, d):
+    """Take a key slot: last freed first."""
+    h = s.head[T_KEY]
+    slot = i64(h.first_free)
+    if slot == 0:
+        return append_slot(s, d, T_KEY)
+    h.first_free = s.key[slot].next
+    h.in_use += 1
+    touch(d, T_HEAD, T_KEY)
+    return slot
+
+
+@jit
+def free_key(s, d, slot):
+    """Give a key slot back: only {FREE, generation + 1, next free} stays."""
+    h, k = s.head[T_KEY], s.key[slot]
+    k.generation += 1
+    k.next = h.first_free
+    k.state = FREE
+    k.scope = 0
+    k.owner = 0
+    k.account = 0
+    k.venue = 0
+    k.expires = 0
+    k.address0 = 0
+    k.address1 = 0
+    k.address2 = 0
+    k.approved = 0
+    k.max_notional = 0
+    k.name = 0
+    h.first_free = slot
+    h.in_use -= 1
+    touch(d, T_HEAD, T_KEY)
+    touch(d, T_KEY, slot)
+
+
+@jit
+def take_level(s, d):
+    """Take a level slot: last freed first."""
+    h = s.head[T_LEVEL]
+    slot = i64(h.first_free)
+    if slot == 0:
+        return append_slot(s, d, T_LEVEL)
+    h.first_free = s.level[slot].next
+    h.in_use += 1
+    touch(d, T_HEAD, T_LEVEL)
+    return slot
+
+
+@jit
+def free_level(s, d, slot):
+    """Give a level slot back."""
+    h, v = s.head[T_LEVEL], s.level[slot]
+    v.generation += 1
+    v.next = h.first_free
+    v.previous = 0
+    v.market = 0
+    v.price = 0
+    v.state = FREE
+    v.side = 0
+    v.first = 0
+    v.last = 0
+    v.lots = 0
+    v.count = 0
+    h.first_free = slot
+    h.in_use -= 1
+    touch(d, T_HEAD, T_LEVEL)
+    touch(d, T_LEVEL, slot)
+
+
+@jit
+def take_order(s, d):
+    """Take an order slot: last freed first."""
+    h = s.head[T_ORDER]
+    slot = i64(h.first_free)
+    if slot == 0:
+        return append_slot(s, d, T_ORDER)
+    h.first_free = s.order[slot].next
+    h.in_use += 1
+    touch(d, T_HEAD, T_ORDER)
+    return slot
+
+
+@jit
+def free_order(s, d, slot):
+    """Give an order slot back."""
+    h, o = s.head[T_ORDER], s.order[slot]
+    o.generation += 1
+    o.next = h.first_free
+    o.previous = 0
+    o.account = 0
+    o.market = 0
+    o.price = 0
+    o.state = FREE
+    o.side = 0
+    o.tif = 0
+    o.stp = 0
+    o.level = 0
+    o.lots = 0
+    o.filled = 0
+    o.locked = 0
+    o.seq = 0
+    o.account_next = 0
+    o.account_previous = 0
+    o.pay_balance = 0
+    o.receive_balance = 0
+    o.expires = 0
+    o.release = 0
+    o.release_block = 0
+    o.bucket_next = 0
+    o.interface = 0
+    o.interface_fee = 0
+    o.fills = 0
+    o.flags = 0
+    o.position = 0
+    o.client_id0 = 0
+    o.client_id1 = 0
+    o.trigger = 0
+    o.parent = 0
+    o.key = 0
+    h.first_free = slot
+    h.in_use -= 1
+    touch(d, T_HEAD, T_ORDER)
+    touch(d, T_ORDER, slot)
