@@ -12,7 +12,7 @@ from typing import Any
 
 import numba
 
-from ..protocol.limits import PPM
+from tradezone.protocol.limits import PPM
 
 i64 = numba.int64
 

@@ -6,9 +6,10 @@ the record it names, or the two neighbours that leave no room between them, prov
 
 from __future__ import annotations
 
-from ..protocol.enums import ACCOUNT_USER, ACTIVE
-from ..protocol.errors import Code
-from ..protocol.limits import MAX_BALANCES
+from tradezone.protocol.enums import ACCOUNT_USER, ACTIVE
+from tradezone.protocol.errors import Code
+from tradezone.protocol.limits import MAX_BALANCES, RESERVED_BALANCES
+
 from ._jit import i64, jit
 from .memory import BALANCE_INDEX
 from .tables import T_ACCOUNT, T_BALANCE, has_room, take_balance, touch
@@ -95,7 +96,7 @@ def can_open(s, account):
     a = s.account[account]
     if a.kind == ACCOUNT_USER and a.balance_count >= MAX_BALANCES:
         return i64(_TOO_MANY)
-    if not has_room(s, T_BALANCE, 1):
+    if not has_room(s, T_BALANCE, 1 + RESERVED_BALANCES):
         return i64(_FULL)
     return i64(0)
 
@@ -112,6 +113,7 @@ def open_balance(s, d, account, asset):
     b = s.balance[slot]
     b.account = account
     b.asset = asset
+    b.owner = a.owner
     b.state = ACTIVE
     b.previous = previous
     if previous != 0:

@@ -7,14 +7,15 @@ chain are the same functions.
 
 from __future__ import annotations
 
-from ..protocol import actions as A
-from ..protocol import steps as P
-from ..protocol.enums import CANCEL_EXPIRED, RESTING
-from ..protocol.errors import Code
-from ..protocol.limits import EXPIRY_SWEEP, MAX_BLOCK_LEAVES, MAX_INBOX_MARK, MAX_TIME
+from tradezone.protocol import actions as A
+from tradezone.protocol import steps as P
+from tradezone.protocol.enums import CANCEL_EXPIRED, RESTING
+from tradezone.protocol.errors import Code
+from tradezone.protocol.limits import EXPIRY_SWEEP, MAX_BLOCK_LEAVES, MAX_INBOX_MARK, MAX_TIME
+
 from . import envelopes, inbox, matching, orders
 from ._jit import i64, jit
-from .codec import get_class, is_block_mark, is_envelope, leaf_size, leaf_start, read64
+from .codec import get_class, is_block_mark, leaf_size, leaf_start, read64
 from .envelopes import reject_leaf
 from .memory import EVENT_CAPACITY, EVENT_MARGIN
 from .orders import begin_remove
@@ -65,17 +66,30 @@ def step_idle(s, d, io):
     """IDLE: a block mark opens the next block; anything else is recorded and passed over."""
     m = s.machine[0]
     seq = i64(m.seq)
+    if seq >= io.end_seq:  # the batch is over: what its header says of the inbox holds
+        m.phase = inbox.DRAINING
+        m.inbox_end = io.header_inbox
+        m.pc = P.MESSAGE
+        touch(d, T_MACHINE, 0)
+        return
     at = leaf_start(io, seq)
     number, time = i64(0), i64(0)
     if is_block_mark(io, seq):
         number, time = read64(io.leaf, at + 1), read64(io.leaf, at + 9)
-    if number == m.block + 1 and time >= m.time and time <= MAX_TIME:
+    is_in_header = (
+        number >= io.header_first_block
+        and number <= io.header_last_block
+        and time >= io.header_start
+        and time <= io.header_end
+    )
+    if is_in_header and number == m.block + 1 and time >= m.time and time <= MAX_TIME:
         m.block = number
         m.time = time
         m.seq = seq + 1
         m.block_first = seq + 1
         m.block_end = seq + 1
         m.steps = 0
+        m.met = 0
         m.action = 0
         m.pc = P.SCAN
     else:
@@ -135,7 +149,7 @@ def step_leaf(s, d, io):
     kind = i64(io.leaf[at]) if size > 0 else i64(0)
     if kind == A.LEAF_INBOX and size == A.INBOX_MARK_BYTES:
         end = read64(io.leaf, at + 1)
-        if end > m.inbox and end <= m.inbox + MAX_INBOX_MARK:
+        if end > m.inbox and end <= min(m.inbox + MAX_INBOX_MARK, io.header_inbox):
             m.inbox_end = end
             m.pc = P.MESSAGE
         else:
@@ -266,9 +280,11 @@ def step(s, d, io):
 
 @jit
 def is_halted(s, io):
-    """Whether the machine stands between blocks with no leaf left in the run."""
+    """Whether the machine stands between blocks with nothing left to do in the run."""
     m = s.machine[0]
-    return m.pc == P.IDLE and m.seq >= io.end_seq
+    if m.pc != P.IDLE or m.seq < io.end_seq:
+        return False
+    return io.is_batch_end == 0 or m.inbox >= io.header_inbox
 
 
 @jit

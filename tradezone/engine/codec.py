@@ -6,9 +6,10 @@ range check refuses (``docs/spec/envelopes.md``).
 
 from __future__ import annotations
 
-from ..protocol import actions as A
-from ..protocol.enums import TIF_POST_ONLY
-from ..protocol.limits import MAX_ITEMS, MAX_LEAF_BYTES
+from tradezone.protocol import actions as A
+from tradezone.protocol.enums import TIF_POST_ONLY
+from tradezone.protocol.limits import MAX_ITEMS, MAX_LEAF_BYTES
+
 from ._jit import i64, jit
 
 MAX_ACTION = 21

@@ -11,9 +11,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..protocol.enums import ACTIVE, NONE
-from ..protocol.records import RECORDS_VERSION, TABLES
-from ..state.tree import RecordTree
+from tradezone.protocol.batches import Header
+from tradezone.protocol.enums import ACTIVE, NONE
+from tradezone.protocol.records import RECORDS_VERSION, TABLES
+from tradezone.state.tree import RecordTree
+
 from .balances import index_balance
 from .block import run
 from .memory import (
@@ -31,6 +33,7 @@ from .orders import index_level
 from .tables import T_HEAD, T_MACHINE
 
 _STEPS_PER_CALL: Final = 1 << 22  # so that a long run returns now and then
+_WIDEST: Final = 1 << 62
 _SNAPSHOT_MAGIC: Final = b"TZSNAP01"
 
 
@@ -76,7 +79,16 @@ class Engine:
         }
         self._io_views: dict[str, NDArray[Any]] = {
             name: self._io[name][0]
-            for name in ("leaf", "leaf_at", "leaf_class", "signer", "result", "message", "message_at", "event")
+            for name in (
+                "leaf",
+                "leaf_at",
+                "leaf_class",
+                "signer",
+                "result",
+                "message",
+                "message_at",
+                "event",
+            )
         }
         self._machine = self.tables["machine"][0]
         self._bases = np.cumsum([0] + [t.capacity for t in TABLES])[:-1].astype(np.int64)
@@ -117,8 +129,13 @@ class Engine:
         offsets: NDArray[np.int64],
         signers: NDArray[np.uint8],
         messages: Sequence[bytes] = (),
+        header: Header | None = None,
+        is_batch_end: bool = False,
     ) -> RunResult:
         """Execute a run of leaves; it ends where a batch ends or the next block mark would stand.
+
+        A live sequencer runs block by block without a header, because it makes the header of what it ran.
+        A replay gives the batch's header, and ``is_batch_end`` with the last run of the batch.
 
         Parameters
         ----------
@@ -129,7 +146,12 @@ class Engine:
         signers : (n, 20) uint8
             recovered signer of each leaf, zero = none
         messages : sequence of bytes
-            inbox messages from index ``machine["inbox"]`` on; at least those that inbox marks open
+            inbox messages from index ``machine["inbox"]`` on; at least those that inbox marks open, and with
+            ``is_batch_end`` all below ``header.inbox_index``
+        header : Header, optional
+            header of the batch that the run belongs to: bounds block numbers, times and inbox marks
+        is_batch_end : bool
+            the run is the last of the batch: messages below ``header.inbox_index`` are consumed after it
 
         Raises
         ------
@@ -157,6 +179,19 @@ class Engine:
         view["result"][:count] = 0
         io["first_seq"] = first
         io["end_seq"] = first + count
+        io["is_batch_end"] = int(is_batch_end and header is not None)
+        if header is None:
+            io["header_inbox"], io["header_last_block"], io["header_end"] = (
+                _WIDEST,
+                _WIDEST,
+                _WIDEST,
+            )
+            io["header_first_block"], io["header_start"] = 0, 0
+        else:
+            io["header_inbox"] = header.inbox_index
+            io["header_first_block"] = header.first_block
+            io["header_last_block"] = header.first_block + header.blocks - 1
+            io["header_start"], io["header_end"] = header.start_time, header.end_time
         self._load_messages(messages)
         io["event_count"] = 0
         drained: list[NDArray[Any]] = []
@@ -165,16 +200,22 @@ class Engine:
             try:
                 done = run(self._state, self._derived, self._io, _STEPS_PER_CALL)
             except (ValueError, IndexError) as error:
-                machine = {name: int(self._machine[name]) for name in ("pc", "seq", "block", "inbox")}
+                machine = {
+                    name: int(self._machine[name]) for name in ("pc", "seq", "block", "inbox")
+                }
                 raise EngineError(f"the machine stopped at {machine}: {error}") from error
             steps += done
             events = int(io["event_count"])
             if events:
                 drained.append(view["event"][:events].copy())
                 io["event_count"] = 0
-            if done == 0 or (int(self._machine["pc"]) == 0 and int(self._machine["seq"]) >= first + count):
+            if done < _STEPS_PER_CALL and not events:
                 break
-        merged = np.concatenate(drained) if len(drained) > 1 else (drained[0] if drained else view["event"][:0])
+        merged = (
+            np.concatenate(drained)
+            if len(drained) > 1
+            else (drained[0] if drained else view["event"][:0])
+        )
         return RunResult(view["result"][:count].copy(), merged, steps)
 
     def _load_messages(self, messages: Sequence[bytes]) -> None:
@@ -186,7 +227,9 @@ class Engine:
             return
         joined = b"".join(messages)
         if len(joined) > MAX_RUN_MESSAGE_BYTES:
-            raise ValueError(f"messages are {len(joined)} bytes, at most {MAX_RUN_MESSAGE_BYTES} fit")
+            raise ValueError(
+                f"messages are {len(joined)} bytes, at most {MAX_RUN_MESSAGE_BYTES} fit"
+            )
         view["message"][: len(joined)] = np.frombuffer(joined, dtype=np.uint8)
         at = np.zeros(len(messages) + 1, dtype=np.int64)
         np.cumsum([len(m) for m in messages], out=at[1:])
@@ -220,7 +263,9 @@ class Engine:
         if len(dirty):
             self._tree.commit(self._by_number, dirty)
             kinds, slots = dirty >> np.uint64(32), dirty & np.uint64(0xFFFFFFFF)
-            self._derived_views["dirty_flag"][self._bases[kinds.astype(np.int64)] + slots.astype(np.int64)] = 0
+            self._derived_views["dirty_flag"][
+                self._bases[kinds.astype(np.int64)] + slots.astype(np.int64)
+            ] = 0
             self._derived["dirty_count"][0] = 0
         return self._tree.root
 
@@ -257,7 +302,11 @@ class Engine:
 
     def save_snapshot(self, path: Path) -> None:
         """Write the whole state to ``path``: header, then one compressed block per table, crc at the end."""
-        parts = [_SNAPSHOT_MAGIC, RECORDS_VERSION.to_bytes(4, "big"), len(TABLES).to_bytes(4, "big")]
+        parts = [
+            _SNAPSHOT_MAGIC,
+            RECORDS_VERSION.to_bytes(4, "big"),
+            len(TABLES).to_bytes(4, "big"),
+        ]
         parts.append(int(self._derived["event_seq"][0]).to_bytes(8, "big"))
         for table in TABLES:
             used = self._used_slots(table.number)
@@ -282,7 +331,10 @@ class Engine:
         engine._derived["event_seq"][0] = int.from_bytes(body[16:24], "big")
         at = 24
         for table in TABLES:
-            used, size = int.from_bytes(body[at : at + 4], "big"), int.from_bytes(body[at + 4 : at + 12], "big")
+            used, size = (
+                int.from_bytes(body[at : at + 4], "big"),
+                int.from_bytes(body[at + 4 : at + 12], "big"),
+            )
             at += 12
             data = zlib.decompress(body[at : at + size])
             at += size
@@ -304,5 +356,7 @@ class Engine:
         self._tree.rebuild(self._by_number)
         count = int(self._derived["dirty_count"][0])
         for index in self._derived_views["dirty_list"][:count]:
-            self._derived_views["dirty_flag"][int(self._bases[index >> 32]) + int(index & 0xFFFFFFFF)] = 0
+            self._derived_views["dirty_flag"][
+                int(self._bases[index >> 32]) + int(index & 0xFFFFFFFF)
+            ] = 0
         self._derived["dirty_count"][0] = 0

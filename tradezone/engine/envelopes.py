@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..protocol import actions as A
-from ..protocol import steps as P
-from ..protocol.enums import (
+from tradezone.protocol import actions as A
+from tradezone.protocol import steps as P
+from tradezone.protocol.enums import (
+    ACCOUNT_FUND,
     ACCOUNT_USER,
     ACTIVE,
     ASSET_SIMULATED,
@@ -12,8 +13,8 @@ from ..protocol.enums import (
     SCOPE_OWNER,
     SCOPE_TRADE,
 )
-from ..protocol.errors import Code
-from ..protocol.events import (
+from tradezone.protocol.errors import Code
+from tradezone.protocol.events import (
     ACCOUNT_CREATED,
     KEY_APPROVED,
     KEY_REVOKED,
@@ -21,7 +22,7 @@ from ..protocol.events import (
     TRANSFERRED,
     WITHDRAWN,
 )
-from ..protocol.limits import (
+from tradezone.protocol.limits import (
     MAX_ACCOUNTS,
     MAX_EXPIRES_AFTER,
     MAX_KEYS,
@@ -29,8 +30,11 @@ from ..protocol.limits import (
     NONCE_CELLS,
     NONCE_FUTURE,
     NONCE_PAST,
+    RESERVED_ACCOUNTS,
+    RESERVED_KEYS,
     STALE_L1,
 )
+
 from ._jit import i64, jit
 from .balances import can_open, find_balance, open_balance
 from .codec import (
@@ -185,22 +189,35 @@ def reset_nonces(s, d, key, value):
 
 
 @jit
+def is_acting(s, account):
+    """Whether an account may act or receive by action: open, and not an insurance fund."""
+    if not is_used(s, T_ACCOUNT, account):
+        return False
+    return s.account[account].state == ACTIVE and s.account[account].kind != ACCOUNT_FUND
+
+
+@jit
 def step_envelope(s, d, io):
     """ENVELOPE: who signs, may it, is it fresh; burns the nonce; then the items or the action."""
     m = s.machine[0]
     seq = i64(m.seq)
     at = leaf_start(io, seq)
     leaf = io.leaf
-    account, key = read32(leaf, at + A.AT_ACCOUNT), read32(leaf, at + A.AT_KEY)
+    account, key = read32(leaf, at + A.AT_ACCOUNT), read64(leaf, at + A.AT_KEY)
+    generation, key = key >> 32, key & 0xFFFFFFFF
     nonce, expires = read64(leaf, at + A.AT_NONCE), read64(leaf, at + A.AT_EXPIRES)
     action, items = read8(leaf, at + A.AT_ACTION), read8(leaf, at + A.AT_ITEMS)
     time = i64(m.time)
     shown = account if account < (1 << 31) else i64(0)  # event columns are signed 32-bit
-    if not is_used(s, T_ACCOUNT, account) or s.account[account].state != ACTIVE:
+    if not is_acting(s, account):
         reject_leaf(s, d, io, shown, items, _ACCOUNT_NOT_FOUND)
         return
     a = s.account[account]
-    if not is_used(s, T_KEY, key) or s.key[key].state != ACTIVE:
+    if (
+        not is_used(s, T_KEY, key)
+        or s.key[key].state != ACTIVE
+        or s.key[key].generation != generation
+    ):
         reject_leaf(s, d, io, shown, items, _KEY_NOT_FOUND)
         return
     k = s.key[key]
@@ -306,11 +323,7 @@ def step_transfer(s, d, io):
     amount = read64(io.leaf, at + 8)
     error = _OK
     source = i64(0)
-    if (
-        not is_used(s, T_ACCOUNT, target)
-        or s.account[target].state != ACTIVE
-        or target == m.account
-    ):
+    if not is_acting(s, target) or target == m.account:
         error = _ACCOUNT_NOT_FOUND
     elif s.account[target].owner != m.owner:
         error = _KEY_NOT_OF_OWNER
@@ -391,6 +404,12 @@ def step_withdraw(s, d, io):
 
 
 @jit
+def key_id(s, slot):
+    """Id of a key: generation << 32 | slot."""
+    return (i64(s.key[slot].generation) << 32) | slot
+
+
+@jit
 def link_key(s, d, owner, key):
     """Put a new key in front of its owner's list."""
     w = s.owner[owner]
@@ -422,13 +441,9 @@ def step_approve_key(s, d, io):
         or (venue != 0 and not is_used(s, T_VENUE, venue))
     ):
         error = _BAD_KEY
-    elif account != 0 and (
-        not is_used(s, T_ACCOUNT, account)
-        or s.account[account].state != ACTIVE
-        or s.account[account].owner != m.owner
-    ):
+    elif account != 0 and (not is_acting(s, account) or s.account[account].owner != m.owner):
         error = _BAD_KEY
-    elif not has_room(s, T_KEY, 1):
+    elif not has_room(s, T_KEY, 1 + RESERVED_KEYS):
         error = _TABLE_FULL
     if error != _OK:
         reject_item(s, d, io, error)
@@ -449,9 +464,8 @@ def step_approve_key(s, d, io):
     k.name = read_limb(leaf, at + 45) & MAX_I64
     link_key(s, d, m.owner, slot)
     reset_nonces(s, d, slot, m.time)
-    emit_note(
-        d, io, KEY_APPROVED, m.seq, 0, s.owner[m.owner].first_account, 0, slot, 0, 0, 0
-    )
+    first = s.owner[m.owner].first_account
+    emit_note(d, io, KEY_APPROVED, m.seq, 0, first, 0, key_id(s, slot), 0, 0, 0)
     m.pc = P.ITEM_DONE
     touch(d, T_MACHINE, 0)
 
@@ -461,7 +475,8 @@ def step_revoke_key(s, d, io):
     """REVOKE_KEY: is it a key of this owner that may go."""
     m = s.machine[0]
     at = item_at(io, m)
-    slot, generation = read32(io.leaf, at), read32(io.leaf, at + 4)
+    name = read64(io.leaf, at)
+    slot, generation = name & 0xFFFFFFFF, name >> 32
     error = _OK
     if not is_used(s, T_KEY, slot):
         error = _KEY_NOT_FOUND
@@ -497,8 +512,8 @@ def step_revoke_walk(s, d, io):
             touch(d, T_KEY, previous)
         w.key_count -= 1
         touch(d, T_OWNER, m.owner)
+        emit_note(d, io, KEY_REVOKED, m.seq, 0, w.first_account, 0, key_id(s, slot), 0, 0, 0)
         free_key(s, d, slot)
-        emit_note(d, io, KEY_REVOKED, m.seq, 0, w.first_account, 0, slot, 0, 0, 0)
         m.pc = P.ITEM_DONE
     touch(d, T_MACHINE, 0)
 
@@ -529,7 +544,7 @@ def step_create_account(s, d, io):
     error = _OK
     if s.owner[m.owner].account_count >= MAX_ACCOUNTS:
         error = _ACCOUNT_LIMIT
-    elif not has_room(s, T_ACCOUNT, 1):
+    elif not has_room(s, T_ACCOUNT, 1 + RESERVED_ACCOUNTS):
         error = _TABLE_FULL
     if error != _OK:
         reject_item(s, d, io, error)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..protocol import messages as M
-from ..protocol import steps as P
-from ..protocol.enums import (
+from tradezone.protocol import messages as M
+from tradezone.protocol import steps as P
+from tradezone.protocol.enums import (
     ACCOUNT_FUND,
     ACCOUNT_PROTOCOL,
     ACCOUNT_USER,
@@ -21,8 +21,8 @@ from ..protocol.enums import (
     SCOPE_TRADE,
     VENUE_ACTIVE,
 )
-from ..protocol.errors import Code
-from ..protocol.events import (
+from tradezone.protocol.errors import Code
+from tradezone.protocol.events import (
     ASSET_REGISTERED,
     DEPOSITED,
     HEARTBEAT,
@@ -33,7 +33,7 @@ from ..protocol.events import (
     VENUE_CREATED,
     WITHDRAWN,
 )
-from ..protocol.limits import (
+from tradezone.protocol.limits import (
     MAX_MAKER_FEE,
     MAX_NOTIONAL,
     MAX_PRICE,
@@ -46,10 +46,11 @@ from ..protocol.limits import (
     MIN_PROTOCOL_SHARE,
     PPM,
 )
+
 from ._jit import i64, jit
 from .balances import can_open, credit, find_balance, open_balance
 from .codec import emit_note, read8, read32, read64, read_i32, read_limb, set_result
-from .envelopes import link_key, open_account, post_withdrawal, reset_nonces
+from .envelopes import key_id, link_key, open_account, post_withdrawal, reset_nonces
 from .tables import (
     T_ACCOUNT,
     T_ASSET,
@@ -80,6 +81,8 @@ _ASSET_NOT_FOUND = int(Code.ASSET_NOT_FOUND)
 _NOT_SAME_KIND = int(Code.NOT_SAME_KIND)
 _TABLE_FULL = int(Code.TABLE_FULL)
 
+DRAINING = 9  # phase: the batch is over, what its header says is consumed still is not
+
 _BYTES = tuple(
     M.layout_bytes(M.BODIES[kind]) if kind in M.BODIES else -1 for kind in range(M.LIST_MARKET + 1)
 )
@@ -89,6 +92,13 @@ _BYTES = tuple(
 def message_start(io, index):
     """Position of inbox message ``index`` in the run's message bytes."""
     return i64(io.message_at[index - io.first_message])
+
+
+@jit
+def message_size(io, index):
+    """Bytes of inbox message ``index``."""
+    n = index - io.first_message
+    return i64(io.message_at[n + 1]) - i64(io.message_at[n])
 
 
 @jit
@@ -106,16 +116,18 @@ def step_message(s, d, io):
     m = s.machine[0]
     touch(d, T_MACHINE, 0)
     if m.inbox >= m.inbox_end:
-        set_result(io, i64(m.seq), 0)
-        m.seq += 1
-        m.pc = P.LEAF
+        if m.phase == DRAINING:
+            m.pc = P.IDLE
+        else:
+            set_result(io, i64(m.seq), 0)
+            m.seq += 1
+            m.pc = P.LEAF
         return
     index = i64(m.inbox)
     if index < io.first_message or index >= io.end_message:
         raise ValueError("inbox message is not at hand")
     at = message_start(io, index)
-    n = index - io.first_message
-    size = i64(io.message_at[n + 1]) - at - M.MESSAGE_HEADER
+    size = message_size(io, index) - M.MESSAGE_HEADER
     kind = read8(io.message, at)
     time = read64(io.message, at + 29)
     time = MAX_TIME if time > MAX_TIME // 1000 else time * 1000
@@ -188,7 +200,7 @@ def register_owner(s, d, io, at):
         k.approved = m.time
         link_key(s, d, owner, key)
         reset_nonces(s, d, key, m.time)
-        emit_note(d, io, KEY_APPROVED, m.inbox, 0, account, 0, key, 0, 0, 0)
+        emit_note(d, io, KEY_APPROVED, m.inbox, 0, account, 0, key_id(s, key), 0, 0, 0)
     return _OK
 
 

@@ -4,14 +4,14 @@ The formulas are those of ``docs/spec/spot.md``, section "A fill". Value is cons
 the buyer's balances lose, the seller's and (one step later) the fee accounts' gain.
 
 Registers: ``taker`` the order being matched, ``order`` the maker, or whichever order leaves, ``cursor``
-the book the release walk stands on, ``value0`` the fees not yet shared out, ``value1`` what becomes of the
-taker (``REST_IT`` or a cancel reason; 0 = filled).
+the book the release walk stands on, ``value0`` the fees not yet shared out and ``value2`` the protocol's
+least part of them, ``value1`` what becomes of the taker (``REST_IT`` or a cancel reason; 0 = filled).
 """
 
 from __future__ import annotations
 
-from ..protocol import steps as P
-from ..protocol.enums import (
+from tradezone.protocol import steps as P
+from tradezone.protocol.enums import (
     BUY,
     CANCEL_EXPIRED,
     CANCEL_FOK,
@@ -28,8 +28,9 @@ from ..protocol.enums import (
     TIF_GTC,
     WAITING,
 )
-from ..protocol.events import FEES, FILL, ORDER_AMENDED
-from ..protocol.limits import BLOCK_STEPS, MAX_FILLS, PPM, RELEASE_RESERVE
+from tradezone.protocol.events import FEES, FILL, ORDER_AMENDED
+from tradezone.protocol.limits import BLOCK_MEETINGS, MAX_FILLS, PPM
+
 from ._jit import i64, jit, ppm_down, ppm_up
 from .balances import credit, find_balance
 from .codec import emit, emit_order
@@ -54,7 +55,7 @@ def step_release(s, d, io):
     """RELEASE: the book under the cursor is due, is passed over, or ends the walk."""
     m = s.machine[0]
     book = i64(m.cursor)
-    if book == 0 or m.steps > BLOCK_STEPS - RELEASE_RESERVE or s.book[book].release > m.time:
+    if book == 0 or m.met >= BLOCK_MEETINGS or s.book[book].release > m.time:
         m.pc = P.CLOSE
     elif s.book[book].release_block > m.block:
         m.cursor = s.book[book].release_next
@@ -72,6 +73,7 @@ def step_take(s, d, io):
     t = s.order[m.taker]
     t.state = TAKING
     t.fills = 0
+    m.met += 1
     m.value1 = 0
     if t.expires != 0 and t.expires <= m.time:
         finish(m, CANCEL_EXPIRED)
@@ -119,8 +121,10 @@ def step_fok_walk(s, d, io):
     o = s.order[maker]
     m.cursor2 = maker
     m.count += 1
+    m.met += 1
     if o.account == t.account:
-        if (o.expires == 0 or o.expires > m.time) and t.stp != STP_OLDEST:
+        is_good = o.expires == 0 or o.expires > m.time
+        if is_good and t.stp != STP_OLDEST and o.seq < t.seq:
             finish(m, CANCEL_FOK)
     elif o.expires == 0 or o.expires > m.time:
         m.value0 += o.lots
@@ -157,23 +161,24 @@ def step_match(s, d, io):
     maker = i64(v.first)
     o = s.order[maker]
     t.fills += 1
+    m.met += 1
     m.order = maker
     touch(d, T_ORDER, taker)
     if o.expires != 0 and o.expires <= m.time:
         begin_remove(m, CANCEL_EXPIRED, P.MATCH)
         return
     if o.account == t.account:
-        if t.stp == STP_NEWEST:
+        if t.stp == STP_OLDEST or o.seq > t.seq:
+            begin_remove(m, CANCEL_STP, P.MATCH)  # a later order must not pull a waiting one back
+        elif t.stp == STP_NEWEST:
             finish(m, CANCEL_STP)
-        elif t.stp == STP_OLDEST:
-            begin_remove(m, CANCEL_STP, P.MATCH)
         elif t.stp == STP_BOTH:
             begin_remove(m, CANCEL_STP, P.STP_TAKER)
         else:
             decrement(s, d, io, m, t, taker, o, maker, v, level)
         return
+    v.lots -= min(t.lots, o.lots)
     trade(s, d, io, m, t, taker, o, maker)
-    v.lots -= m.value2
     touch(d, T_LEVEL, level)
 
 
@@ -275,7 +280,8 @@ def trade(s, d, io, m, t, taker, o, maker):
         t.side, 0, 0, 0, price, lots, o.lots, taker_fee, maker_fee, 0, 0,
     )  # fmt: skip
     m.value0 = taker_fee + maker_fee
-    m.value2 = lots
+    share = i64(market.protocol_share)
+    m.value2 = ppm_up(taker_fee, share) + ppm_up(max(maker_fee, 0), share)
     if m.value0 > 0:
         m.pc = P.FEES
     else:
@@ -300,10 +306,10 @@ def step_fees(s, d, io):
     m = s.machine[0]
     market = s.market[m.market]
     venue = s.venue[market.venue]
-    pot = i64(m.value0)
+    pot, rest = i64(m.value0), i64(m.value0) - i64(m.value2)
     insurance_share = i64(market.insurance_share)
-    to_venue = ppm_down(pot, PPM - i64(market.protocol_share) - insurance_share)
-    to_fund = ppm_down(pot, insurance_share)
+    to_venue = ppm_down(rest, PPM - insurance_share)
+    to_fund = ppm_down(rest, insurance_share)
     to_protocol = pot - to_venue - to_fund
     protocol = i64(s.owner[PROTOCOL_OWNER].first_account)
     credit(s, d, find_balance(s, d, i64(venue.fee_account), i64(market.quote)), to_venue)

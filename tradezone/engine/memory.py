@@ -15,15 +15,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..protocol.events import EVENT_DTYPE
-from ..protocol.records import TABLES, state_dtype
+from tradezone.protocol.events import EVENT_DTYPE
+from tradezone.protocol.records import TABLES, state_dtype
 
 # first global slot of each table, for the dirty flags
 SLOT_BASE: Final = tuple(sum(t.capacity for t in TABLES[:n]) for n in range(len(TABLES)))
 SLOT_COUNT: Final = sum(t.capacity for t in TABLES)
 
 BALANCE_INDEX: Final = 1 << 22  # entries of the (account, asset) lookup, twice the table
-LEVEL_INDEX: Final = 1 << 21  # entries of the (market, side, price) lookup, twice the table
+LEVEL_INDEX: Final = 1 << 22  # entries of the (market, side, price) lookup, twice the table
 
 MAX_RUN_BYTES: Final = 1 << 23  # leaf bytes of one run: a block of 1,024 leaves of 4 kB is half
 MAX_RUN_LEAVES: Final = 1 << 14
@@ -49,6 +49,12 @@ IO_DTYPE: Final = np.dtype(
     [
         ("first_seq", "<i8"),
         ("end_seq", "<i8"),
+        ("is_batch_end", "<i8"),  # 1: the run ends where the header's batch ends
+        ("header_inbox", "<i8"),  # header fields; the widest bounds while the batch is still open
+        ("header_first_block", "<i8"),
+        ("header_last_block", "<i8"),
+        ("header_start", "<i8"),
+        ("header_end", "<i8"),
         ("leaf", "u1", (MAX_RUN_BYTES,)),
         ("leaf_at", "<i8", (MAX_RUN_LEAVES + 1,)),
         ("leaf_class", "i1", (MAX_RUN_LEAVES,)),

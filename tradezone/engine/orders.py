@@ -10,9 +10,9 @@ every step that needs it, so no step depends on anything but records and that le
 
 from __future__ import annotations
 
-from ..protocol import actions as A
-from ..protocol import steps as P
-from ..protocol.enums import (
+from tradezone.protocol import actions as A
+from tradezone.protocol import steps as P
+from tradezone.protocol.enums import (
     ACCESS_OPEN,
     ACTIVE,
     BUY,
@@ -29,26 +29,26 @@ from ..protocol.enums import (
     VENUE_ACTIVE,
     WAITING,
 )
-from ..protocol.errors import Code
-from ..protocol.events import (
+from tradezone.protocol.errors import Code
+from tradezone.protocol.events import (
     ITEM_REJECTED,
     ORDER_AMENDED,
     ORDER_CANCELLED,
     ORDER_RESTED,
     ORDER_WAITING,
 )
-from ..protocol.limits import (
+from tradezone.protocol.limits import (
     MAX_BUCKET_LENGTH,
     MAX_OPEN_ORDERS,
     MAX_TIME,
     ORDER_BUCKETS,
     WAIT_BLOCKS,
 )
-from ..state.keccak import keccak256
+from tradezone.state.keccak import keccak256
+
 from ._jit import i64, jit, ppm_up
 from .balances import (
     can_open,
-    check_gap,
     find_balance,
     hash_key,
     open_balance,
@@ -293,7 +293,7 @@ def step_place_open(s, d, io):
         error = INSUFFICIENT_BALANCE
     elif find_balance(s, d, m.account, receives) == 0:
         error = can_open(s, m.account)
-    if error == OK and not (has_room(s, T_ORDER, 1) and has_room(s, T_LEVEL, 1)):
+    if error == OK and not has_room(s, T_ORDER, 1):
         error = TABLE_FULL
     if error != OK:
         reject_item(s, d, io, error)
@@ -448,7 +448,12 @@ def open_level(s, d, market, side, price):
     following = i64(k.best_bid) if side == BUY else i64(k.best_ask)
     if previous != 0:
         p = s.level[previous]
-        if p.state != ACTIVE or p.market != market or p.side != side or not is_better(side, i64(p.price), price):
+        if (
+            p.state != ACTIVE
+            or p.market != market
+            or p.side != side
+            or not is_better(side, i64(p.price), price)
+        ):
             raise ValueError("level hint is not the predecessor")
         following = i64(p.next)
     if following != 0 and not is_better(side, price, i64(s.level[following].price)):
@@ -654,6 +659,10 @@ def step_cancel(s, d, io):
     """CANCEL: a resting order leaves; a waiting one will not rest."""
     m = s.machine[0]
     o = s.order[m.order]
+    venue = i64(s.key[m.key].venue)
+    if venue != 0 and venue != s.market[o.market].venue:
+        reject_item(s, d, io, KEY_VENUE)
+        return
     if o.state == WAITING:
         o.flags = i64(o.flags) | FLAG_CANCELLED
         emit_order(d, io, ORDER_AMENDED, m.seq, i64(m.order), o, TIF_IOC, 0, o.locked)
@@ -710,6 +719,9 @@ def step_amend(s, d, io):
     if price == o.price and lots <= o.lots:
         if lots <= 0:
             begin_remove(m, CANCEL_AMEND, P.ITEM_DONE)
+        elif lots < o.lots and get_notional(k, price, lots) < k.min_notional:
+            reject_item(s, d, io, NOTIONAL_TOO_SMALL)
+            return
         else:
             s.level[o.level].lots -= o.lots - lots
             shrink(s, d, o, lots)
@@ -727,7 +739,9 @@ def step_amend(s, d, io):
         touch(d, T_MACHINE, 0)
         return
     tif = TIF_POST_ONLY if mode == A.AMEND_POST_ONLY else TIF_GTC
-    if not is_market_open(s, m, market, tif):
+    if o.expires != 0 and o.expires <= m.time:
+        error = ORDER_EXPIRED
+    elif not is_market_open(s, m, market, tif):
         error = MARKET_CLOSED
     elif price < 1 or price > k.max_price:
         error = PRICE_OUT_OF_RANGE
@@ -743,8 +757,6 @@ def step_amend(s, d, io):
             error = POST_ONLY_WOULD_CROSS
         elif lock_for(k, o.side, price, lots) - o.locked > s.balance[o.pay_balance].free:
             error = INSUFFICIENT_BALANCE
-        elif not has_room(s, T_LEVEL, 1):
-            error = TABLE_FULL
     if error != OK:
         reject_item(s, d, io, error)
         return

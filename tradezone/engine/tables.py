@@ -6,13 +6,9 @@ freed slot is used first. Every write to a record is followed by ``touch`` of it
 
 from __future__ import annotations
 
-from ..protocol.enums import FREE
-from ..protocol.records import ACCOUNT as ACCOUNT_TABLE
-from ..protocol.records import BALANCE as BALANCE_TABLE
-from ..protocol.records import KEY as KEY_TABLE
-from ..protocol.records import LEVEL as LEVEL_TABLE
-from ..protocol.records import ORDER as ORDER_TABLE
-from ..protocol.records import TABLES
+from tradezone.protocol.enums import FREE
+from tradezone.protocol.records import TABLES
+
 from ._jit import i64, jit
 from .memory import SLOT_BASE
 
@@ -32,9 +28,8 @@ T_LEVEL = 19
 T_ORDER = 20
 T_OUTBOX = 26
 
+GENERATION_MASK = (1 << 31) - 1
 CAPACITY = tuple(table.capacity for table in TABLES)
-_ACCOUNTS, _KEYS, _BALANCES = ACCOUNT_TABLE.capacity, KEY_TABLE.capacity, BALANCE_TABLE.capacity
-_LEVELS, _ORDERS = LEVEL_TABLE.capacity, ORDER_TABLE.capacity
 _BASE = SLOT_BASE
 
 
@@ -104,7 +99,7 @@ def take_key(s, d):
 def free_key(s, d, slot):
     """Give a key slot back: only {FREE, generation + 1, next free} stays."""
     h, k = s.head[T_KEY], s.key[slot]
-    k.generation += 1
+    k.generation = (i64(k.generation) + 1) & GENERATION_MASK
     k.next = h.first_free
     k.state = FREE
     k.scope = 0
@@ -141,7 +136,7 @@ def take_level(s, d):
 def free_level(s, d, slot):
     """Give a level slot back."""
     h, v = s.head[T_LEVEL], s.level[slot]
-    v.generation += 1
+    v.generation = (i64(v.generation) + 1) & GENERATION_MASK
     v.next = h.first_free
     v.previous = 0
     v.market = 0
@@ -175,7 +170,7 @@ def take_order(s, d):
 def free_order(s, d, slot):
     """Give an order slot back."""
     h, o = s.head[T_ORDER], s.order[slot]
-    o.generation += 1
+    o.generation = (i64(o.generation) + 1) & GENERATION_MASK
     o.next = h.first_free
     o.previous = 0
     o.account = 0

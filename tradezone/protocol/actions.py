@@ -6,7 +6,7 @@ Every multi-byte integer in a leaf is big-endian. A leaf is one of
 kind  name         bytes after the kind byte
 ====  ===========  =================================================================
 1     block mark   number u64 | time u64 (ms)                         opens a block
-2     envelope     version u8 | account u32 | key u32 | nonce u64 | expires_after u64 |
+2     envelope     version u8 | account u32 | key u64 | nonce u64 | expires_after u64 |
                    action u8 | items u8 | size u16 | body[size] | r 32 | s 32 | v u8
 3     price        feed u32 | provider u32 | price u64 | time u64 | r 32 | s 32 | v u8
 4     inbox mark   end u64: inbox messages below this index may be consumed
@@ -30,7 +30,7 @@ LEAF_PRICE: Final = 3
 LEAF_INBOX: Final = 4
 
 ENVELOPE_VERSION: Final = 1
-ENVELOPE_HEADER: Final = 30  # kind .. size
+ENVELOPE_HEADER: Final = 34  # kind .. size
 SIGNATURE_BYTES: Final = 65
 BLOCK_MARK_BYTES: Final = 17
 INBOX_MARK_BYTES: Final = 9
@@ -40,12 +40,12 @@ PRICE_BYTES: Final = 25 + SIGNATURE_BYTES
 AT_VERSION: Final = 1
 AT_ACCOUNT: Final = 2
 AT_KEY: Final = 6
-AT_NONCE: Final = 10
-AT_EXPIRES: Final = 18
-AT_ACTION: Final = 26
-AT_ITEMS: Final = 27
-AT_SIZE: Final = 28
-AT_BODY: Final = 30
+AT_NONCE: Final = 14
+AT_EXPIRES: Final = 22
+AT_ACTION: Final = 30
+AT_ITEMS: Final = 31
+AT_SIZE: Final = 32
+AT_BODY: Final = 34
 
 # actions; gaps are reserved for later engines
 PLACE: Final = 1
@@ -115,7 +115,7 @@ APPROVE_KEY_BODY: Final[Layout] = (
     ("maxNotional", "uint64", 8),
     ("name", "bytes8", 8),
 )
-REVOKE_KEY_BODY: Final[Layout] = (("revokedKey", "uint32", 4), ("generation", "uint32", 4))
+REVOKE_KEY_BODY: Final[Layout] = (("revokedKey", "uint64", 8),)  # generation << 32 | slot
 EMPTY_BODY: Final[Layout] = ()
 
 
@@ -145,8 +145,9 @@ TYPED_ACTIONS: Final[dict[int, tuple[str, Layout]]] = {
 }
 ACTIONS: Final = tuple(sorted((*ITEM_LAYOUTS, *TYPED_ACTIONS)))
 
-_PREFIX = "uint32 account,uint32 key,uint64 nonce,uint64 expiresAfter"
+_PREFIX = "uint32 account,uint64 key,uint64 nonce,uint64 expiresAfter"
 TRADE_TYPE: Final = f"Trade({_PREFIX},uint8 action,bytes items)"
+PRICE_TYPE: Final = "Price(uint32 feed,uint32 provider,uint64 price,uint64 time)"  # of a price leaf
 DOMAIN_TYPE: Final = (
     "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 )
@@ -187,7 +188,8 @@ class Envelope:
     """An action before or after signing.
 
     ``body`` is the packed items (PLACE, AMEND, CANCEL) or the packed typed body; ``signature`` is
-    r | s | v (v is 27 or 28), empty while unsigned. Times are ms.
+    r | s | v (v is 27 or 28), empty while unsigned. Times are ms. ``key`` is generation << 32 | slot, so a
+    signature dies with its key and cannot come back when the slot is used again.
     """
 
     account: int
@@ -232,11 +234,13 @@ class Envelope:
     def to_leaf(self) -> bytes:
         """Return the leaf bytes. ValueError if a part has the wrong size."""
         if len(self.signature) != SIGNATURE_BYTES:
-            raise ValueError(f"signature is {len(self.signature)} bytes, expected 65: sign it first")
+            raise ValueError(
+                f"signature is {len(self.signature)} bytes, expected 65: sign it first"
+            )
         leaf = (
             bytes([LEAF_ENVELOPE, ENVELOPE_VERSION])
             + self.account.to_bytes(4, "big")
-            + self.key.to_bytes(4, "big")
+            + self.key.to_bytes(8, "big")
             + self.nonce.to_bytes(8, "big")
             + self.expires_after.to_bytes(8, "big")
             + bytes([self.action, self.items])
@@ -288,7 +292,7 @@ def pack(layout: Layout, values: dict[str, int | bytes]) -> bytes:
     for name, kind, width in layout:
         value = values[name]
         if isinstance(value, int):
-            parts.append(value.to_bytes(width, "big"))
+            parts.append(value.to_bytes(width, "big", signed=kind.startswith("int")))
         elif len(value) == width:
             parts.append(value)
         else:
@@ -303,7 +307,9 @@ def unpack(layout: Layout, data: bytes) -> dict[str, int | bytes]:
     for name, kind, width in layout:
         raw = data[at : at + width]
         at += width
-        values[name] = int.from_bytes(raw, "big") if kind.startswith("uint") else raw
+        is_signed = kind.startswith("int")
+        is_number = is_signed or kind.startswith("uint")
+        values[name] = int.from_bytes(raw, "big", signed=is_signed) if is_number else raw
     return values
 
 
@@ -336,7 +342,9 @@ def leaf_class(leaf: bytes) -> int:
         modes = [item["mode"] for item in unpack_items(envelope)]
         if all(mode == AMEND_SHRINK for mode in modes):
             return CLASS_CANCEL
-        return CLASS_POST if all(m in (AMEND_SHRINK, AMEND_POST_ONLY) for m in modes) else CLASS_TAKE
+        return (
+            CLASS_POST if all(m in (AMEND_SHRINK, AMEND_POST_ONLY) for m in modes) else CLASS_TAKE
+        )
     return CLASS_CANCEL
 
 

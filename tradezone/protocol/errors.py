@@ -84,7 +84,8 @@ class Explanation:
 EXPLANATIONS: Final[dict[Code, Explanation]] = {
     Code.OK: Explanation("done", ""),
     Code.MALFORMED: Explanation(
-        "the envelope does not decode", "build it with tradezone.client or see docs/spec/envelopes.md"
+        "the envelope does not decode",
+        "build it with tradezone.client or see docs/spec/envelopes.md",
     ),
     Code.UNKNOWN_ACTION: Explanation("no such action kind", "see docs/spec/envelopes.md"),
     Code.ACCOUNT_NOT_FOUND: Explanation(

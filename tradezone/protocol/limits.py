@@ -39,13 +39,19 @@ MAX_BALANCES: Final = 256  # per account
 MAX_POSITIONS: Final = 64  # per pool
 MAX_ACCOUNTS: Final = 64  # per owner
 MAX_KEYS: Final = 32  # per owner
-MAX_BUCKET_LENGTH: Final = 32  # a chain walk is bounded; a full bucket refuses the client id
-ORDER_BUCKETS: Final = 1 << 19
+MAX_BUCKET_LENGTH: Final = 16  # a chain walk is bounded; a full bucket refuses the client id
+ORDER_BUCKETS: Final = 1 << 20  # half a full order table per bucket on average
+# Slots that users cannot take, so that what L1 has given out an id for always finds room.
+RESERVED_ACCOUNTS: Final = (1 << 19) + (1 << 16)  # one per owner, two per venue
+RESERVED_KEYS: Final = 1 << 19  # one per owner
+RESERVED_BALANCES: Final = 3 << 14  # three per market
 
 # --- blocks ----------------------------------------------------------------------------------------
 MAX_BLOCK_LEAVES: Final = 1024  # leaves of a block after its mark; later ones are no-ops
-BLOCK_STEPS: Final = 1 << 20  # step budget of a block
-RELEASE_RESERVE: Final = 4096  # steps kept free: no taker starts once fewer are left
+BLOCK_STEPS: Final = 1 << 20  # most steps of a block, by the bounds here (docs/spec/steps.md)
+BLOCK_MEETINGS: Final = (
+    1 << 13
+)  # orders released plus makers met a block; then release goes on in the next
 MAX_TAKER_DELAY: Final = 50  # ms
 DEFAULT_TAKER_DELAY: Final = 3
 WAIT_BLOCKS: Final = 2  # closed blocks a waiting order stays behind, when the delay is not zero
@@ -53,7 +59,7 @@ MAX_FILLS: Final = 256  # makers a taker may meet in one block
 EXPIRY_SWEEP: Final = 8  # order slots the expiry sweep visits a block
 STALE_L1: Final = 3_600_000  # ms without a heartbeat, then only cancels
 MAX_INBOX_PAYLOAD: Final = 512  # bytes
-MAX_INBOX_MARK: Final = 256  # messages one inbox mark may open, so a block's work is bounded
+MAX_INBOX_MARK: Final = 128  # messages one inbox mark may open, so a block's work is bounded
 
 # --- batches and trees -----------------------------------------------------------------------------
 RECORD_TREE_DEPTH: Final = 40

@@ -196,7 +196,7 @@ MACHINE = _table(
     u32 account -- account of the action
     u32 key -- key slot of the action
     u32 owner -- owner of the action
-    u32 leaf_size -- bytes of the leaf being executed
+    u32 met -- orders released plus makers met in this block
     """,
     """
     u64 pos -- byte position of the item inside the leaf
@@ -246,7 +246,7 @@ ASSET = _table(
 OWNER = _table(
     "owner",
     3,
-    1 << 20,
+    1 << 19,
     "A person or contract known on L1; slot = owner id given out on L1, in order.",
     """
     address address -- the L1 address: the only one that is ever paid
@@ -356,6 +356,7 @@ BALANCE = _table(
     """
     u64 free -- atoms the owner may use
     u64 locked -- atoms locked by open orders
+    u32 owner -- owner of the account, so that a balance proves whose it is
     """,
 )
 
@@ -387,8 +388,8 @@ APPROVAL = _table(
 BUCKET = _table(
     "bucket",
     9,
-    1 << 20,
-    "Hash chains in the state: slot = keccak(account, client id) mod 2^19 for orders; +2^19 for access.",
+    1 << 21,
+    "Hash chains in the state: slot = keccak(account, client id) mod 2^20 for orders; +2^20 for access.",
     """
     u32 first -- first record of the chain, 0 = empty
     u32 length -- records in the chain, at most MAX_BUCKET_LENGTH
@@ -401,7 +402,7 @@ BUCKET = _table(
 VENUE = _table(
     "venue",
     10,
-    1 << 16,
+    1 << 15,
     "A venue; slot = venue id given out on L1.",
     """
     u32 owner -- the deployer
@@ -437,6 +438,10 @@ LEDGER = _table(
     u32 asset --
     u64 cash -- moved in minus moved out, atoms, never below zero
     u64 deficit -- losses nobody has covered yet, atoms
+    """,
+    """
+    u8 state -- FREE, ACTIVE
+    u64 claims -- sum of positive equities at the closing batch, atoms
     """,
 )
 
@@ -504,7 +509,7 @@ PROVIDER_PRICE = _table(
     """,
     """
     address signer --
-    u32 _
+    u8 state -- FREE, ACTIVE
     u64 applied -- block time when it was applied, ms
     """,
 )
@@ -641,7 +646,7 @@ TIER = _table(
 LEVEL = _table(
     "level",
     19,
-    1 << 20,
+    1 << 21,
     "All resting orders of one side at one price, oldest first.",
     """
     u32 generation --
@@ -823,7 +828,7 @@ POSITION = _table(
     u64 buy_lots -- open buy orders
     u64 sell_lots -- open sell orders
     u32 side_previous --
-    u32 _
+    u32 owner -- owner of the account, so that a position proves whose it is
     u64 leverage -- hundredths
     """,
 )
@@ -872,7 +877,7 @@ TIMER = _table(
 OUTBOX = _table(
     "outbox",
     26,
-    1 << 20,
+    1 << 22,
     "Append-only messages to L1: slot = message id, never reused, so the id is the nullifier.",
     """
     address recipient -- who is paid (withdrawal), or the subject of the message
@@ -890,6 +895,64 @@ OUTBOX = _table(
     u32 market --
     """,
 )
+
+AGENDA = _table(
+    "agenda",
+    27,
+    4,
+    "Slot 0: heads of the zone-wide lists and cursors of work that goes on over blocks.",
+    """
+    u32 timer_first --
+    u32 liquidation_first --
+    u32 liquidation_last --
+    u32 pool_cursor -- next pool of the mark sweep
+    u32 forced_first -- forced operations that are retried
+    u32 job_first -- markets with a job
+    u8 restart_phase --
+    u8 closing -- the closing batch has begun
+    u16 _
+    u32 _
+    """,
+    """
+    u64 next_mark -- ms of the next mark tick
+    u64 restart_time -- ms when the restart phase began
+    u64 sweep_epoch -- mark tick the sweep works for
+    u64 next_funding -- ms
+    """,
+    is_allocated=False,
+)
+
+JOB = _table(
+    "job",
+    28,
+    1 << 14,
+    "Work of a market that spans blocks (ADL, settlement, cancel-all); same slot as the market.",
+    """
+    u8 kind --
+    u8 stage --
+    u16 _
+    u32 next -- next market with a job
+    u32 cursor --
+    u32 long_first -- positions by side, for sweeps
+    u64 epoch -- mark tick of the snapshot
+    u64 level -- L of the water-filling, on its grid
+    """,
+    """
+    u64 lots -- still to cross
+    u64 sum -- sum at L
+    u64 sum_below -- sum at L - 1
+    u64 price -- weighted zero price
+    """,
+    """
+    u32 short_first --
+    u32 _
+    u64 gains -- at settlement, atoms
+    u64 shortfall -- atoms
+    """,
+    is_allocated=False,
+)
+
+# Type numbers 29 to 63 are reserved for later engines; no layout above changes when they come.
 
 TABLES: Final[tuple[Table, ...]] = (
     MACHINE,
@@ -919,6 +982,8 @@ TABLES: Final[tuple[Table, ...]] = (
     EVENT_GROUP,
     TIMER,
     OUTBOX,
+    AGENDA,
+    JOB,
 )
 TABLE_BY_NUMBER: Final = {table.number: table for table in TABLES}
 TABLE_BY_NAME: Final = {table.name: table for table in TABLES}

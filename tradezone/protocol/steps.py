@@ -50,6 +50,8 @@ TAKE_POP: Final = 66
 DISPOSE: Final = 67
 
 NAMES: Final = {
-    value: name for name, value in list(globals().items()) if name.isupper() and isinstance(value, int)
+    value: name
+    for name, value in list(globals().items())
+    if name.isupper() and isinstance(value, int)
 }
 STEP_RECORDS: Final = 12  # most records one step reads or writes

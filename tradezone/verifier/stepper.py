@@ -1,0 +1,605 @@
+"""The slow step executor: the machine one step a call, over witnesses.
+
+A *witness* of a step holds the records that the step touches, each with its proof, the one leaf or inbox
+message it reads, and the hints of derived lookups. ``check_step`` needs nothing else: it verifies every
+proof against the root before, runs the step, and returns the root after. That is what a dispute contract
+will do, so a step that reads a record outside its witness, or more than ``STEP_RECORDS`` of them, is an
+error here.
+
+The step functions are the engine's own, taken out of Numba (``get_pure_engine``): only what is derived
+(lookups, dirty marks) or not state (events, results, access to inputs) is replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import FunctionType, ModuleType
+from typing import Any, Final
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from tradezone.engine import (
+    _jit,
+    balances,
+    block,
+    codec,
+    envelopes,
+    inbox,
+    matching,
+    orders,
+    tables,
+)
+from tradezone.engine.memory import allocate_state, get_tables
+from tradezone.protocol.batches import Header
+from tradezone.protocol.enums import BUY, NONE
+from tradezone.protocol.events import EVENT_DTYPE
+from tradezone.protocol.hashing import keccak
+from tradezone.protocol.limits import ORDER_BUCKETS, RECORD_TREE_DEPTH
+from tradezone.protocol.records import TABLE_BY_NUMBER, TABLES, Table
+from tradezone.protocol.steps import IDLE, NAMES, STEP_RECORDS
+from tradezone.state.tree import RecordTree
+
+_MODULES: Final[tuple[ModuleType, ...]] = (
+    _jit, tables, codec, balances, orders, envelopes, inbox, matching, block,
+)  # fmt: skip
+
+
+class WitnessError(ValueError):
+    """A witness does not prove what the step needs; the message says which record or input."""
+
+
+# --- records as objects ----------------------------------------------------------------------------
+
+
+class Record:
+    """One record whose fields read as plain integers and write with the width of their column."""
+
+    __slots__ = ("_data", "_formats", "is_written")
+
+    _data: dict[str, int]
+    _formats: dict[str, np.dtype[Any]]
+    is_written: bool
+
+    def __init__(self, table: Table, raw: bytes) -> None:
+        row = np.frombuffer(raw, dtype=table.dtype)[0]
+        names = table.dtype.names or ()
+        object.__setattr__(self, "_formats", {name: table.dtype[name] for name in names})
+        object.__setattr__(self, "_data", {name: int(row[name]) for name in names})
+        object.__setattr__(self, "is_written", False)
+
+    def __getattr__(self, name: str) -> int:
+        try:
+            return self._data[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __setattr__(self, name: str, value: int) -> None:
+        column = self._formats[name]
+        bits = column.itemsize * 8
+        value = int(value) & ((1 << bits) - 1)
+        if column.kind == "i" and value >> (bits - 1):
+            value -= 1 << bits
+        self._data[name] = value
+        object.__setattr__(self, "is_written", True)
+
+    def to_bytes(self, table: Table) -> bytes:
+        """Return the record's memory image."""
+        row = np.zeros(1, dtype=table.dtype)
+        for name, value in self._data.items():
+            row[name] = value
+        return row.tobytes()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordWitness:
+    """A record before the step, and its siblings under the root that the records before it leave."""
+
+    kind: int
+    slot: int
+    raw: bytes
+    proof: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepWitness:
+    """Everything a step may read."""
+
+    pc: int
+    records: tuple[RecordWitness, ...]
+    leaf: tuple[int, bytes, bytes] | None  # seq, bytes, signer
+    message: tuple[int, bytes] | None  # index, bytes
+    hints: tuple[int, ...]
+    end_seq: int
+    message_range: tuple[int, int]
+    header: Header | None = None
+    is_batch_end: bool = False
+
+
+@dataclass(slots=True)
+class StepEffects:
+    """What a step gives besides records."""
+
+    events: list[dict[str, int]] = field(default_factory=list)
+    results: dict[int, int] = field(default_factory=dict)
+
+
+class _Inputs:
+    """``io`` of the pure engine: one leaf or one message, whichever the step asks for."""
+
+    def __init__(
+        self,
+        get_leaf: Callable[[int], tuple[bytes, bytes]],
+        get_message: Callable[[int], bytes],
+        end_seq: int,
+        message_range: tuple[int, int],
+        header: Header | None,
+        is_batch_end: bool,
+    ) -> None:
+        self._get_leaf, self._get_message = get_leaf, get_message
+        self.end_seq = end_seq
+        self.is_batch_end = int(is_batch_end and header is not None)
+        widest = 1 << 62
+        self.header_inbox = header.inbox_index if header else widest
+        self.header_first_block = header.first_block if header else 0
+        self.header_last_block = header.first_block + header.blocks - 1 if header else widest
+        self.header_start = header.start_time if header else 0
+        self.header_end = header.end_time if header else widest
+        self.first_message, self.end_message = message_range
+        self.leaf: bytes = b""
+        self.signer: bytes = b""
+        self.message: bytes = b""
+        self.leaf_seq: int | None = None
+        self.message_index: int | None = None
+        self.scratch: NDArray[np.uint8] = np.zeros(64, dtype=np.uint8)
+        self.effects = StepEffects()
+
+    def use_leaf(self, seq: int) -> None:
+        if self.leaf_seq is None:
+            self.leaf_seq = seq
+            self.leaf, self.signer = self._get_leaf(seq)
+        elif self.leaf_seq != seq:
+            raise WitnessError(
+                f"a step reads leaves {self.leaf_seq} and {seq}, expected at most one"
+            )
+
+    def use_message(self, index: int) -> None:
+        if self.message_index is None:
+            self.message_index = index
+            self.message = self._get_message(index)
+        elif self.message_index != index:
+            raise WitnessError(f"a step reads messages {self.message_index} and {index}")
+
+
+class _Table:
+    def __init__(self, table: Table, load: Callable[[Table, int], Record]) -> None:
+        self._table, self._load = table, load
+
+    def __getitem__(self, slot: int) -> Record:
+        return self._load(self._table, int(slot))
+
+
+class _State:
+    """``s`` of the pure engine: tables whose records are loaded, once a step, by ``load``."""
+
+    def __init__(self, load: Callable[[Table, int], Record]) -> None:
+        for table in TABLES:
+            setattr(self, table.name, _Table(table, load))
+
+
+class _Derived:
+    """``d`` of the pure engine: hints in, touched records out."""
+
+    def __init__(self, hint: Callable[[str, tuple[int, ...]], int]) -> None:
+        self.hint = hint
+        self.touched: set[tuple[int, int]] = set()
+
+
+# --- the engine's functions without Numba ----------------------------------------------------------
+
+
+def _touch(d: _Derived, kind: int, slot: int) -> None:
+    d.touched.add((int(kind), int(slot)))
+
+
+def _balance_hint(_s: _State, d: _Derived, account: int, asset: int) -> int:
+    return d.hint("balance", (int(account), int(asset)))
+
+
+def _level_hint(_s: _State, d: _Derived, market: int, side: int, price: int) -> int:
+    return d.hint("level", (int(market), int(side), int(price)))
+
+
+def _ignore(*_arguments: object) -> None:
+    """Derived lookups are not kept here."""
+
+
+def _leaf_start(io: _Inputs, seq: int) -> int:
+    io.use_leaf(int(seq))
+    return 0
+
+
+def _leaf_size(io: _Inputs, seq: int) -> int:
+    io.use_leaf(int(seq))
+    return len(io.leaf)
+
+
+def _message_start(io: _Inputs, index: int) -> int:
+    io.use_message(int(index))
+    return 0
+
+
+def _message_size(io: _Inputs, index: int) -> int:
+    io.use_message(int(index))
+    return len(io.message)
+
+
+def _signer_is(io: _Inputs, seq: int, limb0: int, limb1: int, limb2: int) -> bool:
+    io.use_leaf(int(seq))
+    address = (limb2 & 0xFFFFFFFF) << 128 | limb1 << 64 | limb0
+    return any(io.signer) and int.from_bytes(io.signer, "big") == address
+
+
+def _bucket_of(_io: _Inputs, account: int, limb1: int, limb0: int) -> int:
+    mask = (1 << 64) - 1
+    client_id = ((limb1 & mask) << 64 | (limb0 & mask)).to_bytes(16, "big")
+    digest = keccak(int(account).to_bytes(4, "big") + client_id)
+    return int.from_bytes(digest, "big") % ORDER_BUCKETS
+
+
+def _set_result(io: _Inputs, seq: int, result: int) -> None:
+    io.effects.results[int(seq)] = int(result)
+
+
+_EVENT_COLUMNS: Final = (
+    "kind", "leaf", "market", "account", "other_account", "order", "other_order", "side", "tif",
+    "flag", "error", "price", "lots", "left", "amount", "amount2", "client_id0", "client_id1",
+)  # fmt: skip
+
+
+def _emit(_d: _Derived, io: _Inputs, *values: int) -> None:
+    io.effects.events.append(dict(zip(_EVENT_COLUMNS, (int(v) for v in values), strict=True)))
+
+
+_REPLACED: Final[dict[str, Callable[..., Any]]] = {
+    "touch": _touch,
+    "balance_hint": _balance_hint,
+    "index_balance": _ignore,
+    "level_hint": _level_hint,
+    "index_level": _ignore,
+    "unindex_level": _ignore,
+    "leaf_start": _leaf_start,
+    "leaf_size": _leaf_size,
+    "message_start": _message_start,
+    "message_size": _message_size,
+    "signer_is": _signer_is,
+    "bucket_of": _bucket_of,
+    "set_result": _set_result,
+    "emit": _emit,
+    "class_of": lambda io, seq: _PURE["get_class"](io, seq),
+}
+
+
+def _strip_numba() -> dict[str, Any]:
+    """Return name -> plain function for every jitted function of the engine."""
+    namespaces = {module.__name__: dict(vars(module)) for module in _MODULES}
+    pure: dict[str, Any] = {}
+    for module in _MODULES:
+        for name, thing in vars(module).items():
+            if isinstance(thing, numba.core.dispatcher.Dispatcher):
+                function = thing.py_func
+                if function.__module__ == module.__name__:
+                    twin = FunctionType(function.__code__, namespaces[module.__name__], name)
+                    pure[function.__name__] = _REPLACED.get(function.__name__, twin)
+    for namespace in namespaces.values():
+        for name, thing in list(namespace.items()):
+            if isinstance(thing, numba.core.dispatcher.Dispatcher):
+                known = pure.get(thing.py_func.__name__)
+                if known is not None:
+                    namespace[name] = known
+        namespace["i64"] = int
+    return pure
+
+
+_PURE: Final = _strip_numba()
+
+
+def get_pure_engine() -> dict[str, Any]:
+    """Return the engine's functions by name, as plain Python."""
+    return _PURE
+
+
+# --- running ---------------------------------------------------------------------------------------
+
+
+def _leaf_hash(table: Table, slot: int, raw: bytes) -> bytes:
+    if not any(raw):
+        return bytes(32)
+    words = b"".join(raw[i : i + 32][::-1] for i in range(0, len(raw), 32))
+    return keccak(bytes([0, table.number]) + slot.to_bytes(4, "big") + words)
+
+
+def _fold(leaf: bytes, index: int, proof: Sequence[bytes]) -> bytes:
+    node = leaf
+    for level, sibling in enumerate(proof):
+        node = keccak(sibling + node) if index >> level & 1 else keccak(node + sibling)
+    return node
+
+
+def check_step(root: bytes, witness: StepWitness) -> tuple[bytes, StepEffects]:
+    """Run the step that ``root`` is about to run, from its witness alone.
+
+    Returns
+    -------
+    (bytes, StepEffects)
+        the state root after the step, and its events and results
+
+    Raises
+    ------
+    WitnessError
+        a proof fails, a record, leaf, message or hint is missing, or the step needs too many records
+    """
+    if len(witness.records) > STEP_RECORDS:
+        raise WitnessError(f"{len(witness.records)} records, at most {STEP_RECORDS} are allowed")
+    loaded: dict[tuple[int, int], Record] = {}
+    for item in witness.records:
+        loaded[item.kind, item.slot] = Record(TABLE_BY_NUMBER[item.kind], item.raw)
+
+    def load(table: Table, slot: int) -> Record:
+        try:
+            return loaded[table.number, slot]
+        except KeyError:
+            raise WitnessError(f"record {table.name}[{slot}] is not in the witness") from None
+
+    def get_leaf(seq: int) -> tuple[bytes, bytes]:
+        if witness.leaf is None or witness.leaf[0] != seq:
+            raise WitnessError(f"leaf {seq} is not in the witness")
+        return witness.leaf[1], witness.leaf[2]
+
+    def get_message(index: int) -> bytes:
+        if witness.message is None or witness.message[0] != index:
+            raise WitnessError(f"message {index} is not in the witness")
+        return witness.message[1]
+
+    hints = iter(witness.hints)
+
+    def hint(_what: str, _key: tuple[int, ...]) -> int:
+        found = next(hints, None)
+        if found is None:
+            raise WitnessError("a hint is missing")
+        return found
+
+    io = _Inputs(
+        get_leaf,
+        get_message,
+        witness.end_seq,
+        witness.message_range,
+        witness.header,
+        witness.is_batch_end,
+    )
+    _PURE["step"](_State(load), _Derived(hint), io)
+    for item in witness.records:
+        table = TABLE_BY_NUMBER[item.kind]
+        if len(item.proof) != RECORD_TREE_DEPTH:
+            raise WitnessError(f"proof of {table.name}[{item.slot}] has {len(item.proof)} siblings")
+        index = item.kind << 32 | item.slot
+        if _fold(_leaf_hash(table, item.slot, item.raw), index, item.proof) != root:
+            raise WitnessError(f"proof of {table.name}[{item.slot}] does not lead to the root")
+        after = loaded[item.kind, item.slot].to_bytes(table)
+        root = _fold(_leaf_hash(table, item.slot, after), index, item.proof)
+    return root, io.effects
+
+
+class Stepper:
+    """A whole zone run one step a call, each step proved to ``check_step``.
+
+    It keeps its own records and its own tree; nothing of the fast engine's memory is shared.
+    """
+
+    def __init__(self, records: dict[str, NDArray[Any]] | None = None) -> None:
+        self._tables = get_tables(allocate_state())
+        if records is not None:
+            for name, rows in records.items():
+                used = np.flatnonzero(rows.view(np.uint8).reshape(len(rows), -1).any(axis=1))
+                self._tables[name][used] = rows[used]
+        self._by_number = {table.number: self._tables[table.name] for table in TABLES}
+        self._tree = RecordTree()
+        self.root = self._tree.rebuild(self._by_number)
+        self.event_seq = 0
+        self._header: Header | None = None
+        self._is_batch_end = False
+        self.most_records: dict[int, int] = {}  # pc -> most records one step touched
+        self.tables_of: dict[int, set[int]] = {}  # pc -> types it touched
+
+    @property
+    def pc(self) -> int:
+        """The step that comes next."""
+        return int(self._tables["machine"][0]["pc"])
+
+    def run(
+        self,
+        leaves: Sequence[bytes],
+        signers: Sequence[bytes | None],
+        messages: Sequence[bytes] = (),
+        header: Header | None = None,
+        is_batch_end: bool = False,
+    ) -> tuple[list[int], list[dict[str, int]]]:
+        """Run a run of leaves to its end; every step is checked from its witness."""
+        self._header, self._is_batch_end = header, is_batch_end
+        first = int(self._tables["machine"][0]["seq"])
+        inbox_index = int(self._tables["machine"][0]["inbox"])
+        results = [0] * len(leaves)
+        events: list[dict[str, int]] = []
+        source = {
+            first + n: (leaf, signer or bytes(20))
+            for n, (leaf, signer) in enumerate(zip(leaves, signers, strict=True))
+        }
+        known = {inbox_index + n: message for n, message in enumerate(messages)}
+        end, span = first + len(leaves), (inbox_index, inbox_index + len(messages))
+        while not self._is_halted(end):
+            effects = self._step(source, known, end, span)
+            for event in effects.events:
+                self.event_seq += 1
+                events.append({"seq": self.event_seq, **event})
+            for seq, result in effects.results.items():
+                results[seq - first] = result
+        return results, events
+
+    def _is_halted(self, end: int) -> bool:
+        machine = self._tables["machine"][0]
+        if self.pc != IDLE or int(machine["seq"]) < end:
+            return False
+        if self._header is None or not self._is_batch_end:
+            return True
+        return int(machine["inbox"]) >= self._header.inbox_index
+
+    def _step(
+        self,
+        leaves: dict[int, tuple[bytes, bytes]],
+        messages: dict[int, bytes],
+        end: int,
+        span: tuple[int, int],
+    ) -> StepEffects:
+        witness = self.build_witness(leaves, messages, end, span)
+        before = self.root
+        after, effects = check_step(before, witness)
+        if after != self._apply(witness):
+            raise WitnessError(f"step {NAMES[witness.pc]}: witness and tree disagree on the root")
+        self.root = after
+        count = self.most_records.get(witness.pc, 0)
+        self.most_records[witness.pc] = max(count, len(witness.records))
+        self.tables_of.setdefault(witness.pc, set()).update(r.kind for r in witness.records)
+        return effects
+
+    def build_witness(
+        self,
+        leaves: dict[int, tuple[bytes, bytes]],
+        messages: dict[int, bytes],
+        end: int,
+        span: tuple[int, int],
+    ) -> StepWitness:
+        """Trace the next step over the full records and collect what it touches.
+
+        Raises WitnessError if the step wrote a record without marking it dirty, or the other way round.
+        """
+        loaded: dict[tuple[int, int], Record] = {}
+        hints: list[int] = []
+
+        def load(table: Table, slot: int) -> Record:
+            known = loaded.get((table.number, slot))
+            if known is None:
+                if not 0 <= slot < table.capacity:
+                    raise WitnessError(
+                        f"step reads {table.name}[{slot}], capacity {table.capacity}"
+                    )
+                known = Record(table, self._tables[table.name][slot].tobytes())
+                loaded[table.number, slot] = known
+            return known
+
+        def hint(what: str, key: tuple[int, ...]) -> int:
+            found = self._find(what, key, loaded)
+            hints.append(found)
+            return found
+
+        derived = _Derived(hint)
+        io = _Inputs(
+            lambda seq: leaves[seq],
+            lambda index: messages[index],
+            end,
+            span,
+            self._header,
+            self._is_batch_end,
+        )
+        pc = self.pc
+        _PURE["step"](_State(load), derived, io)
+        self._traced = {
+            key: record.to_bytes(TABLE_BY_NUMBER[key[0]]) for key, record in loaded.items()
+        }
+        changed = {
+            key
+            for key, raw in self._traced.items()
+            if raw != self._tables[TABLE_BY_NUMBER[key[0]].name][key[1]].tobytes()
+        }
+        if missing := changed - derived.touched:
+            raise WitnessError(f"step {NAMES[pc]} wrote {missing} without marking it dirty")
+        records = []
+        for kind, slot in sorted(loaded):
+            table = TABLE_BY_NUMBER[kind]
+            raw = self._tables[table.name][slot].tobytes()
+            records.append(RecordWitness(kind, slot, raw, tuple(self._tree.prove(kind, slot))))
+            # later proofs are against the root that this record's new value leaves
+            self._store(kind, slot, self._traced[kind, slot])
+        for item in records:  # back to the state before: building a witness changes nothing
+            self._store(item.kind, item.slot, item.raw)
+        leaf = None if io.leaf_seq is None else (io.leaf_seq, io.leaf, io.signer)
+        message = None if io.message_index is None else (io.message_index, io.message)
+        return StepWitness(
+            pc,
+            tuple(records),
+            leaf,
+            message,
+            tuple(hints),
+            end,
+            span,
+            self._header,
+            self._is_batch_end,
+        )
+
+    def _store(self, kind: int, slot: int, raw: bytes) -> None:
+        table = TABLE_BY_NUMBER[kind]
+        rows = self._tables[table.name]
+        if rows[slot].tobytes() != raw:
+            rows[slot : slot + 1] = np.frombuffer(raw, dtype=table.dtype)
+            self._tree.commit(self._by_number, np.array([kind << 32 | slot], dtype=np.uint64))
+
+    def _apply(self, witness: StepWitness) -> bytes:
+        for item in witness.records:
+            self._store(item.kind, item.slot, self._traced[item.kind, item.slot])
+        return self._tree.root
+
+    def _find(self, what: str, key: tuple[int, ...], loaded: dict[tuple[int, int], Record]) -> int:
+        """Slow lookup for a hint: walk the list in the records, as the running step sees them."""
+
+        def get(name: str, slot: int) -> Any:
+            table = next(t for t in TABLES if t.name == name)
+            known = loaded.get((table.number, slot))
+            return known if known is not None else Record(table, self._tables[name][slot].tobytes())
+
+        if what == "balance":
+            account, asset = key
+            chain = _walk(lambda slot: get("balance", slot), get("account", account).first_balance)
+            return _last(chain, lambda b: b.asset <= asset)
+        market, side, price = key
+        book = get("book", market)
+        chain = _walk(
+            lambda slot: get("level", slot), book.best_bid if side == BUY else book.best_ask
+        )
+        return _last(chain, lambda v: v.price >= price if side == BUY else v.price <= price)
+
+
+def _walk(get: Callable[[int], Any], slot: int) -> Iterator[tuple[int, Any]]:
+    while slot != NONE:
+        record = get(slot)
+        yield slot, record
+        slot = record.next
+
+
+def _last(chain: Iterator[tuple[int, Any]], holds: Callable[[Any], bool]) -> int:
+    found = NONE
+    for slot, record in chain:
+        if not holds(record):
+            break
+        found = slot
+    return found
+
+
+def to_event_rows(events: Sequence[dict[str, int]]) -> NDArray[Any]:
+    """Return events as an EVENT_DTYPE array, for comparison with the fast engine's."""
+    rows = np.zeros(len(events), dtype=EVENT_DTYPE)
+    for n, event in enumerate(events):
+        for name, value in event.items():
+            mask = (1 << 64) - 1 if name.startswith("client_id") else -1
+            rows[name][n] = value & mask
+    return rows
