@@ -111,7 +111,7 @@ def is_envelope(io, seq):
 
 @jit
 def get_class(io, seq):
-    """Execution class of leaf ``seq`` (``protocol.actions.leaf_class``)."""
+    """Return the execution class of leaf ``seq`` (``protocol.actions.leaf_class``)."""
     if not is_envelope(io, seq):
         return A.CLASS_PRICES
     at = leaf_start(io, seq)

@@ -253,7 +253,7 @@ class Engine:
     # --- commitment --------------------------------------------------------------------------------
 
     def dirty(self) -> NDArray[np.uint64]:
-        """Indices (type << 32 | slot) of the records touched since the last commitment."""
+        """Return the indices (type << 32 | slot) of records touched since the last commitment."""
         count = int(self._derived["dirty_count"][0])
         return self._derived_views["dirty_list"][:count].astype(np.uint64)
 
@@ -292,7 +292,7 @@ class Engine:
         if table.is_allocated:
             return int(self.tables["head"][number]["high_water"])
         records = self.tables[table.name]
-        if table.name == "machine" or table.name == "head":
+        if table.name in ("machine", "head"):
             return table.capacity
         if table.name == "nonces":
             return min(table.capacity, int(self.tables["head"][5]["high_water"]) * 4)

@@ -103,7 +103,7 @@ def message_size(io, index):
 
 @jit
 def next_message(s, d):
-    """The message is consumed."""
+    """Go on behind the message: it is consumed."""
     m = s.machine[0]
     m.inbox += 1
     m.pc = P.MESSAGE

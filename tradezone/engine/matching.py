@@ -92,7 +92,7 @@ def step_take(s, d, io):
 
 @jit
 def finish(m, what):
-    """The taker is done: it leaves the queue, then ``what`` becomes of it."""
+    """End the taker's turn: it leaves the queue, then ``what`` becomes of it."""
     m.value1 = what
     m.pc = P.TAKE_POP
 
@@ -293,7 +293,7 @@ def trade(s, d, io, m, t, taker, o, maker):
 
 @jit
 def after_fill(m, left):
-    """A maker without lots leaves the book; then the taker goes on."""
+    """Let a maker without lots leave the book; then the taker goes on."""
     if left == 0:
         begin_remove(m, 0, P.MATCH)
     else:

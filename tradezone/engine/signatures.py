@@ -400,17 +400,17 @@ class SignerPool:
     def __init__(self, threads: int = 2) -> None:
         if threads < 1:
             raise ValueError(f"threads is {threads}, expected at least 1")
-        self._threads = threads
+        self.threads = threads
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="signers")
 
     def recover(self, buffer: U8, offsets: I8, separator: bytes) -> U8:
         """Recover all signers, shared among the threads; as `recover_signers`."""
         count = len(offsets) - 1
-        if count < 2 * SLICE or self._threads == 1:
+        if count < 2 * SLICE or self.threads == 1:
             return recover_signers(buffer, offsets, separator)
         out = np.zeros((count, ADDRESS_BYTES), np.uint8)
         # Several slices a thread, so that a thread that was held up does not hold up the rest.
-        step = max(SLICE, -(-count // (4 * self._threads)))
+        step = max(SLICE, -(-count // (4 * self.threads)))
         futures = [
             self._executor.submit(
                 recover_signers, buffer, offsets, separator, out, at, min(at + step, count)

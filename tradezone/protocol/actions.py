@@ -228,7 +228,7 @@ class Envelope:
         return keccak(keccak(typed_signature(self.action).encode()) + prefix + b"".join(words))
 
     def digest(self, separator: bytes) -> bytes:
-        """What the key signs: keccak(0x1901 | domain separator | struct hash)."""
+        """Return what the key signs: keccak(0x1901 | domain separator | struct hash)."""
         return keccak(b"\x19\x01" + separator + self.struct_hash())
 
     def to_leaf(self) -> bytes:
@@ -327,7 +327,7 @@ CLASS_TAKE: Final = 3  # can take
 
 
 def leaf_class(leaf: bytes) -> int:
-    """Execution class of a leaf, read from its bytes alone.
+    """Return the execution class of a leaf, read from its bytes alone.
 
     A malformed leaf has class 0: it is a no-op wherever it stands. An envelope with several items has
     the class of its slowest one.

@@ -135,7 +135,7 @@ def _table(
             declaration, _, comment = line.partition("--")
             kind, label = declaration.split()
             width = _WIDTHS[kind]
-            align = min(width, 8) if kind not in ("address",) else 8
+            align = min(width, 8) if kind != "address" else 8
             offset = -(-offset // align) * align
             if label != "_":  # "_" leaves a gap of that width
                 fields.append(Field(label, kind, index, offset, comment.strip()))
@@ -330,7 +330,7 @@ NONCES = _table(
     6,
     (1 << 22),
     "Nonce cells: slot = key * 4 + (nonce mod 64) // 16, cell = nonce mod 16.",
-    "\n".join(f"u64 cell{i} -- highest nonce used in this cell, ms" for i in range(0, 4)),
+    "\n".join(f"u64 cell{i} -- highest nonce used in this cell, ms" for i in range(4)),
     "\n".join(f"u64 cell{i} -- highest nonce used in this cell, ms" for i in range(4, 8)),
     "\n".join(f"u64 cell{i} -- highest nonce used in this cell, ms" for i in range(8, 12)),
     "\n".join(f"u64 cell{i} -- highest nonce used in this cell, ms" for i in range(12, 16)),

@@ -213,7 +213,7 @@ def _level_hint(_s: _State, d: _Derived, market: int, side: int, price: int) -> 
 
 
 def _ignore(*_arguments: object) -> None:
-    """Derived lookups are not kept here."""
+    """Do nothing: derived lookups are not kept here."""
 
 
 def _leaf_start(io: _Inputs, seq: int) -> int:
@@ -263,6 +263,10 @@ def _emit(_d: _Derived, io: _Inputs, *values: int) -> None:
     io.effects.events.append(dict(zip(_EVENT_COLUMNS, (int(v) for v in values), strict=True)))
 
 
+def _class_of(io: _Inputs, seq: int) -> int:
+    return int(_PURE["get_class"](io, seq))
+
+
 _REPLACED: Final[dict[str, Callable[..., Any]]] = {
     "touch": _touch,
     "balance_hint": _balance_hint,
@@ -278,7 +282,7 @@ _REPLACED: Final[dict[str, Callable[..., Any]]] = {
     "bucket_of": _bucket_of,
     "set_result": _set_result,
     "emit": _emit,
-    "class_of": lambda io, seq: _PURE["get_class"](io, seq),
+    "class_of": _class_of,
 }
 
 
@@ -328,21 +332,8 @@ def _fold(leaf: bytes, index: int, proof: Sequence[bytes]) -> bytes:
     return node
 
 
-def check_step(root: bytes, witness: StepWitness) -> tuple[bytes, StepEffects]:
-    """Run the step that ``root`` is about to run, from its witness alone.
-
-    Returns
-    -------
-    (bytes, StepEffects)
-        the state root after the step, and its events and results
-
-    Raises
-    ------
-    WitnessError
-        a proof fails, a record, leaf, message or hint is missing, or the step needs too many records
-    """
-    if len(witness.records) > STEP_RECORDS:
-        raise WitnessError(f"{len(witness.records)} records, at most {STEP_RECORDS} are allowed")
+def _run_on(witness: StepWitness) -> tuple[dict[tuple[int, int], Record], StepEffects]:
+    """Run the step over the records of its witness; WitnessError if it asks for anything else."""
     loaded: dict[tuple[int, int], Record] = {}
     for item in witness.records:
         loaded[item.kind, item.slot] = Record(TABLE_BY_NUMBER[item.kind], item.raw)
@@ -380,6 +371,25 @@ def check_step(root: bytes, witness: StepWitness) -> tuple[bytes, StepEffects]:
         witness.is_batch_end,
     )
     _PURE["step"](_State(load), _Derived(hint), io)
+    return loaded, io.effects
+
+
+def check_step(root: bytes, witness: StepWitness) -> tuple[bytes, StepEffects]:
+    """Run the step that ``root`` is about to run, from its witness alone.
+
+    Returns
+    -------
+    (bytes, StepEffects)
+        the state root after the step, and its events and results
+
+    Raises
+    ------
+    WitnessError
+        a proof fails, a record, leaf, message or hint is missing, or the step needs too many records
+    """
+    if len(witness.records) > STEP_RECORDS:
+        raise WitnessError(f"{len(witness.records)} records, at most {STEP_RECORDS} are allowed")
+    loaded, effects = _run_on(witness)
     for item in witness.records:
         table = TABLE_BY_NUMBER[item.kind]
         if len(item.proof) != RECORD_TREE_DEPTH:
@@ -389,7 +399,7 @@ def check_step(root: bytes, witness: StepWitness) -> tuple[bytes, StepEffects]:
             raise WitnessError(f"proof of {table.name}[{item.slot}] does not lead to the root")
         after = loaded[item.kind, item.slot].to_bytes(table)
         root = _fold(_leaf_hash(table, item.slot, after), index, item.proof)
-    return root, io.effects
+    return root, effects
 
 
 class Stepper:
