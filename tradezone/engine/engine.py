@@ -132,7 +132,7 @@ class Engine:
         header: Header | None = None,
         is_batch_end: bool = False,
     ) -> RunResult:
-        """Execute a run of leaves; it ends where a batch ends or the next block mark would stand.
+        """Execute a run of leaves: one block or several, from a block mark to the last leaf of a block.
 
         A live sequencer runs block by block without a header, because it makes the header of what it ran.
         A replay gives the batch's header, and ``is_batch_end`` with the last run of the batch.

@@ -75,7 +75,7 @@ OUTBOX_FORCED_RESULT: Final = 2
 OUTBOX_INCIDENT: Final = 3
 OUTBOX_INSOLVENCY: Final = 4
 
-# why an open order left (event ORDER_CANCELLED.side field carries one of these)
+# why an open order left (column ``tif`` of ORDER_CANCELLED carries one of these)
 CANCEL_USER: Final = 1
 CANCEL_IOC: Final = 2  # the rest of an IOC, or of a waiting order that was cancelled
 CANCEL_FOK: Final = 3

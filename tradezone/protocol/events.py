@@ -2,6 +2,10 @@
 
 Events are not hashed; they follow from the inputs. They are enough to rebuild every book, order and
 balance from nothing. Unused columns are zero. ``seq`` counts from 1 over the life of the zone.
+
+Every ``ORDER_*`` event carries the order's client id (0 if it has none); FILL does not. ``ORDER_WAITING``
+comes for every order that can take, whatever the taker delay, so consumers learn a taker's id before its
+fills.
 """
 
 from __future__ import annotations
