@@ -11,51 +11,11 @@ from tradezone.protocol.errors import Code
 from tradezone.protocol.limits import MAX_BALANCES, RESERVED_BALANCES
 
 from ._jit import i64, jit
-from .memory import BALANCE_INDEX
+from .lookup import balance_hint, index_balance
 from .tables import T_ACCOUNT, T_BALANCE, has_room, take_balance, touch
 
-_MASK = BALANCE_INDEX - 1
 _TOO_MANY = int(Code.TOO_MANY_BALANCES)
 _FULL = int(Code.TABLE_FULL)
-
-
-@jit
-def hash_key(key):
-    """Spread a 62-bit key over a lookup table (Fibonacci hashing on the folded halves)."""
-    x = (key ^ (key >> 29)) & 0x7FFFFFFF
-    x = (x * 0x9E3779B1) & 0x3FFFFFFFFFFFFFF
-    return x >> 15
-
-
-@jit
-def balance_hint(s, d, account, asset):
-    """Slot of the balance (account, asset), else of the balance it would follow, 0 = it would be first.
-
-    Derived: the caller checks what the records say.
-    """
-    key = (i64(account) << 32) | i64(asset)
-    at = hash_key(key) & _MASK
-    while d.balance_key[at] != 0:
-        if d.balance_key[at] == key:
-            return i64(d.balance_slot[at])
-        at = (at + 1) & _MASK
-    previous = i64(0)
-    slot = i64(s.account[account].first_balance)
-    while slot != 0 and s.balance[slot].asset < asset:
-        previous = slot
-        slot = i64(s.balance[slot].next)
-    return previous
-
-
-@jit
-def index_balance(d, account, asset, slot):
-    """Enter a balance into the derived lookup."""
-    key = (i64(account) << 32) | i64(asset)
-    at = hash_key(key) & _MASK
-    while d.balance_key[at] != 0:
-        at = (at + 1) & _MASK
-    d.balance_key[at] = key
-    d.balance_slot[at] = slot
 
 
 @jit

@@ -16,8 +16,8 @@ from tradezone.protocol.enums import ACTIVE, NONE
 from tradezone.protocol.records import RECORDS_VERSION, TABLES
 from tradezone.state.tree import RecordTree
 
-from .balances import index_balance
 from .block import run
+from .lookup import index_balance, index_level
 from .memory import (
     DERIVED_DTYPE,
     IO_DTYPE,
@@ -29,7 +29,6 @@ from .memory import (
     allocate_state,
     get_tables,
 )
-from .orders import index_level
 from .tables import T_HEAD, T_MACHINE
 
 _STEPS_PER_CALL: Final = 1 << 22  # so that a long run returns now and then

@@ -23,6 +23,7 @@ SLOT_BASE: Final = tuple(sum(t.capacity for t in TABLES[:n]) for n in range(len(
 SLOT_COUNT: Final = sum(t.capacity for t in TABLES)
 
 BALANCE_INDEX: Final = 1 << 22  # entries of the (account, asset) lookup, twice the table
+PAGE_INDEX: Final = 1 << 24  # pages of the price tree, seven a level at the very worst
 LEVEL_INDEX: Final = 1 << 22  # entries of the (market, side, price) lookup, twice the table
 
 MAX_RUN_BYTES: Final = 1 << 23  # leaf bytes of one run: a block of 1,024 leaves of 4 kB is half
@@ -40,8 +41,10 @@ DERIVED_DTYPE: Final = np.dtype(
         ("event_seq", "<i8"),
         ("balance_key", "<i8", (BALANCE_INDEX,)),  # account << 32 | asset, 0 = empty
         ("balance_slot", "<i4", (BALANCE_INDEX,)),
-        ("level_key", "<i8", (LEVEL_INDEX,)),  # market << 32 | side << 31 | price, 0 = empty
+        ("level_key", "<i8", (LEVEL_INDEX,)),  # market << 32 | side << 31 | rank, 0 = empty
         ("level_slot", "<i4", (LEVEL_INDEX,)),
+        ("page_key", "<i8", (PAGE_INDEX,)),  # lookup.page_key, 0 = empty
+        ("page_bits", "<i8", (PAGE_INDEX,)),
     ]
 )
 
@@ -73,8 +76,12 @@ IO_DTYPE: Final = np.dtype(
 
 
 def allocate(dtype: np.dtype[np.void]) -> np.ndarray[Any, np.dtype[np.void]]:
-    """Return a zeroed one-element array of ``dtype`` in anonymous memory."""
-    return np.frombuffer(mmap.mmap(-1, dtype.itemsize), dtype=dtype, count=1)
+    """Return a zeroed one-element array of ``dtype`` in private anonymous memory.
+
+    Private, because shared anonymous memory is a file in disguise: its pages are made on reading too.
+    """
+    memory = mmap.mmap(-1, dtype.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return np.frombuffer(memory, dtype=dtype, count=1)
 
 
 def allocate_state() -> np.ndarray[Any, np.dtype[np.void]]:

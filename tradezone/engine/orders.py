@@ -50,11 +50,10 @@ from ._jit import i64, jit, ppm_up
 from .balances import (
     can_open,
     find_balance,
-    hash_key,
     open_balance,
 )
 from .codec import emit_note, emit_order, leaf_start, read8, read32, read64, read_limb
-from .memory import LEVEL_INDEX
+from .lookup import index_level, level_hint, unindex_level
 from .tables import (
     T_ACCOUNT,
     T_BALANCE,
@@ -72,8 +71,6 @@ from .tables import (
     take_order,
     touch,
 )
-
-_LEVEL_MASK = LEVEL_INDEX - 1
 
 # offsets inside a PLACE item
 _PRICE, _LOTS, _SIDE, _TIF, _STP, _FLAGS, _EXPIRES, _CLIENT, _INTERFACE, _INTERFACE_FEE = (
@@ -365,68 +362,9 @@ def step_place_lock(s, d, io):
 
 
 @jit
-def level_key(market, side, price):
-    """Key of the derived level lookup; never 0 because a market slot is at least 1."""
-    return (i64(market) << 32) | (i64(side) << 31) | i64(price)
-
-
-@jit
-def level_hint(s, d, market, side, price):
-    """Slot of the level at ``price``, else of the level it would follow, 0 = it would be the best.
-
-    Derived: the caller checks what the records say.
-    """
-    key = level_key(market, side, price)
-    at = hash_key(key) & _LEVEL_MASK
-    while d.level_key[at] != 0:
-        if d.level_key[at] == key:
-            return i64(d.level_slot[at])
-        at = (at + 1) & _LEVEL_MASK
-    previous = i64(0)
-    slot = i64(s.book[market].best_bid) if side == BUY else i64(s.book[market].best_ask)
-    while slot != 0 and is_better(side, i64(s.level[slot].price), price):
-        previous = slot
-        slot = i64(s.level[slot].next)
-    return previous
-
-
-@jit
 def is_better(side, price, other):
     """Whether ``price`` stands strictly before ``other`` on its side."""
     return price > other if side == BUY else price < other
-
-
-@jit
-def index_level(d, market, side, price, slot):
-    """Enter a level into the derived lookup."""
-    key = level_key(market, side, price)
-    at = hash_key(key) & _LEVEL_MASK
-    while d.level_key[at] != 0:
-        at = (at + 1) & _LEVEL_MASK
-    d.level_key[at] = key
-    d.level_slot[at] = slot
-
-
-@jit
-def unindex_level(d, market, side, price):
-    """Take a level out of the derived lookup (open addressing, backward shift)."""
-    key = level_key(market, side, price)
-    hole = hash_key(key) & _LEVEL_MASK
-    while d.level_key[hole] != key:
-        if d.level_key[hole] == 0:
-            raise ValueError("level is not indexed")
-        hole = (hole + 1) & _LEVEL_MASK
-    at = hole
-    while True:
-        at = (at + 1) & _LEVEL_MASK
-        if d.level_key[at] == 0:
-            break
-        home = hash_key(d.level_key[at]) & _LEVEL_MASK
-        if (at - home) & _LEVEL_MASK >= (at - hole) & _LEVEL_MASK:
-            d.level_key[hole] = d.level_key[at]
-            d.level_slot[hole] = d.level_slot[at]
-            hole = at
-    d.level_key[hole] = 0
 
 
 @jit

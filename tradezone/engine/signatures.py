@@ -184,8 +184,8 @@ def _write_digest(buffer, start, size, separator, layouts, hashes, scratch):
     for i in range(32):
         scratch[_STRUCT + i] = hashes[action, i]
     at = start + AT_ACCOUNT
-    for word in range(4):  # account u32, key u32, nonce u64, expires_after u64
-        width = np.int64(4 if word < 2 else 8)
+    for word in range(4):  # account u32, then key, nonce and expires_after u64
+        width = np.int64(8 if word else 4)
         _copy(buffer, at, width, scratch, _STRUCT + 32 * (word + 2) - width)
         at += width
     at = start + AT_BODY

@@ -28,6 +28,7 @@ from tradezone.engine import (
     codec,
     envelopes,
     inbox,
+    lookup,
     matching,
     orders,
     tables,
@@ -43,7 +44,7 @@ from tradezone.protocol.steps import IDLE, NAMES, STEP_RECORDS
 from tradezone.state.tree import RecordTree
 
 _MODULES: Final[tuple[ModuleType, ...]] = (
-    _jit, tables, codec, balances, orders, envelopes, inbox, matching, block,
+    _jit, tables, codec, lookup, balances, orders, envelopes, inbox, matching, block,
 )  # fmt: skip
 
 
@@ -370,7 +371,12 @@ def _run_on(witness: StepWitness) -> tuple[dict[tuple[int, int], Record], StepEf
         witness.header,
         witness.is_batch_end,
     )
-    _PURE["step"](_State(load), _Derived(hint), io)
+    try:
+        _PURE["step"](_State(load), _Derived(hint), io)
+    except WitnessError:
+        raise
+    except ValueError as error:  # the engine's own check of a hint
+        raise WitnessError(str(error)) from error
     return loaded, io.effects
 
 

@@ -1,0 +1,1 @@
+"""Speed claims: one file a claim, each prints one line of JSON. ``python -m bench`` runs them all."""

@@ -1,0 +1,189 @@
+"""Derived lookups: a balance by (account, asset), a level by price, the level before a price.
+
+Nothing here is state and nothing here decides: each answer is a *hint* that the calling step checks against
+the records (``docs/spec/steps.md``). All of it is rebuilt from the state on load.
+
+Balances and levels hang in open-addressing tables. Which prices of a side have a level is a radix tree of
+32-bit pages, each kept in a third such table: page 0 of a price holds one bit for each of its 32 neighbours,
+page 1 one bit for each non-empty page 0, and so on. So the next better level is found in a few look-ups, however
+deep the book is. Prices are turned into *ranks*, in which better is smaller, so both sides use the same code.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from tradezone.protocol.enums import BUY
+from tradezone.protocol.limits import MAX_PRICE
+
+from ._jit import i64, jit
+from .memory import BALANCE_INDEX, LEVEL_INDEX, PAGE_INDEX
+
+_BALANCE_MASK = BALANCE_INDEX - 1
+_LEVEL_MASK = LEVEL_INDEX - 1
+_PAGE_MASK = PAGE_INDEX - 1
+_PAGE_BITS = 5  # a page has 32 bits: its sign bit stays clear in the engine's integers
+_PAGE_LOW = (1 << _PAGE_BITS) - 1
+_GOLDEN = -7046029254386353131
+_HEIGHT = 7  # pages above one another that cover 31-bit ranks
+
+
+@intrinsic
+def highest_bit(typingctx, value):
+    """Place of the highest set bit of a positive integer."""
+
+    def generate(context, builder, signature, arguments):
+        zeros = builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 1))
+        return builder.sub(ir.Constant(ir.IntType(64), 63), zeros)
+
+    return types.int64(types.int64), generate
+
+
+@jit
+def hash_key(key):
+    """Spread a key over a lookup table: fold, multiply by 2^64 / golden ratio (wraps), fold."""
+    x = (key ^ (key >> 32)) * _GOLDEN
+    return x ^ (x >> 29)
+
+
+@jit
+def find_entry(keys, mask, key):
+    """Place of ``key`` in a table, or of the empty entry where it would go."""
+    at = hash_key(key) & mask
+    while keys[at] != 0 and keys[at] != key:
+        at = (at + 1) & mask
+    return at
+
+
+@jit
+def remove_entry(keys, values, mask, hole):
+    """Empty an entry and close the gap it leaves (backward shift)."""
+    at = hole
+    while True:
+        at = (at + 1) & mask
+        if keys[at] == 0:
+            break
+        home = hash_key(keys[at]) & mask
+        if (at - home) & mask >= (at - hole) & mask:
+            keys[hole] = keys[at]
+            values[hole] = values[at]
+            hole = at
+    keys[hole] = 0
+    values[hole] = 0
+
+
+# --- balances --------------------------------------------------------------------------------------
+
+
+@jit
+def balance_hint(s, d, account, asset):
+    """Slot of the balance (account, asset), else of the balance it would follow, 0 = none."""
+    at = find_entry(d.balance_key, _BALANCE_MASK, (i64(account) << 32) | i64(asset))
+    if d.balance_key[at] != 0:
+        return i64(d.balance_slot[at])
+    previous = i64(0)
+    slot = i64(s.account[account].first_balance)
+    while slot != 0 and s.balance[slot].asset < asset:
+        previous = slot
+        slot = i64(s.balance[slot].next)
+    return previous
+
+
+@jit
+def index_balance(d, account, asset, slot):
+    """Enter a balance."""
+    key = (i64(account) << 32) | i64(asset)
+    at = find_entry(d.balance_key, _BALANCE_MASK, key)
+    d.balance_key[at] = key
+    d.balance_slot[at] = slot
+
+
+# --- levels ----------------------------------------------------------------------------------------
+
+
+@jit
+def level_key(market, side, rank):
+    """Key of a level; never 0 because a market slot is at least 1."""
+    return (i64(market) << 32) | (i64(side) << 31) | rank
+
+
+@jit
+def page_key(market, side, height, prefix):
+    """Key of a page: its market and side, how high it stands, and the rank bits it stands for."""
+    return (i64(market) << 36) | (i64(side) << 35) | (height << 32) | prefix
+
+
+@jit
+def get_rank(side, price):
+    """Rank of a price on its side: better is smaller."""
+    return MAX_PRICE - i64(price) if side == BUY else i64(price)
+
+
+@jit
+def rank_before(d, market, side, rank):
+    """Largest rank below ``rank`` that has a level, -1 if there is none."""
+    for height in range(_HEIGHT):
+        bit = (rank >> (_PAGE_BITS * height)) & _PAGE_LOW
+        prefix = rank >> (_PAGE_BITS * (height + 1))
+        at = find_entry(d.page_key, _PAGE_MASK, page_key(market, side, height, prefix))
+        below = i64(d.page_bits[at]) & ((i64(1) << bit) - 1)
+        if below != 0:
+            found = (prefix << _PAGE_BITS) | highest_bit(below)
+            for lower in range(height - 1, -1, -1):
+                at = find_entry(d.page_key, _PAGE_MASK, page_key(market, side, lower, found))
+                found = (found << _PAGE_BITS) | highest_bit(i64(d.page_bits[at]))
+            return found
+    return i64(-1)
+
+
+@jit
+def level_hint(s, d, market, side, price):
+    """Slot of the level at ``price``, else of the level it would follow, 0 = it would be the best."""
+    rank = get_rank(side, price)
+    at = find_entry(d.level_key, _LEVEL_MASK, level_key(market, side, rank))
+    if d.level_key[at] != 0:
+        return i64(d.level_slot[at])
+    before = rank_before(d, market, side, rank)
+    if before < 0:
+        return i64(0)
+    return i64(d.level_slot[find_entry(d.level_key, _LEVEL_MASK, level_key(market, side, before))])
+
+
+@jit
+def index_level(d, market, side, price, slot):
+    """Enter a level."""
+    rank = get_rank(side, price)
+    key = level_key(market, side, rank)
+    at = find_entry(d.level_key, _LEVEL_MASK, key)
+    d.level_key[at] = key
+    d.level_slot[at] = slot
+    for height in range(_HEIGHT):
+        bit = i64(1) << ((rank >> (_PAGE_BITS * height)) & _PAGE_LOW)
+        key = page_key(market, side, height, rank >> (_PAGE_BITS * (height + 1)))
+        at = find_entry(d.page_key, _PAGE_MASK, key)
+        bits = i64(d.page_bits[at])
+        d.page_key[at] = key
+        d.page_bits[at] = bits | bit
+        if bits != 0:
+            break  # the page was there, and so is its bit in the page above
+
+
+@jit
+def unindex_level(d, market, side, price):
+    """Take a level out."""
+    rank = get_rank(side, price)
+    at = find_entry(d.level_key, _LEVEL_MASK, level_key(market, side, rank))
+    if d.level_key[at] == 0:
+        raise ValueError("level is not indexed")
+    remove_entry(d.level_key, d.level_slot, _LEVEL_MASK, at)
+    for height in range(_HEIGHT):
+        bit = i64(1) << ((rank >> (_PAGE_BITS * height)) & _PAGE_LOW)
+        key = page_key(market, side, height, rank >> (_PAGE_BITS * (height + 1)))
+        at = find_entry(d.page_key, _PAGE_MASK, key)
+        bits = i64(d.page_bits[at]) & ~bit
+        if bits != 0:
+            d.page_bits[at] = bits
+            break
+        remove_entry(d.page_key, d.page_bits, _PAGE_MASK, at)
