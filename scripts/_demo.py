@@ -295,9 +295,8 @@ def compare(demo: Demo, run: RunCheck, failed: int) -> None:
     check(failed == 0 and report.refused == 0, f"{failed} items failed, {report.refused} refused")
     check(ten.equal == ten.total, f"{ten.equal} of {ten.total} ten-level rows are equal")
     check(rows.is_at_least(LEVEL_1_SHARE), f"only {rows.equal} of {rows.total} rows are equal")
-    check(
-        makers.is_at_least(MAKERS_SHARE), f"only {makers.equal} of {makers.total} have the makers"
-    )
+    missed = makers.total - makers.equal
+    check(missed <= SKIPPED_QUEUES, f"only {makers.equal} of {makers.total} have the makers")
     demo.story.done(
         "books and makers",
         f"{ten.equal:,}/{ten.total:,} ten-level rows, {rows.equal:,}/{rows.total:,} level-1 rows, "

@@ -1,5 +1,7 @@
 """Run a whole exchange on a local chain and check every step: ``make demo`` or ``ape run demo``."""
 
+from typing import Any
+
 import click
 from ape.cli import ConnectedProviderCommand
 
@@ -11,7 +13,7 @@ from ape.cli import ConnectedProviderCommand
     default=0,
     help="Use only the first N messages of the hour of order flow; 0 = all.",
 )
-def cli(provider, messages):
+def cli(provider: Any, messages: int) -> None:
     """Stake, venue, deposits, an hour of orders, batches and claims, withdrawal, verification.
 
     Exit status 0 only if every check held. The figures are left in .demo/summary.json.

@@ -186,13 +186,14 @@ def step_match(s, d, io):
 def decrement(s, d, io, m, t, taker, o, maker, v, level):
     """Self-trade DECREMENT: both fall by the smaller size, no money changes hands."""
     both = i64(min(t.lots, o.lots))
-    shrink(s, d, o, o.lots - both)
     v.lots -= both
     touch(d, T_LEVEL, level)
     touch(d, T_ORDER, maker)
-    if o.lots == 0:
+    if o.lots == both:
+        o.lots = 0  # its lock is freed, and said to be, when it leaves
         begin_remove(m, CANCEL_STP, P.STP_TAKER)
     else:
+        shrink(s, d, o, o.lots - both)
         emit_order(d, io, ORDER_AMENDED, 0, maker, o, o.tif, 0, o.locked)
         m.pc = P.STP_TAKER
     m.value2 = both
@@ -205,10 +206,11 @@ def step_stp_taker(s, d, io):
     taker = i64(m.taker)
     t = s.order[taker]
     if t.stp == STP_DECREMENT:
-        shrink(s, d, t, t.lots - m.value2)
-        if t.lots == 0:
+        if t.lots == m.value2:
+            t.lots = 0
             finish(m, CANCEL_STP)
         else:
+            shrink(s, d, t, t.lots - m.value2)
             emit_order(d, io, ORDER_AMENDED, 0, taker, t, t.tif, 0, t.locked)
             m.pc = P.MATCH
         touch(d, T_ORDER, taker)

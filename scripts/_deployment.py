@@ -1,0 +1,365 @@
+"""Deploy the contracts of one zone, find them again, and check that they belong together.
+
+A library for scripts and tests: no command line, no configuration file, no Ape import. `deploy_zone`
+deploys from one account in a fixed order. Contracts that need each other's address get it from the
+account's nonce, as immutables; afterwards `read_params` and `check_wiring` read everything back from
+the chain, so a zone is never handed out half right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import rlp
+from eth_utils import to_canonical_address, to_checksum_address
+
+from tradezone.protocol import messages
+from tradezone.protocol.hashing import keccak
+from tradezone.protocol.records import TABLE_BY_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OKB: Final = 10**18  # wei
+DAY: Final = 86_400  # seconds
+# A deadline also counts blocks: nine tenths of those that X Layer makes at one a second. If L1 stands
+# still a deadline stands still too, and if it slows down a little the time decides.
+BLOCKS_PER_DAY: Final = DAY * 9 // 10
+DEAD: Final = "0x000000000000000000000000000000000000dEaD"
+_MAX_VENUE_ID: Final = (1 << 15) - 1  # a market id is venue << 16 | number, below 2^31
+
+
+class DeploymentError(RuntimeError):
+    """What stands on the chain is not what was asked for."""
+
+
+def _highest_slot(table: str) -> int:
+    return TABLE_BY_NAME[table].capacity - 1  # slot 0 is never used
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneParams:
+    """Every parameter of a zone's contracts. None of them can be changed after deployment.
+
+    Defaults are those of a zone in production; `local` makes one for a test chain. Amounts are wei
+    of the native coin, times seconds.
+    """
+
+    genesis_root: bytes  # state root before the first batch
+    sequencer: str  # key that commits batches
+    protocol_owner: str  # owner 1, which gets the protocol's share of fees
+    sink: str = DEAD  # takes half of each bond that an asserter loses
+    # ids and what they cost
+    registration_fee: int = OKB // 500
+    max_owners: int = _highest_slot("owner")
+    asset_bond: int = 10 * OKB
+    asset_fee: int = OKB
+    max_assets: int = _highest_slot("asset")
+    native_quantum: int = 10**9
+    # claims
+    inbox_lag: int = 3_600
+    claim_stride: int = 60
+    window_seconds: int = 7 * DAY
+    window_blocks: int = 7 * BLOCKS_PER_DAY
+    claim_bond: int = 3_200 * OKB
+    # the judge
+    judge_seconds: int = 15 * DAY
+    judge_blocks: int = 15 * BLOCKS_PER_DAY
+    verifier_bond: int = 3_200 * OKB
+    verifier_quorum: int = 5
+    verifier_unbonding_seconds: int = 22 * DAY
+    verifier_unbonding_blocks: int = 22 * BLOCKS_PER_DAY
+    # venues
+    venue_stake: int = 10_000 * OKB
+    unbonding_seconds: int = 21 * DAY
+    unbonding_blocks: int = 21 * BLOCKS_PER_DAY
+    base_spot_slots: int = 10
+    max_venues: int = min(_highest_slot("venue"), _MAX_VENUE_ID)
+    max_markets: int = _highest_slot("market")
+
+    @classmethod
+    def local(
+        cls, genesis_root: bytes, sequencer: str, protocol_owner: str, **changes: Any
+    ) -> ZoneParams:
+        """Return parameters for a test chain: short deadlines, small stakes, free registration."""
+        params = cls(
+            genesis_root=genesis_root,
+            sequencer=sequencer,
+            protocol_owner=protocol_owner,
+            registration_fee=0,
+            asset_bond=OKB,
+            asset_fee=OKB // 10,
+            claim_stride=1,
+            window_seconds=20,
+            window_blocks=4,
+            claim_bond=OKB,
+            judge_seconds=60,
+            judge_blocks=10,
+            verifier_bond=OKB,
+            verifier_quorum=1,
+            verifier_unbonding_seconds=120,
+            verifier_unbonding_blocks=20,
+            venue_stake=10 * OKB,
+            unbonding_seconds=120,
+            unbonding_blocks=20,
+        )
+        return replace(params, **changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The contracts of a zone, as Ape contract instances, and the parameters they were given."""
+
+    params: ZoneParams
+    inbox: Any
+    owner_registry: Any
+    asset_registry: Any
+    vault: Any
+    sequencers: Any
+    chain: Any
+    judge: Any
+    withdrawals: Any
+    staking: Any
+    venue_registry: Any
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Address of each contract by its name here; `attach_zone` takes them back."""
+        return {name: getattr(self, name).address for name in CONTRACTS}
+
+
+CONTRACTS: Final = {
+    "inbox": "Inbox",
+    "owner_registry": "OwnerRegistry",
+    "asset_registry": "AssetRegistry",
+    "vault": "CustodyVault",
+    "sequencers": "FixedSequencer",
+    "chain": "StateChain",
+    "judge": "VerifierVoteJudge",
+    "withdrawals": "Withdrawals",
+    "staking": "StakingVault",
+    "venue_registry": "VenueRegistry",
+}
+"""Names of a `Deployment`, in the order of deployment, and their contract types."""
+
+SOURCES: Final = {
+    "owner_registry": (messages.REGISTER_OWNER,),
+    "asset_registry": (messages.REGISTER_ASSET,),
+    "vault": (messages.DEPOSIT,),
+    "chain": (messages.HEARTBEAT,),
+    "venue_registry": (messages.CREATE_VENUE, messages.LIST_MARKET),
+}
+"""Contracts that may enqueue inbox messages, and the kinds each of them may."""
+
+
+def predict_address(sender: str, nonce: int) -> str:
+    """Return the address of the contract that ``sender`` creates with its transaction ``nonce``."""
+    creation = rlp.encode([to_canonical_address(sender), nonce])
+    return to_checksum_address(keccak(creation)[12:])
+
+
+def deploy_zone(deployer: Any, project: Any, params: ZoneParams) -> Deployment:
+    """Deploy a zone and check it.
+
+    The deployer gets no right by deploying; any funded account will do.
+
+    Parameters
+    ----------
+    deployer : ape.api.AccountAPI
+        Account that pays. It must send nothing else meanwhile.
+    project : ape.managers.project.ProjectManager
+        Project with the contract types.
+    params : ZoneParams
+        Parameters; immutable from now on.
+
+    Raises
+    ------
+    DeploymentError
+        If a contract did not get the address it was predicted to have, or what the contracts say
+        of themselves is not what was asked for.
+    """
+    start = deployer.nonce
+    at = {name: predict_address(deployer.address, start + i) for i, name in enumerate(CONTRACTS)}
+    arguments = _constructor_arguments(at, params)
+    for i, (name, contract) in enumerate(CONTRACTS.items()):
+        if deployer.nonce != start + i:
+            text = f"nonce of the deployer is {deployer.nonce}, expected {start + i}"
+            raise DeploymentError(f"{text}: did it send another transaction meanwhile?")
+        instance = deployer.deploy(getattr(project, contract), *arguments[name])
+        if instance.address != at[name]:
+            raise DeploymentError(f"{contract} is at {instance.address}, expected {at[name]}")
+    deployment = attach_zone(project, at)
+    if deployment.params != params:
+        wrong = [f.name for f in fields(params) if not _is_same(deployment.params, params, f.name)]
+        if wrong:
+            raise DeploymentError(f"the contracts do not have the parameters given: {wrong}")
+    return deployment
+
+
+def attach_zone(project: Any, addresses: Mapping[str, str]) -> Deployment:
+    """Return the zone at these addresses, read its parameters, and check that it is one zone.
+
+    Raises
+    ------
+    DeploymentError
+        If an address is missing, or the contracts do not point at each other as they must.
+    """
+    missing = [name for name in CONTRACTS if name not in addresses]
+    if missing:
+        raise DeploymentError(f"no address for {', '.join(missing)}")
+    contracts = {
+        name: getattr(project, contract).at(to_checksum_address(addresses[name]))
+        for name, contract in CONTRACTS.items()
+    }
+    check_wiring(contracts)
+    return Deployment(params=read_params(contracts), **contracts)
+
+
+def read_params(contracts: Mapping[str, Any]) -> ZoneParams:
+    """Read the parameters of a zone from its contracts."""
+    owners, assets, chain = (contracts[n] for n in ("owner_registry", "asset_registry", "chain"))
+    judge, staking, venues = (contracts[n] for n in ("judge", "staking", "venue_registry"))
+    return ZoneParams(
+        genesis_root=bytes(chain.rootOf(chain.genesisClaim())),
+        sequencer=contracts["sequencers"].sequencerOf(1),
+        protocol_owner=owners.ownerOf(1),
+        sink=chain.sink(),
+        registration_fee=owners.registrationFee(),
+        max_owners=owners.maxOwners(),
+        asset_bond=assets.bond(),
+        asset_fee=assets.fee(),
+        max_assets=assets.maxAssets(),
+        native_quantum=assets.assetOf(1).quantum,
+        inbox_lag=chain.inboxLag(),
+        claim_stride=chain.claimStride(),
+        window_seconds=chain.windowSeconds(),
+        window_blocks=chain.windowBlocks(),
+        claim_bond=chain.bond(),
+        judge_seconds=chain.judgeSeconds(),
+        judge_blocks=chain.judgeBlocks(),
+        verifier_bond=judge.bond(),
+        verifier_quorum=judge.quorum(),
+        verifier_unbonding_seconds=judge.unbondingSeconds(),
+        verifier_unbonding_blocks=judge.unbondingBlocks(),
+        venue_stake=venues.venueStake(),
+        unbonding_seconds=staking.unbondingSeconds(),
+        unbonding_blocks=staking.unbondingBlocks(),
+        base_spot_slots=venues.baseSpotSlots(),
+        max_venues=venues.maxVenues(),
+        max_markets=venues.maxMarkets(),
+    )
+
+
+def check_wiring(contracts: Mapping[str, Any]) -> None:
+    """Check that every contract points at its partners, and that the inbox admits them only.
+
+    Raises
+    ------
+    DeploymentError
+        Naming the first pointer that is wrong.
+    """
+    pointers = {
+        ("inbox", "chain"): "chain",
+        ("owner_registry", "inbox"): "inbox",
+        ("asset_registry", "inbox"): "inbox",
+        ("asset_registry", "vault"): "vault",
+        ("vault", "inbox"): "inbox",
+        ("vault", "owners"): "owner_registry",
+        ("vault", "assets"): "asset_registry",
+        ("vault", "withdrawals"): "withdrawals",
+        ("chain", "inbox"): "inbox",
+        ("chain", "sequencers"): "sequencers",
+        ("chain", "judge"): "judge",
+        ("judge", "chain"): "chain",
+        ("withdrawals", "chain"): "chain",
+        ("withdrawals", "vault"): "vault",
+        ("staking", "venueRegistry"): "venue_registry",
+        ("venue_registry", "inbox"): "inbox",
+        ("venue_registry", "owners"): "owner_registry",
+        ("venue_registry", "assets"): "asset_registry",
+        ("venue_registry", "staking"): "staking",
+    }
+    for (name, getter), target in pointers.items():
+        pointed, expected = getattr(contracts[name], getter)(), contracts[target].address
+        if pointed != expected:
+            raise DeploymentError(f"{name}.{getter} is {pointed}, expected {target} at {expected}")
+
+    inbox = contracts["inbox"]
+    admitted = {source: inbox.kindsOf(source) for source in inbox.sources()}
+    expected_sources = {
+        contracts[name].address: _to_bitmap(kinds) for name, kinds in SOURCES.items()
+    }
+    if admitted != expected_sources:
+        raise DeploymentError(f"the inbox admits {admitted}, expected {expected_sources}")
+
+
+def _to_bitmap(kinds: tuple[int, ...]) -> int:
+    return sum(1 << kind for kind in kinds)
+
+
+def _is_same(left: ZoneParams, right: ZoneParams, name: str) -> bool:
+    a, b = getattr(left, name), getattr(right, name)
+    return a.lower() == b.lower() if isinstance(a, str) else a == b
+
+
+def _constructor_arguments(at: Mapping[str, str], params: ZoneParams) -> dict[str, tuple[Any, ...]]:
+    """Return the constructor arguments of each contract, given all addresses."""
+    return {
+        "inbox": (
+            at["chain"],
+            [at[name] for name in SOURCES],
+            [_to_bitmap(kinds) for kinds in SOURCES.values()],
+        ),
+        "owner_registry": (
+            at["inbox"],
+            params.protocol_owner,
+            params.registration_fee,
+            params.max_owners,
+        ),
+        "asset_registry": (
+            at["inbox"],
+            at["vault"],
+            params.asset_bond,
+            params.asset_fee,
+            params.max_assets,
+            params.native_quantum,
+        ),
+        "vault": (at["inbox"], at["owner_registry"], at["asset_registry"], at["withdrawals"]),
+        "sequencers": (params.sequencer,),
+        "chain": (
+            {
+                "inbox": at["inbox"],
+                "sequencers": at["sequencers"],
+                "judge": at["judge"],
+                "sink": params.sink,
+                "genesisRoot": params.genesis_root,
+                "inboxLag": params.inbox_lag,
+                "claimStride": params.claim_stride,
+                "windowSeconds": params.window_seconds,
+                "windowBlocks": params.window_blocks,
+                "judgeSeconds": params.judge_seconds,
+                "judgeBlocks": params.judge_blocks,
+                "bond": params.claim_bond,
+            },
+        ),
+        "judge": (
+            at["chain"],
+            params.verifier_bond,
+            params.verifier_quorum,
+            params.verifier_unbonding_seconds,
+            params.verifier_unbonding_blocks,
+        ),
+        "withdrawals": (at["chain"], at["vault"]),
+        "staking": (at["venue_registry"], params.unbonding_seconds, params.unbonding_blocks),
+        "venue_registry": (
+            at["inbox"],
+            at["owner_registry"],
+            at["asset_registry"],
+            at["staking"],
+            params.venue_stake,
+            params.base_spot_slots,
+            params.max_venues,
+            params.max_markets,
+        ),
+    }

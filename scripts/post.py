@@ -1,0 +1,209 @@
+"""Bring a sequencer's batches and state roots to L1."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from scripts._common import ScriptError, Session, with_options, zone_command
+from scripts._units import format_cost, format_wei
+from tradezone.chain import BatchFolder, ChainReader, DivergedError, Poster
+
+data_option = click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="The sequencer's directory, or its folder of published batches.",
+)
+with_data_option = click.option(
+    "--with-data",
+    is_flag=True,
+    help="Send batch files along, so that L1 alone is enough to replay.",
+)
+
+
+@click.group()
+def cli() -> None:
+    """Post batches and claims: batches, bond, claim, finalize, status, run."""
+
+
+def _poster(session: Session, data: Path, *, with_data: bool = False) -> Poster:
+    folder = BatchFolder(data)
+    return Poster(
+        session.rpc,
+        session.deployment.address("chain"),
+        session.sender,
+        folder,
+        with_data=with_data,
+    )
+
+
+def _check_sequencer(session: Session) -> None:
+    sequencers = session.at("sequencers")
+    epoch = sequencers.call("currentEpoch")
+    expected = sequencers.call("sequencerOf", epoch)
+    if expected != session.address:
+        raise ScriptError(
+            f"the sequencer of epoch {epoch} is {expected}, this is {session.address}",
+            "sign with its key: --account",
+        )
+
+
+@zone_command(cli, "batches", signs=True)
+@with_options(data_option, with_data_option)
+def batches(session: Session, data: Path, with_data: bool) -> None:
+    """Commit the batches that L1 does not hold yet. Signed by the sequencer."""
+    _check_sequencer(session)
+    poster = _poster(session, data, with_data=with_data)
+    committed, published = poster.check(), BatchFolder(data).last()
+    waiting = max(published - committed, 0)
+    if not waiting:
+        session.echo(f"nothing to post: L1 holds {committed} batches, {published} are published")
+    else:
+        session.confirm(f"commit batches {committed + 1} to {published}", {"from": session.address})
+    done = [] if session.is_dry else poster.post()
+    session.result(
+        {
+            "committed": sum(p.last - p.first + 1 for p in done),
+            "batches on L1": poster.check(),
+            "cost": format_cost(sum(p.receipt.cost for p in done)),
+        }
+    )
+
+
+@zone_command(cli, "bond", signs=True)
+def bond(session: Session) -> None:
+    """Post the bond that lets the account claim state roots."""
+    chain = session.at("chain")
+    if chain.call("asserterOf", session.address)["isBonded"]:
+        raise ScriptError(f"{session.address} has posted its bond already")
+    amount = chain.call("bond")
+    receipt = session.transact(
+        f"post the bond of {format_wei(amount)}", chain, "postBond", value=amount
+    )
+    session.result({"bond": format_wei(amount), "asserter": session.address}, receipt)
+
+
+@zone_command(cli, "claim", signs=True)
+@with_options(data_option)
+def claim(session: Session, data: Path) -> None:
+    """Claim the state root of every batch at which a claim is due."""
+    poster = _poster(session, data)
+    if not poster.is_bonded():
+        raise ScriptError(
+            f"{session.address} has posted no bond", "post it first: ape run post bond"
+        )
+    status = poster.status()
+    session.confirm(
+        f"claim behind batch {status.claimed}, up to batch {status.committed}",
+        {"from": session.address},
+    )
+    done = [] if session.is_dry else poster.claim()
+    for made in done:
+        if made.children > 1:
+            session.echo(f"warning: batch {made.batch} has {made.children} rival claims: a dispute")
+    session.result(
+        {
+            "claims made": len(done),
+            "claimed up to": done[-1].batch if done else status.claimed,
+            "rivals": sum(made.children > 1 for made in done),
+            "cost": format_cost(sum(made.receipt.cost for made in done)),
+        }
+    )
+
+
+@zone_command(cli, "finalize", signs=True)
+@with_options(data_option)
+def finalize(session: Session, data: Path) -> None:
+    """Make claims final whose window has passed. Anyone may; the roots are compared with ours first."""
+    poster = _poster(session, data)
+    done = [] if session.is_dry else poster.finalize()
+    status = poster.status()
+    session.result(
+        {"made final": len(done), "final up to": status.final, "claimed": status.claimed}
+    )
+
+
+@zone_command(cli, "status")
+@with_options(data_option)
+def status(session: Session, data: Path) -> None:
+    """Show how far L1 is behind what is published."""
+    poster = Poster(
+        session.rpc, session.deployment.address("chain"), _NoSender(), BatchFolder(data)
+    )
+    found = asdict(poster.status())
+    reader = ChainReader(session.rpc, session.deployment.address("chain"))
+    session.result(found | {"inbox_messages": reader.message_count()})
+
+
+class _NoSender:
+    """Stands where an account would: a status signs nothing."""
+
+    address = "0x" + "00" * 20
+
+    def send(self, to: str, data: bytes, value: int = 0) -> None:  # noqa: ARG002 - a Sender
+        """Refuse."""
+        raise ScriptError("a status sends nothing")
+
+
+@zone_command(cli, "run", signs=True)
+@with_options(
+    data_option,
+    with_data_option,
+    click.option(
+        "--every", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="Seconds."
+    ),
+    click.option(
+        "--rounds", type=click.IntRange(min=0), default=0, help="Stop after so many; 0 = never."
+    ),
+    click.option("--claims/--no-claims", default=True, help="Claim and finalize too."),
+)
+def run(
+    session: Session,
+    data: Path,
+    with_data: bool,
+    every: float,
+    rounds: int,
+    claims: bool,
+) -> None:
+    """Post, claim and finalize again and again, beside a running sequencer, until it is stopped.
+
+    Errors of the node are shown and tried again; a contradiction between L1 and the data stops it.
+    """
+    _check_sequencer(session)
+    poster = _poster(session, data, with_data=with_data)
+    session.confirm("post as the sequencer until stopped", {"from": session.address})
+    if session.is_dry:
+        return
+    if claims and not poster.is_bonded():
+        raise ScriptError(
+            f"{session.address} has posted no bond", "ape run post bond, or --no-claims"
+        )
+    done = 0
+    while True:
+        done += 1
+        _run_once(session, poster, claims=claims)
+        if done == rounds:
+            break
+        time.sleep(every)
+    session.result(asdict(poster.status()))
+
+
+def _run_once(session: Session, poster: Poster, *, claims: bool) -> None:
+    from tradezone.chain import ChainError
+
+    try:
+        for posted in poster.post():
+            session.echo(f"committed batches {posted.first} to {posted.last}")
+        if claims:
+            for made in poster.claim():
+                session.echo(f"claimed 0x{made.state_root.hex()} after batch {made.batch}")
+            for final in poster.finalize():
+                session.echo(f"final: batch {final.batch}")
+    except DivergedError:
+        raise
+    except ChainError as error:
+        session.echo(f"will try again: {error}")

@@ -1,0 +1,1 @@
+"""All suites; a package, because some library installs a top-level `tests` of its own."""
