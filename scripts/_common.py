@@ -94,7 +94,6 @@ class ApeSender:
     def send(self, to: str, data: bytes, value: int = 0) -> Receipt:
         """Sign a transaction and wait until it is mined."""
         from ape.exceptions import ApeException, ContractLogicError
-        from ape.logging import logger
 
         transaction = self._provider.network.ecosystem.create_transaction(
             sender=self.address,
@@ -104,8 +103,7 @@ class ApeSender:
             gas_limit=self._gas(to, data, value),
         )
         try:
-            with logger.at_level("WARNING"):
-                sent = self._account.call(transaction)
+            sent = self._account.call(transaction)
         except ContractLogicError as error:
             raise decode_revert(_find_data(error), str(error)) from None
         except ApeException as error:
@@ -353,6 +351,19 @@ def _chain_of(path: Path) -> int | None:
 # --- commands ----------------------------------------------------------------------------------------
 
 
+class ZoneCommand(ConnectedProviderCommand):
+    """A command on a network, without Ape's own reports: they would stand in the output, JSON too."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Connect and run; what Ape reports is shown with ``-v DEBUG``."""
+        from ape.logging import LogLevel, logger
+
+        if logger.level < LogLevel.INFO:
+            return super().invoke(context)
+        with logger.at_level(LogLevel.WARNING):
+            return super().invoke(context)
+
+
 def zone_command(group: click.Group, name: str, *, signs: bool = False) -> Callable[..., Any]:
     """Make a function the command ``name`` of a group, with the options that all have in common.
 
@@ -409,7 +420,7 @@ def zone_command(group: click.Group, name: str, *, signs: bool = False) -> Calla
             envvar="TRADEZONE_DEPLOYMENT",
             help="Deployments file; that of the network if absent.",
         )(command)
-        return group.command(name, cls=ConnectedProviderCommand)(command)
+        return group.command(name, cls=ZoneCommand)(command)
 
     return decorate
 

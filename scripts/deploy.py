@@ -100,12 +100,10 @@ def zone(
 def _deploy(session: Session, params: ZoneParams) -> Any:
     from ape import project
     from ape.exceptions import ApeException
-    from ape.logging import logger
 
     session.echo("compiling and deploying")
     try:
-        with logger.at_level("WARNING"):
-            return deploy_zone(session.account, project, params)
+        return deploy_zone(session.account, project, params)
     except ZoneError as error:
         raise ScriptError(
             str(error), "deploy again; what was deployed so far stays unused"
@@ -225,7 +223,6 @@ def token(
 ) -> None:
     """Deploy a token for testing that anyone can mint. Refused on live networks."""
     from ape import project
-    from ape.logging import logger
 
     if session.is_live:
         raise ScriptError(
@@ -234,9 +231,8 @@ def token(
     if session.is_dry:
         session.echo("dry run: nothing was sent")
         return
-    with logger.at_level("WARNING"):
-        deployed = session.account.deploy(project.TestToken, f"Test {symbol}", symbol, decimals)
-        deployed.mint(session.address, mint * 10**decimals, sender=session.account)
+    deployed = session.account.deploy(project.TestToken, f"Test {symbol}", symbol, decimals)
+    deployed.mint(session.address, mint * 10**decimals, sender=session.account)
     if quiet:
         click.echo(deployed.address)
         return

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {IAssetRegistry} from "../interfaces/IAssetRegistry.sol";
+import {ICustodyVault} from "../interfaces/ICustodyVault.sol";
+import {IInbox} from "../interfaces/IInbox.sol";
+import {IOwnerRegistry} from "../interfaces/IOwnerRegistry.sol";
+import {AssetId, OwnerId} from "../interfaces/Types.sol";
+import {InboxMessages} from "../libraries/InboxMessages.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+
+/// @title CustodyVault
+/// @notice Implements {ICustodyVault}, which says what it does, what it assumes and how it fails.
+contract CustodyVault is ICustodyVault, ReentrancyGuardTransient {
+    using SafeERC20 for IERC20;
+
+    /* CONSTANTS */
+
+    /// @notice The native coin's asset id.
+    AssetId public constant NATIVE = AssetId.wrap(1);
+
+    /* IMMUTABLES */
+
+    /// @notice Queue that tells the zone of each deposit.
+    IInbox public immutable inbox;
+    /// @notice Gives new owners their ids.
+    IOwnerRegistry public immutable owners;
+    /// @notice Terms of the assets.
+    IAssetRegistry public immutable assets;
+    /// @inheritdoc ICustodyVault
+    address public immutable withdrawals;
+
+    /* STORAGE */
+
+    /// @inheritdoc ICustodyVault
+    mapping(AssetId asset => uint64 atoms) public outstanding;
+
+    /* CONSTRUCTOR */
+
+    /// @param inbox_ queue of the zone.
+    /// @param owners_ owner registry of the zone.
+    /// @param assets_ asset registry of the zone.
+    /// @param withdrawals_ the only contract that can move money out.
+    constructor(
+        IInbox inbox_,
+        IOwnerRegistry owners_,
+        IAssetRegistry assets_,
+        address withdrawals_
+    ) {
+        inbox = inbox_;
+        owners = owners_;
+        assets = assets_;
+        withdrawals = withdrawals_;
+    }
+
+    /* WRITES */
+
+    /// @inheritdoc ICustodyVault
+    function deposit(AssetId asset, uint256 amount, address to)
+        external
+        payable
+        nonReentrant
+        returns (uint64 inboxIndex)
+    {
+        IAssetRegistry.Asset memory terms = assets.assetOf(asset);
+        if (terms.kind != InboxMessages.ASSET_ERC20) revert WrongAssetKind(asset, terms.kind);
+        uint256 fee = owners.feeFor(to);
+        if (msg.value != fee) revert WrongFee(msg.value, fee);
+
+        // Owed before it is there: whatever the token does meanwhile, the ledger never says less than
+        // what came in, and the asset cannot be closed.
+        (uint64 before, uint64 owed) = _owe(asset, terms, amount);
+        IERC20 token = IERC20(terms.token);
+        uint256 balanceBefore = token.balanceOf(address(this));
+        token.safeTransferFrom(msg.sender, address(this), amount);
+        uint256 balanceAfter = token.balanceOf(address(this));
+        uint256 received = balanceAfter > balanceBefore ? balanceAfter - balanceBefore : 0;
+        if (received != amount) revert ReceivedMismatch(received, amount);
+        return _announce(asset, to, fee, before, owed);
+    }
+
+    /// @inheritdoc ICustodyVault
+    function depositNative(address to) external payable nonReentrant returns (uint64 inboxIndex) {
+        uint256 fee = owners.feeFor(to);
+        if (msg.value < fee) revert WrongFee(msg.value, fee);
+        (uint64 before, uint64 owed) = _owe(NATIVE, assets.assetOf(NATIVE), msg.value - fee);
+        return _announce(NATIVE, to, fee, before, owed);
+    }
+
+    /// @inheritdoc ICustodyVault
+    function pay(AssetId asset, address to, uint64 atoms) external nonReentrant {
+        if (msg.sender != withdrawals) revert NotWithdrawals(msg.sender, withdrawals);
+        uint64 before = outstanding[asset];
+        if (atoms > before) revert InsufficientOutstanding(asset, atoms, before);
+        IAssetRegistry.Asset memory terms = assets.assetOf(asset);
+
+        outstanding[asset] = before - atoms;
+        emit Paid(asset, to, atoms, before, before - atoms);
+
+        uint256 amount = uint256(atoms) * terms.quantum;
+        if (terms.kind == InboxMessages.ASSET_NATIVE) {
+            // No return data is copied: a recipient cannot make the caller pay for it.
+            if (!LowLevelCall.callNoReturn(to, amount, "")) {
+                revert NativeTransferFailed(to, amount);
+            }
+        } else {
+            IERC20 token = IERC20(terms.token);
+            uint256 balanceBefore = token.balanceOf(address(this));
+            token.safeTransfer(to, amount);
+            uint256 balanceAfter = token.balanceOf(address(this));
+            if (balanceAfter < balanceBefore && balanceBefore - balanceAfter > amount) {
+                revert Overcharged(balanceBefore - balanceAfter, amount);
+            }
+        }
+    }
+
+    /* INTERNAL */
+
+    /// @dev Add `amount` token units to what the vault owes; returns the atoms owed before and after.
+    function _owe(AssetId asset, IAssetRegistry.Asset memory terms, uint256 amount)
+        private
+        returns (uint64 before, uint64 owed)
+    {
+        if (terms.isClosed) revert AssetIsClosed(asset);
+        if (amount == 0 || amount % terms.quantum != 0) {
+            revert NotMultipleOfQuantum(amount, terms.quantum);
+        }
+        before = outstanding[asset];
+        uint256 atoms = amount / terms.quantum;
+        if (atoms > terms.cap - before) revert CapExceeded(asset, before, atoms, terms.cap);
+        owed = before + uint64(atoms);
+        outstanding[asset] = owed;
+    }
+
+    /// @dev Tell the zone. `fee` registers `to` if it is new, and is 0 if it is not.
+    function _announce(AssetId asset, address to, uint256 fee, uint64 before, uint64 owed)
+        private
+        returns (uint64 inboxIndex)
+    {
+        OwnerId owner = owners.registerIfNew{value: fee}(to);
+        uint64 atoms = owed - before;
+        inboxIndex =
+            inbox.enqueue(InboxMessages.DEPOSIT, InboxMessages.deposit(owner, to, asset, atoms));
+        emit Deposited(asset, msg.sender, to, atoms, before, owed, inboxIndex);
+    }
+}

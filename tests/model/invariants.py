@@ -1,0 +1,350 @@
+"""What holds after every block (end of docs/spec/spot.md), checked on the model and on record arrays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tests.model.compare import Rows, Tables
+from tests.model.engine import TABLES, get_bucket
+from tradezone.protocol import enums, limits
+from tradezone.protocol.records import TABLE_BY_NAME
+
+if TYPE_CHECKING:
+    from tests.model.engine import Model
+
+# Fields that no spot path writes. They are hashed like all others, so they must stay zero.
+NEVER_WRITTEN = {
+    "owner": ("quota", "quota_time", "fees_paid"),
+    "account": (
+        "pool_count",
+        "approval_count",
+        "first_pool",
+        "first_approval",
+        "first_plan",
+        "plan_count",
+        "cancel_all_at",
+        "volume",
+    ),
+    "venue": ("first_ledger", "notional_cap", "flags", "open_interest", "incidents"),
+    "market": (
+        "flags",
+        "sessions",
+        "feed",
+        "group",
+        "referrer_share",
+        "max_leverage",
+        "band",
+        "open_interest_cap",
+        "account_cap",
+        "funding_cap",
+        "interest",
+        "impact_notional",
+        "band_listing",
+        "band_basis",
+        "profit_weight",
+        "first_tier",
+        "guest_of",
+    ),
+    "order": ("interface", "interface_fee", "trigger", "parent", "position"),
+}
+UNUSED_TABLES = (
+    "approval",
+    "ledger",
+    "fund",
+    "feed",
+    "provider_price",
+    "tier",
+    "plan",
+    "pool",
+    "position",
+    "event_group",
+    "timer",
+)
+
+
+def check_model(model: Model) -> None:
+    """AssertionError if the model breaks an invariant."""
+    held: Counter[int] = Counter()
+    locked: Counter[tuple[int, int]] = Counter()
+    for order in model.orders.values():
+        market = model.markets[order.market]
+        locked[order.account, order.pay_asset] += order.locked
+        assert order.lots > 0, f"order {order.id}: open without open lots"
+        assert order.state in (enums.WAITING, enums.RESTING), f"order {order.id}: {order.state}"
+        if order.side == enums.BUY:
+            assert order.locked >= market.notional(order.price, order.lots), f"order {order.id}"
+        else:
+            assert order.locked == market.base_atoms(order.lots), f"order {order.id}"
+    for account_id, account in model.accounts.items():
+        is_user = account.kind == enums.ACCOUNT_USER
+        assert not is_user or len(account.balances) <= limits.MAX_BALANCES
+        assert len(account.orders) <= limits.MAX_OPEN_ORDERS
+        for asset, balance in account.balances.items():
+            assert balance.free >= 0
+            assert balance.locked == locked[account_id, asset], f"balance {balance.slot}: locked"
+            held[asset] += balance.free + balance.locked
+    for asset_id, asset in model.assets.items():
+        assert 0 <= asset.total <= limits.MAX_TOTAL_ATOMS
+        assert asset.total == held[asset_id] + asset.dust, f"asset {asset_id}: total"
+    placed: list[int] = []
+    for market_id, book in model.books.items():
+        bids, asks = book.prices(enums.BUY), book.prices(enums.SELL)
+        assert not bids or not asks or bids[0] < asks[0], f"market {market_id} is crossed"
+        for side, levels in enumerate(book.levels):
+            for price, level in levels.items():
+                assert level.orders, f"market {market_id}: empty level at {price}"
+                for order in level.orders:
+                    assert (order.side, order.price) == (side, price)
+                    assert order.state == enums.RESTING
+                    placed.append(order.slot)
+        keys = [(order.release, order.seq) for order in book.queue]
+        assert keys == sorted(set(keys)), f"market {market_id}: queue"
+        placed += [order.slot for order in book.queue]
+    assert sorted(placed) == sorted(model.orders), "an order stands once, on a level or in a queue"
+    for bucket, chain in model.buckets.items():
+        assert len(chain) <= limits.MAX_BUCKET_LENGTH
+        for order in chain:
+            assert get_bucket(order.account, order.client_id) == bucket
+            assert model.orders[order.slot] is order
+    names = [(o.account, o.client_id) for o in model.orders.values() if o.client_id]
+    assert len(names) == len(set(names)), "a client id names one open order of its account"
+
+
+def _check_back_links(rows: Rows, slots: list[int], previous: str, what: str) -> None:
+    links = [rows[previous][slot] for slot in slots]
+    assert links == [0, *slots][: len(slots)], f"{what}: back links {links} of {slots}"
+
+
+def _is_live(name: str, rows: Rows, slot: int) -> bool:
+    if name in ("account", "key", "balance", "level", "order"):
+        return rows["state"][slot] != enums.FREE
+    return True
+
+
+def _check_tables(tables: Tables) -> None:
+    """Free lists, slots never used, freed records, fields that nothing writes."""
+    for name in TABLES:
+        rows, table = Rows(tables, name), TABLE_BY_NAME[name]
+        head = tables["head"][table.number]
+        array = tables[name]
+        assert 1 <= head["high_water"] <= table.capacity, f"{name}: high-water mark"
+        free: list[int] = []
+        if head["first_free"]:
+            free = rows.walk(int(head["first_free"]), "next", f"free list of {name}")
+        assert len(free) == len(set(free)), f"{name}: a slot is on the free list twice"
+        dead = [slot for slot in rows.slots() if not _is_live(name, rows, slot)]
+        assert sorted(free) == dead, f"{name}: free list {sorted(free)}, free slots {dead}"
+        in_use = rows.rows - 1 - len(free)
+        assert head["in_use"] == in_use, f"{name}: in_use {head['in_use']}, expected {in_use}"
+        raw = array[: rows.rows].view(np.uint8).reshape(rows.rows, -1)
+        assert not raw[0].any(), f"{name}: slot 0 is used"
+        if rows.rows < table.capacity:
+            beyond = array[rows.rows : rows.rows + 1].view(np.uint8)
+            assert not beyond.any(), f"{name}: slot {rows.rows} at the high-water mark is used"
+        if free:
+            kept = raw[free]  # a copy; bytes, because a copy of records need not keep their gaps
+            for field in ("generation", "next"):
+                at = array.dtype.fields[field][1]
+                kept[:, at : at + 4] = 0
+            assert not kept.any(), f"{name}: a freed slot keeps more than it may"
+            assert all(rows["generation"][slot] > 0 for slot in free), f"{name}: generation"
+        for field in NEVER_WRITTEN.get(name, ()):
+            assert not any(rows[field]), f"{name}.{field} is written"
+    for name in UNUSED_TABLES:
+        head = tables["head"][TABLE_BY_NAME[name].number]
+        assert head["high_water"] <= 1, f"{name} is used"
+        assert head["in_use"] == 0, f"{name} is used"
+
+
+def _check_people(tables: Tables) -> None:
+    """Lists of owners, keys, accounts and balances."""
+    owner, account, key, balance, order = (
+        Rows(tables, name) for name in ("owner", "account", "key", "balance", "order")
+    )
+    seen: dict[str, list[int]] = {"account": [], "key": [], "balance": [], "order": []}
+    for slot in owner.slots():
+        accounts = account.walk(owner["first_account"][slot], "next", f"accounts of {slot}")
+        keys = key.walk(owner["first_key"][slot], "next", f"keys of {slot}")
+        assert owner["account_count"][slot] == len(accounts), f"owner {slot}: account_count"
+        assert owner["key_count"][slot] == len(keys) <= limits.MAX_KEYS, f"owner {slot}: key_count"
+        assert all(account["owner"][a] == slot for a in accounts), f"owner {slot}: accounts"
+        assert all(key["owner"][k] == slot for k in keys), f"owner {slot}: keys"
+        assert account["index"][accounts[0]] == 0, f"owner {slot}: main account comes first"
+        indices = sorted(account["index"][a] for a in accounts)
+        assert indices == list(range(len(accounts))), f"owner {slot}: account indices {indices}"
+        seen["account"] += accounts
+        seen["key"] += keys
+    for slot in account.slots():
+        what = f"account {slot}"
+        balances = balance.walk(account["first_balance"][slot], "next", f"balances of {what}")
+        orders = order.walk(account["first_order"][slot], "account_next", f"orders of {what}")
+        assets = [balance["asset"][b] for b in balances]
+        assert assets == sorted(set(assets)), f"{what}: balances sorted by asset: {assets}"
+        assert account["balance_count"][slot] == len(balances), what
+        is_user = account["kind"][slot] == enums.ACCOUNT_USER
+        assert not is_user or len(balances) <= limits.MAX_BALANCES, what
+        assert account["order_count"][slot] == len(orders) <= limits.MAX_OPEN_ORDERS, what
+        assert all(balance["account"][b] == slot for b in balances), what
+        assert all(order["account"][o] == slot for o in orders), what
+        _check_back_links(balance, balances, "previous", f"balances of {what}")
+        _check_back_links(order, orders, "account_previous", f"orders of {what}")
+        seen["balance"] += balances
+        seen["order"] += orders
+    for name, slots in seen.items():
+        rows = Rows(tables, name)
+        live = [slot for slot in rows.slots() if _is_live(name, rows, slot)]
+        assert sorted(slots) == live, f"{name}: records in use that no list holds, or twice"
+
+
+def _check_money(tables: Tables) -> None:
+    """Conservation, and locks equal to open orders."""
+    asset, balance, order, market = (
+        Rows(tables, name) for name in ("asset", "balance", "order", "market")
+    )
+    held: Counter[int] = Counter()
+    locked: Counter[int] = Counter()
+    uses: Counter[int] = Counter()
+    for slot in order.slots():
+        if order["state"][slot] == enums.FREE:
+            continue
+        where = order["market"][slot]
+        pay, receive = order["pay_balance"][slot], order["receive_balance"][slot]
+        locked[pay] += order["locked"][slot]
+        uses[pay] += 1
+        uses[receive] += 1
+        assets = (market["quote"][where], market["base"][where])
+        lots = order["lots"][slot]
+        assert 0 < lots <= market["max_lots"][where], f"order {slot}: lots"
+        assert 1 <= order["price"][slot] <= market["max_price"][where], f"order {slot}: price"
+        if order["side"][slot] == enums.BUY:
+            notional = order["price"][slot] * lots * market["tick_value"][where]
+            assert order["locked"][slot] >= notional, f"order {slot}: lock below its notional"
+        else:
+            assets = assets[::-1]
+            base = lots * market["lot_size"][where]
+            assert order["locked"][slot] == base, f"order {slot}: lock is not its base"
+        for b, expected in zip((pay, receive), assets, strict=True):
+            found = (balance["account"][b], balance["asset"][b])
+            assert found == (order["account"][slot], expected), f"order {slot}: balance {b}"
+    for slot in balance.slots():
+        free = balance["free"][slot]
+        assert free >= 0, f"balance {slot}: free {free}"
+        assert balance["locked"][slot] == locked[slot], f"balance {slot}: locked"
+        assert balance["uses"][slot] == uses[slot], f"balance {slot}: uses"
+        held[balance["asset"][slot]] += free + balance["locked"][slot]
+    for slot in asset.slots():
+        total = asset["total"][slot]
+        assert 0 <= total <= limits.MAX_TOTAL_ATOMS, f"asset {slot}: total {total}"
+        assert total == held[slot] + asset["dust"][slot], (
+            f"asset {slot}: {total} owed, {held[slot]}"
+        )
+
+
+def _check_books(tables: Tables) -> None:
+    """Levels, queues, the release list and client ids."""
+    order, level, market = (Rows(tables, name) for name in ("order", "level", "market"))
+    book, machine = Rows(tables, "book", market.rows), Rows(tables, "machine", 1)
+    placed: list[int] = []
+    used_levels: list[int] = []
+    keys: dict[int, tuple[int, int]] = {}
+    for slot in range(1, market.rows):
+        best: list[int] = []
+        resting = 0
+        for side, field in ((enums.BUY, "best_bid"), (enums.SELL, "best_ask")):
+            what = f"market {slot} {field}"
+            levels = level.walk(book[field][slot], "next", what)
+            prices = [level["price"][x] for x in levels]
+            expected = sorted(set(prices), reverse=side == enums.BUY)
+            assert prices == expected, f"{what}: levels {prices}"
+            assert book[("bid_levels", "ask_levels")[side]][slot] == len(levels), what
+            _check_back_links(level, levels, "previous", what)
+            used_levels += levels
+            best += prices[:1]
+            for x in levels:
+                orders = order.walk(level["first"][x], "next", f"{what}: level {x}")
+                assert orders, f"{what}: level {x} is empty"
+                assert level["last"][x] == orders[-1], f"{what}: last of level {x}"
+                assert level["lots"][x] == sum(order["lots"][o] for o in orders), f"{what}: lots"
+                assert level["count"][x] == len(orders), f"{what}: count"
+                assert (level["market"][x], level["side"][x]) == (slot, side), what
+                _check_back_links(order, orders, "previous", f"{what}: level {x}")
+                for o in orders:
+                    found = order.get(o, ("state", "side", "market", "price", "level"))
+                    wanted = (enums.RESTING, side, slot, level["price"][x], x)
+                    assert tuple(found.values()) == wanted, f"{what}: order {o} is {found}"
+                resting += len(orders)
+                placed += orders
+        assert len(best) < 2 or best[0] < best[1], f"market {slot} is crossed: {best}"
+        assert book["order_count"][slot] == resting, f"market {slot}: order_count"
+        waiting = order.walk(book["waiting_first"][slot], "next", f"queue of {slot}")
+        assert book["waiting_count"][slot] == len(waiting), f"market {slot}: waiting_count"
+        assert book["waiting_last"][slot] == (waiting[-1] if waiting else 0), f"market {slot}"
+        _check_back_links(order, waiting, "previous", f"queue of {slot}")
+        times = [(order["release"][o], order["seq"][o]) for o in waiting]
+        assert times == sorted(set(times)), f"queue of {slot}: {times}"
+        for o in waiting:
+            found = order.get(o, ("state", "market", "level"))
+            assert tuple(found.values()) == (enums.WAITING, slot, 0), f"queue of {slot}: {found}"
+        placed += waiting
+        if waiting:
+            assert (book["release"][slot], book["release_seq"][slot]) == times[0], f"key of {slot}"
+            assert book["release_block"][slot] == order["release_block"][waiting[0]], slot
+            assert book["last_release"][slot] == times[-1][0], f"last_release of {slot}"
+            keys[slot] = times[0]
+    queued = book.walk(machine["release_first"][0], "release_next", "release list")
+    assert queued == sorted(keys, key=keys.__getitem__), f"release list {queued}: {keys}"
+    _check_back_links(book, queued, "release_previous", "release list")
+    assert sorted(placed) == [s for s in order.slots() if order["state"][s] != enums.FREE], "orders"
+    assert sorted(used_levels) == [s for s in level.slots() if level["state"][s]], "levels"
+
+
+def _check_client_ids(tables: Tables) -> None:
+    order = Rows(tables, "order")
+    named: dict[int, list[int]] = {}
+    names = set()
+    for slot in order.slots():
+        client_id = order["client_id1"][slot] << 64 | order["client_id0"][slot]
+        if order["state"][slot] == enums.FREE or not client_id:
+            continue
+        name = (order["account"][slot], client_id)
+        assert name not in names, f"client id {client_id} of account {name[0]} names two orders"
+        names.add(name)
+        named.setdefault(get_bucket(*name), []).append(slot)
+    for bucket, slots in named.items():
+        record = tables["bucket"][bucket]
+        chain = order.walk(int(record["first"]), "bucket_next", f"bucket {bucket}")
+        assert sorted(chain) == sorted(slots), f"bucket {bucket}: {chain}, expected {slots}"
+        assert record["length"] == len(chain) <= limits.MAX_BUCKET_LENGTH, (
+            f"bucket {bucket}: length"
+        )
+
+
+def check_records(tables: Tables) -> None:
+    """AssertionError if record arrays break an invariant.
+
+    Parameters
+    ----------
+    tables : mapping of str to ndarray
+        record arrays by table name, fields as in `tradezone.protocol.records`
+    """
+    _check_tables(tables)
+    _check_people(tables)
+    _check_money(tables)
+    _check_books(tables)
+    _check_client_ids(tables)
+
+
+def check_no_stray_bucket(tables: Tables) -> None:
+    """AssertionError if a bucket is in use that no open order hangs in. Reads the whole table."""
+    order = Rows(tables, "order")
+    used = {
+        get_bucket(order["account"][s], order["client_id1"][s] << 64 | order["client_id0"][s])
+        for s in order.slots()
+        if order["state"][s] != enums.FREE and (order["client_id0"][s] or order["client_id1"][s])
+    }
+    for field in ("first", "length"):
+        found = set(np.flatnonzero(tables["bucket"][field][: limits.ORDER_BUCKETS]).tolist())
+        assert found == used, f"bucket.{field}: {sorted(found ^ used)}"

@@ -1,0 +1,63 @@
+"""The L1 side of a zone: what comes in (`InboxWatcher`), what goes out (`Poster`), and what anyone can
+read of it with nothing but a node and an address (`ChainReader`).
+
+No Ape, no web framework; the standard library speaks JSON-RPC. ``docs/spec/chain.md`` says what each part
+guarantees.
+"""
+
+from __future__ import annotations
+
+from .deployment import Deployment
+from .errors import (
+    AbiError,
+    ChainError,
+    CursorError,
+    DeploymentError,
+    DivergedError,
+    IncompleteLogsError,
+    ReorgError,
+    RevertedError,
+    RpcError,
+    RpcUnreachableError,
+    TransactionFailedError,
+    WrongChainError,
+)
+from .poster import BatchFolder, Claimed, Finalized, Posted, Poster, PosterStatus
+from .reader import ChainReader, Claim
+from .rpc import KeySender, NodeSender, Receipt, Rpc, Sender
+from .watcher import InboxWatcher
+from .withdrawals import BatchFiles, FinalState, Withdrawal, WithdrawalProof
+
+__all__ = [
+    "AbiError",
+    "BatchFiles",
+    "BatchFolder",
+    "ChainError",
+    "ChainReader",
+    "Claim",
+    "Claimed",
+    "CursorError",
+    "Deployment",
+    "DeploymentError",
+    "DivergedError",
+    "FinalState",
+    "Finalized",
+    "InboxWatcher",
+    "IncompleteLogsError",
+    "KeySender",
+    "NodeSender",
+    "Posted",
+    "Poster",
+    "PosterStatus",
+    "Receipt",
+    "ReorgError",
+    "RevertedError",
+    "Rpc",
+    "RpcError",
+    "RpcUnreachableError",
+    "Sender",
+    "TransactionFailedError",
+    "Withdrawal",
+    "WithdrawalProof",
+    "WrongChainError",
+]

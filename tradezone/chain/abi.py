@@ -1,0 +1,596 @@
+"""ABIs of the contracts, as far as Python talks to them, written as people read them.
+
+The text below each ``Contract`` is what is meant to be checked by eye against ``contracts/interfaces``;
+a test compares it with what the compilers made. Errors and events are complete, so that every refusal
+can be explained.
+
+>>> STATE_CHAIN.functions["finalize"].encode(bytes(32)).hex()[:8]
+'92584d80'
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from tradezone.protocol.hashing import keccak
+
+from ._codec import Type, decode, encode, parse_parameters, to_bytes
+from .errors import AbiError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LINE = re.compile(r"(struct|function|event|error)\s+(\w+)\s*")
+_SIGNATURE_BYTES: Final = 4
+
+
+def _signature(name: str, types: tuple[Type, ...]) -> str:
+    return f"{name}({','.join(t.canonical for t in types)})"
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of a contract: how a call to it is written, and its answer read."""
+
+    name: str
+    inputs: tuple[Type, ...]
+    outputs: tuple[Type, ...]
+    is_view: bool
+    is_payable: bool
+
+    @cached_property
+    def selector(self) -> bytes:
+        """The first 4 bytes of calldata."""
+        return keccak(_signature(self.name, self.inputs).encode())[:_SIGNATURE_BYTES]
+
+    def encode(self, *arguments: Any) -> bytes:
+        """Return the calldata of a call."""
+        return self.selector + encode(self.inputs, arguments)
+
+    def decode_input(self, data: bytes) -> list[Any]:
+        """Return the arguments that calldata carries. AbiError if it is for another function."""
+        if data[:_SIGNATURE_BYTES] != self.selector:
+            raise AbiError(f"expected calldata of {self.name}, was selector 0x{data[:4].hex()}")
+        return decode(self.inputs, data[_SIGNATURE_BYTES:])
+
+    def decode(self, data: bytes) -> Any:
+        """Return what a call answered: one value, a list of several, or None."""
+        values = decode(self.outputs, data)
+        return values[0] if len(values) == 1 else (values or None)
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event of a contract."""
+
+    name: str
+    inputs: tuple[Type, ...]
+
+    @cached_property
+    def topic(self) -> bytes:
+        """First topic of its logs."""
+        return keccak(_signature(self.name, self.inputs).encode())
+
+    def decode(self, log: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of a log as the node gives it, by name."""
+        topics = [to_bytes(topic) for topic in log["topics"]]
+        indexed = [t for t in self.inputs if t.is_indexed]
+        if not topics or topics[0] != self.topic or len(topics) != 1 + len(indexed):
+            raise AbiError(f"expected a log of {self.name} with {len(indexed)} indexed values")
+        by_name = {
+            t.name: decode([t], topic)[0] for t, topic in zip(indexed, topics[1:], strict=True)
+        }
+        rest = [t for t in self.inputs if not t.is_indexed]
+        by_name |= dict(
+            zip((t.name for t in rest), decode(rest, to_bytes(log["data"])), strict=True)
+        )
+        return {t.name: by_name[t.name] for t in self.inputs}
+
+
+@dataclass(frozen=True)
+class CustomError:
+    """A custom error of a contract."""
+
+    name: str
+    inputs: tuple[Type, ...]
+
+    @cached_property
+    def selector(self) -> bytes:
+        """The first 4 bytes of the revert data."""
+        return keccak(_signature(self.name, self.inputs).encode())[:_SIGNATURE_BYTES]
+
+    def decode(self, data: bytes) -> dict[str, Any]:
+        """Return the arguments by name."""
+        values = decode(self.inputs, data[_SIGNATURE_BYTES:])
+        return dict(zip((t.name for t in self.inputs), values, strict=True))
+
+
+class Contract:
+    """The ABI of one contract.
+
+    Parameters
+    ----------
+    name : str
+        as in ``contracts/`` and in a deployments file
+    text : str
+        one ``struct``, ``function``, ``event`` or ``error`` a line
+    """
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.functions: dict[str, Function] = {}
+        self.events: dict[str, Event] = {}
+        self.errors: dict[str, CustomError] = {}
+        structs: dict[str, str] = {}
+        for line in filter(None, (line.strip() for line in text.splitlines())):
+            found = _LINE.match(line)
+            if not found:
+                raise AbiError(f"expected struct, function, event or error, was {line!r}")
+            kind, item = found[1], found[2]
+            rest = line[found.end() :]
+            for struct, body in structs.items():
+                rest = re.sub(rf"\b{struct}\b(?=[\[ )])", body, rest)
+            if kind == "struct":
+                structs[item] = rest
+                continue
+            inputs, end = parse_parameters(rest)
+            if kind == "event":
+                self.events[item] = Event(item, inputs)
+            elif kind == "error":
+                self.errors[item] = CustomError(item, inputs)
+            else:
+                words, _, answer = rest[end:].partition("returns")
+                outputs = parse_parameters(answer.strip())[0] if answer else ()
+                flags = words.split()
+                self.functions[item] = Function(
+                    item, inputs, outputs, "view" in flags or "pure" in flags, "payable" in flags
+                )
+
+    def __repr__(self) -> str:
+        return f"Contract({self.name})"
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return the ABI as Solidity's compiler writes it, for Ape, web3 or a wallet."""
+        entries: list[dict[str, Any]] = [
+            {
+                "type": "function",
+                "name": f.name,
+                "inputs": [t.to_json() for t in f.inputs],
+                "outputs": [t.to_json() for t in f.outputs],
+                "stateMutability": "view"
+                if f.is_view
+                else "payable"
+                if f.is_payable
+                else "nonpayable",
+            }
+            for f in self.functions.values()
+        ]
+        for event in self.events.values():
+            inputs = [t.to_json() | {"indexed": t.is_indexed} for t in event.inputs]
+            entries.append(
+                {"type": "event", "name": event.name, "inputs": inputs, "anonymous": False}
+            )
+        entries += [
+            {"type": "error", "name": e.name, "inputs": [t.to_json() for t in e.inputs]}
+            for e in self.errors.values()
+        ]
+        return entries
+
+
+# --- the contracts -----------------------------------------------------------------------------------
+
+INBOX: Final = Contract(
+    "Inbox",
+    """
+    function chain() view returns (address)
+    function kindsOf(address source) view returns (uint256)
+    function count() view returns (uint64)
+    function isClosed() view returns (bool)
+    function prefixHash(uint64 index) view returns (bytes32)
+    function timeOf(uint64 index) view returns (uint64)
+    function blockOf(uint64 index) view returns (uint64)
+    function ageOf(uint64 index) view returns (uint64)
+
+    event SourceAdmitted(address indexed source, uint256 kinds)
+    event Message(uint64 indexed index, uint8 indexed kind, address indexed sender, uint64 time, uint64 blockNumber, bytes payload)
+    event Closed(uint64 count)
+
+    error LengthMismatch(uint256 sources, uint256 kinds)
+    error BadSource(address source, uint256 kinds)
+    error KindNotAllowed(address sender, uint8 kind)
+    error PayloadTooLong(uint256 length, uint256 limit)
+    error IndexOutOfRange(uint64 index, uint64 count)
+    error InboxClosed()
+    error NotChain(address caller, address chain)
+    """,
+)
+
+STATE_CHAIN: Final = Contract(
+    "StateChain",
+    """
+    struct Header (uint64 epoch, uint64 number, bytes32 parent, bytes32 inputsRoot, uint64 firstSeq, uint64 count, uint64 inboxIndex, bytes32 inboxHash, uint64 firstBlock, uint64 blocks, uint64 startTime, uint64 endTime)
+    struct Tip (bytes32 hash, uint64 number, uint64 nextSeq, uint64 inboxIndex, uint64 nextBlock, uint64 endTime)
+    struct Claim (bytes32 parent, bytes32 stateRoot, address asserter, uint64 batch, uint8 status, uint64 time, uint64 blockNumber)
+    struct Fork (bytes32 firstChild, bytes32 winner, uint32 children, uint64 rivalTime, uint64 rivalBlock)
+    struct Asserter (bytes32 lastClaim, uint64 openClaims, bool isBonded)
+
+    function commit(Header header)
+    function commitWithData(Header header, bytes leaves)
+    function commitMany(Header[] headers)
+    function claim(bytes32 parent, uint64 batch, bytes32 headerHash, bytes32 stateRoot) returns (bytes32 claim_)
+    function finalize(bytes32 claim_)
+    function resolve(bytes32 parent)
+    function dismiss(bytes32 claim_)
+    function freeze(bytes32 parent)
+    function postBond() payable
+    function withdrawBond()
+    function collect(address account)
+
+    function inbox() view returns (address)
+    function sequencers() view returns (address)
+    function judge() view returns (address)
+    function sink() view returns (address)
+    function inboxLag() view returns (uint64)
+    function claimStride() view returns (uint64)
+    function windowSeconds() view returns (uint64)
+    function windowBlocks() view returns (uint64)
+    function judgeSeconds() view returns (uint64)
+    function judgeBlocks() view returns (uint64)
+    function bond() view returns (uint256)
+    function genesisClaim() view returns (bytes32)
+    function domainSeparator() view returns (bytes32)
+    function isFrozen() view returns (bool)
+    function tip() view returns (Tip)
+    function headerHashOf(uint64 number) view returns (bytes32)
+    function hashHeader(Header header) pure returns (bytes32)
+    function latestFinal() view returns (bytes32)
+    function claimOf(bytes32 claim_) view returns (Claim)
+    function forkOf(bytes32 parent) view returns (Fork)
+    function isAwaitingRuling(bytes32 parent) view returns (bool)
+    function isFinal(bytes32 claim_) view returns (bool)
+    function rootOf(bytes32 claim_) view returns (bytes32)
+    function finalRootOf(bytes32 claim_) view returns (bytes32)
+    function asserterOf(address account) view returns (Asserter)
+    function collectable(address account) view returns (uint256)
+
+    event BatchCommitted(uint64 indexed number, bytes32 indexed headerHash, Header header)
+    event Claimed(bytes32 indexed claim, bytes32 indexed parent, address indexed asserter, uint64 batch, bytes32 stateRoot, uint32 children)
+    event Finalized(bytes32 indexed claim, uint64 batch, bytes32 stateRoot)
+    event Resolved(bytes32 indexed parent, bytes32 indexed winner)
+    event Dismissed(bytes32 indexed claim, address indexed asserter)
+    event BondPosted(address indexed asserter, uint256 amount)
+    event BondWithdrawn(address indexed asserter, uint256 amount)
+    event BondForfeited(address indexed asserter, address indexed winner, uint256 reward, uint256 toSink)
+    event Collected(address indexed account, uint256 amount)
+    event Frozen(bytes32 indexed parent)
+
+    error BadConfig(string parameter)
+    error ChainFrozen()
+    error NotSequencer(address caller, address expected)
+    error NoHeaders()
+    error WrongEpoch(uint64 given, uint64 expected)
+    error WrongNumber(uint64 given, uint64 expected)
+    error WrongParent(bytes32 given, bytes32 expected)
+    error ZeroInputsRoot()
+    error WrongFirstSeq(uint64 given, uint64 expected)
+    error CountOutOfRange(uint64 count, uint64 limit)
+    error InboxIndexOutOfRange(uint64 given, uint64 lowest, uint64 highest)
+    error WrongInboxHash(bytes32 given, bytes32 expected)
+    error InboxLagging(uint64 index, uint64 age, uint64 limit)
+    error WrongFirstBlock(uint64 given, uint64 expected)
+    error BlocksOutOfRange(uint64 blocks, uint64 limit)
+    error StartsTooEarly(uint64 startTime, uint64 earliest)
+    error EndsBeforeStart(uint64 endTime, uint64 startTime)
+    error EndsInFuture(uint64 endTime, uint64 latest)
+    error UnknownBatch(uint64 number, uint64 last)
+    error UnknownClaim(bytes32 claim)
+    error ClaimExists(bytes32 claim)
+    error ZeroStateRoot()
+    error WrongBatch(uint64 given, uint64 expected)
+    error WrongHeader(bytes32 given, bytes32 committed)
+    error ParentLost(bytes32 parent)
+    error ChildrenClosed(bytes32 parent)
+    error NotBonded(address asserter)
+    error NotOnOnePath(bytes32 lastClaim, bytes32 parent)
+    error ClaimNotOpen(bytes32 claim, uint8 status)
+    error ParentNotFinal(bytes32 parent)
+    error WindowRunning(uint64 untilTime, uint64 untilBlock)
+    error Contested(bytes32 parent, uint32 children)
+    error ClaimNotFinal(bytes32 claim)
+    error NotContested(bytes32 parent)
+    error AlreadyResolved(bytes32 parent, bytes32 winner)
+    error NoRuling(bytes32 parent)
+    error NotAChild(bytes32 claim, bytes32 parent)
+    error RulingTooLate(bytes32 parent)
+    error JudgeHasTime(uint64 untilTime, uint64 untilBlock)
+    error NotLost(bytes32 claim)
+    error WrongBond(uint256 sent, uint256 expected)
+    error AlreadyBonded(address asserter)
+    error BondInUse(address asserter, uint64 openClaims)
+    error NothingToCollect(address account)
+    error TransferFailed(address to, uint256 amount)
+    """,
+)
+
+CUSTODY_VAULT: Final = Contract(
+    "CustodyVault",
+    """
+    function deposit(uint32 asset, uint256 amount, address to) payable returns (uint64 inboxIndex)
+    function depositNative(address to) payable returns (uint64 inboxIndex)
+    function withdrawals() view returns (address)
+    function outstanding(uint32 asset) view returns (uint64)
+
+    event Deposited(uint32 indexed asset, address indexed from, address indexed to, uint64 atoms, uint64 outstandingBefore, uint64 outstanding, uint64 inboxIndex)
+    event Paid(uint32 indexed asset, address indexed to, uint64 atoms, uint64 outstandingBefore, uint64 outstanding)
+
+    error WrongAssetKind(uint32 asset, uint8 kind)
+    error AssetIsClosed(uint32 asset)
+    error NotMultipleOfQuantum(uint256 amount, uint64 quantum)
+    error ReceivedMismatch(uint256 received, uint256 expected)
+    error CapExceeded(uint32 asset, uint64 outstanding, uint256 atoms, uint64 cap)
+    error WrongFee(uint256 sent, uint256 expected)
+    error NotWithdrawals(address caller, address withdrawals)
+    error InsufficientOutstanding(uint32 asset, uint64 atoms, uint64 outstanding)
+    error NativeTransferFailed(address to, uint256 amount)
+    error Overcharged(uint256 taken, uint256 expected)
+    error ReentrancyGuardReentrantCall()
+    error SafeERC20FailedOperation(address token)
+    """,
+)
+
+WITHDRAWALS: Final = Contract(
+    "Withdrawals",
+    """
+    struct Proof (uint32 id, bytes32[] words, bytes32[] siblings)
+
+    function withdraw(bytes32 claim, Proof proof)
+    function withdrawMany(bytes32 claim, Proof[] proofs) returns (uint256 paid)
+    function PAYMENT_GAS() view returns (uint256)
+    function chain() view returns (address)
+    function vault() view returns (address)
+    function isPaid(uint32 id) view returns (bool)
+
+    event WithdrawalPaid(uint32 indexed id, uint32 indexed asset, address indexed recipient, uint64 atoms, bytes32 claim)
+    event WithdrawalBlocked(uint32 indexed id)
+
+    error AlreadyPaid(uint32 id)
+    error NotAWithdrawal(uint32 id, uint8 kind)
+    error InsufficientGas(uint256 left, uint256 needed)
+    error OnlySelf(address caller)
+    error ReentrancyGuardReentrantCall()
+    error ZeroRoot()
+    error UnknownType(uint256 recordType)
+    error SlotOutOfRange(uint256 slot)
+    error WrongProofLength(uint256 received, uint256 expected)
+    error WrongWordCount(uint256 recordType, uint256 received, uint256 expected)
+    error WrongRoot(bytes32 computed, bytes32 expected)
+    """,
+)
+
+OWNER_REGISTRY: Final = Contract(
+    "OwnerRegistry",
+    """
+    function register(address account) payable returns (uint32 owner)
+    function registerMany(address[] accounts) payable returns (uint32 registered)
+    function registerSelfAsContract() payable returns (uint32 owner)
+    function registrationFee() view returns (uint256)
+    function maxOwners() view returns (uint32)
+    function count() view returns (uint32)
+    function feeFor(address account) view returns (uint256)
+    function idOf(address account) view returns (uint32)
+    function ownerOf(uint32 owner) view returns (address)
+    function kindOf(uint32 owner) view returns (uint8)
+
+    event OwnerRegistered(uint32 indexed owner, address indexed account, uint8 kind, uint64 inboxIndex)
+
+    error ZeroAddress()
+    error AlreadyRegistered(address account, uint32 owner)
+    error WrongFee(uint256 sent, uint256 expected)
+    error RegistryFull(uint32 maxOwners)
+    error UnknownOwner(uint32 owner)
+    error RefundFailed(address to, uint256 amount)
+    """,
+)
+
+ASSET_REGISTRY: Final = Contract(
+    "AssetRegistry",
+    """
+    struct Asset (address token, uint8 kind, uint8 decimals, bool isClosed, uint64 quantum, uint64 cap, address registrant)
+
+    function registerAsset(address token, uint64 quantum, uint64 cap) payable returns (uint32 asset)
+    function closeAsset(uint32 asset)
+    function bond() view returns (uint256)
+    function fee() view returns (uint256)
+    function maxAssets() view returns (uint32)
+    function vault() view returns (address)
+    function count() view returns (uint32)
+    function isOpen(uint32 asset) view returns (bool)
+    function assetOf(uint32 asset) view returns (Asset)
+
+    event AssetRegistered(uint32 indexed asset, address indexed token, address indexed registrant, uint8 kind, uint8 decimals, uint64 quantum, uint64 cap, uint64 inboxIndex)
+    event AssetClosed(uint32 indexed asset, address indexed registrant, uint256 refund)
+
+    error FeeAboveBond(uint256 fee, uint256 bond)
+    error WrongBond(uint256 sent, uint256 expected)
+    error ZeroToken()
+    error RegistryFull(uint32 maxAssets)
+    error BadQuantum(uint64 quantum)
+    error BadDecimals(uint8 tokenDecimals, uint64 quantum)
+    error BadCap(uint64 cap, uint64 limit)
+    error UnknownAsset(uint32 asset)
+    error NotRegistrant(address caller, address registrant)
+    error AssetIsClosed(uint32 asset)
+    error StillOutstanding(uint32 asset, uint64 atoms)
+    error RefundFailed(address to, uint256 amount)
+    """,
+)
+
+VENUE_REGISTRY: Final = Contract(
+    "VenueRegistry",
+    """
+    struct Venue (address deployer, uint32 owner, uint8 access, uint16 markets, string name)
+    struct SpotTerms (uint32 venue, uint32 base, uint32 quote, uint64 lotSize, uint64 tickValue, uint64 minNotional, uint64 maxNotional, uint64 maxLots, uint32 maxPrice, int32 takerFee, int32 makerFee, uint32 protocolShare, uint32 insuranceShare, uint8 takerDelay, uint64 effectiveAt)
+
+    function createVenue(string name, uint8 access) payable returns (uint32 venue)
+    function listSpot(SpotTerms terms) returns (uint32 market)
+    function venueStake() view returns (uint256)
+    function baseSpotSlots() view returns (uint16)
+    function maxVenues() view returns (uint32)
+    function maxMarkets() view returns (uint32)
+    function venueCount() view returns (uint32)
+    function marketCount() view returns (uint32)
+    function venueOf(uint32 venue) view returns (Venue)
+    function venueNamed(string name) view returns (uint32)
+    function marketIdOf(uint32 market) view returns (uint32)
+
+    event VenueCreated(uint32 indexed venue, uint32 indexed owner, address indexed deployer, string name, uint8 access, uint256 stake, uint64 inboxIndex)
+    event SpotListed(uint32 indexed market, uint32 indexed id, uint32 indexed venue, SpotTerms terms, uint64 inboxIndex)
+
+    error BadStake(uint256 stake)
+    error UnknownAccess(uint8 access)
+    error BadName(string name)
+    error NameTaken(string name, uint32 venue)
+    error VenuesFull(uint32 maxVenues)
+    error MarketsFull(uint32 maxMarkets)
+    error UnknownVenue(uint32 venue)
+    error NotDeployer(address caller, address deployer)
+    error NoSlotLeft(uint32 venue, uint16 slots)
+    error AssetNotOpen(uint32 asset)
+    error SameAsset(uint32 asset)
+    error OutOfBounds(string term, int256 given, int256 lowest, int256 highest)
+    """,
+)
+
+STAKING_VAULT: Final = Contract(
+    "StakingVault",
+    """
+    struct UnbondRequest (uint128 amount, uint64 time, uint64 blockNumber)
+
+    function stake() payable
+    function stakeFor(address account) payable
+    function requestUnbond(uint256 amount) returns (uint64 requestId)
+    function cancelUnbond(uint64 requestId)
+    function withdraw(uint64 requestId)
+    function venueRegistry() view returns (address)
+    function unbondingSeconds() view returns (uint64)
+    function unbondingBlocks() view returns (uint64)
+    function totalStaked() view returns (uint256)
+    function freeOf(address account) view returns (uint256)
+    function lockedOf(address account) view returns (uint256)
+    function unbondingOf(address account) view returns (uint256)
+    function stakeOf(uint32 venue) view returns (uint256)
+    function requestOf(address account, uint64 requestId) view returns (UnbondRequest)
+
+    event Staked(address indexed account, address indexed from, uint256 amount, uint256 freeBefore, uint256 free)
+    event Locked(address indexed account, uint32 indexed venue, uint256 amount, uint256 freeBefore, uint256 free)
+    event UnbondRequested(address indexed account, uint64 indexed requestId, uint256 amount, uint256 freeBefore, uint256 free)
+    event UnbondCancelled(address indexed account, uint64 indexed requestId, uint256 amount, uint256 freeBefore, uint256 free)
+    event Withdrawn(address indexed account, uint64 indexed requestId, uint256 amount)
+
+    error ZeroAddress()
+    error ZeroAmount()
+    error InsufficientFree(address account, uint256 asked, uint256 free)
+    error NotVenueRegistry(address caller, address venueRegistry)
+    error UnknownRequest(address account, uint64 requestId)
+    error UnbondingRunning(uint64 untilTime, uint64 untilBlock)
+    error TransferFailed(address to, uint256 amount)
+    error SafeCastOverflowedUintDowncast(uint8 bits, uint256 value)
+    """,
+)
+
+JUDGE: Final = Contract("IJudge", "function rulingOf(bytes32 parent) view returns (bytes32 winner)")
+
+VERIFIER_VOTE_JUDGE: Final = Contract(
+    "VerifierVoteJudge",
+    """
+    struct Verifier (uint64 since, uint64 leftTime, uint64 leftBlock)
+
+    function register() payable
+    function leave()
+    function withdrawBond()
+    function vote(bytes32 parent, bytes32 child)
+    function rulingOf(bytes32 parent) view returns (bytes32 winner)
+    function chain() view returns (address)
+    function bond() view returns (uint256)
+    function quorum() view returns (uint32)
+    function unbondingSeconds() view returns (uint64)
+    function unbondingBlocks() view returns (uint64)
+    function verifierOf(address account) view returns (Verifier)
+    function activeVerifiers() view returns (uint256)
+    function eligibleAt(uint64 time) view returns (uint256)
+    function votesFor(bytes32 parent, bytes32 child) view returns (uint256)
+    function hasVoted(bytes32 parent, address account) view returns (bool)
+
+    event VerifierRegistered(address indexed verifier, uint256 active)
+    event VerifierLeft(address indexed verifier, uint256 active)
+    event BondWithdrawn(address indexed verifier, uint256 amount)
+    event Voted(bytes32 indexed parent, bytes32 indexed child, address indexed verifier, uint256 votes)
+    event Ruled(bytes32 indexed parent, bytes32 indexed winner, uint256 votes, uint256 eligible)
+
+    error ZeroBond()
+    error ZeroQuorum()
+    error UnbondingTooShort(uint64 unbonding, uint64 judgeTime)
+    error WrongBond(uint256 sent, uint256 expected)
+    error AlreadyRegistered(address account)
+    error NotActive(address account)
+    error NotLeaving(address account)
+    error UnbondingRunning(uint64 untilTime, uint64 untilBlock)
+    error TransferFailed(address to, uint256 amount)
+    error NotAwaitingRuling(bytes32 parent)
+    error AlreadyRuled(bytes32 parent, bytes32 winner)
+    error NotAChild(bytes32 claim, bytes32 parent)
+    error NotEligible(address account, uint64 rivalryTime)
+    error AlreadyVoted(address account, bytes32 parent)
+    error CheckpointUnorderedInsertion()
+    """,
+)
+
+SEQUENCERS: Final = Contract(
+    "ISequencers",
+    """
+    function currentEpoch() view returns (uint64)
+    function sequencerOf(uint64 epoch) view returns (address)
+    """,
+)
+
+ERC20: Final = Contract(
+    "ERC20",
+    """
+    function name() view returns (string)
+    function symbol() view returns (string)
+    function decimals() view returns (uint8)
+    function balanceOf(address account) view returns (uint256)
+    function allowance(address owner, address spender) view returns (uint256)
+    function approve(address spender, uint256 value) returns (bool)
+    function transfer(address to, uint256 value) returns (bool)
+
+    event Transfer(address indexed from, address indexed to, uint256 value)
+    event Approval(address indexed owner, address indexed spender, uint256 value)
+
+    error ERC20InsufficientBalance(address sender, uint256 balance, uint256 needed)
+    error ERC20InsufficientAllowance(address spender, uint256 allowance, uint256 needed)
+    """,
+)
+
+CONTRACTS: Final = {
+    contract.name: contract
+    for contract in (
+        INBOX,
+        STATE_CHAIN,
+        CUSTODY_VAULT,
+        WITHDRAWALS,
+        OWNER_REGISTRY,
+        ASSET_REGISTRY,
+        VENUE_REGISTRY,
+        STAKING_VAULT,
+        JUDGE,
+        VERIFIER_VOTE_JUDGE,
+        SEQUENCERS,
+        ERC20,
+    )
+}
+
+CLAIM_STATUS: Final = ("none", "open", "final", "dead")

@@ -1,0 +1,233 @@
+"""Withdrawals: the records of a final state that L1 pays, and their proofs.
+
+Everything is computed here from committed inputs; neither the sequencer nor anybody's database is asked.
+So an owner can leave with a node, the batch files and this module alone.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tradezone.protocol.enums import OUTBOX_WITHDRAWAL
+
+from ._codec import to_checksum
+from .errors import ChainError, DivergedError
+from .poster import BatchFolder
+
+if TYPE_CHECKING:
+    from tradezone.engine import Engine
+    from tradezone.verifier import Report
+
+    from .reader import ChainReader, Claim
+
+_OUTBOX: Final = "outbox"
+_WORD: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """A withdrawal that the zone wrote into its outbox. ``amount`` is atoms, ``time`` zone time in ms."""
+
+    id: int
+    recipient: str
+    asset: int
+    amount: int
+    owner: int
+    time: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalProof:
+    """What `Withdrawals.withdraw` takes: a claim, and a record with its siblings, bottom up."""
+
+    claim: Claim
+    withdrawal: Withdrawal
+    words: list[bytes]
+    siblings: list[bytes]
+
+    @property
+    def argument(self) -> dict[str, Any]:
+        """The ``Proof`` struct."""
+        return {"id": self.withdrawal.id, "words": self.words, "siblings": self.siblings}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {
+            "claim": "0x" + self.claim.id.hex(),
+            "batch": self.claim.batch,
+            "state_root": "0x" + self.claim.state_root.hex(),
+            "id": self.withdrawal.id,
+            "words": ["0x" + word.hex() for word in self.words],
+            "siblings": ["0x" + sibling.hex() for sibling in self.siblings],
+            "withdrawal": self.withdrawal.to_json(),
+        }
+
+
+class FinalState:
+    """The zone's state at a claim, computed from its inputs; see `replay`.
+
+    Attributes
+    ----------
+    claim : Claim
+        whose root the state has
+    engine : Engine
+        standing there
+    """
+
+    def __init__(self, claim: Claim, engine: Engine) -> None:
+        from tradezone.protocol.records import TABLE_BY_NAME  # noqa: PLC0415 - brings NumPy
+
+        self.claim = claim
+        self.engine = engine
+        self._table = TABLE_BY_NAME[_OUTBOX]
+
+    @classmethod
+    def replay(
+        cls,
+        reader: ChainReader,
+        data: Path | None,
+        claim: Claim | None = None,
+        *,
+        progress: Callable[[Report], None] | None = None,
+    ) -> FinalState:
+        """Replay the zone up to a claim, the newest final one if absent.
+
+        Parameters
+        ----------
+        reader : ChainReader
+            the zone
+        data : Path, optional
+            batch files; where absent, what was committed along with the batches on L1
+
+        Raises
+        ------
+        ChainError
+            inputs are missing or wrong
+        DivergedError
+            the claim's root is not the root
+        """
+        from tradezone.engine import Engine as EngineType  # noqa: PLC0415 - brings Numba
+        from tradezone.verifier import verify  # noqa: PLC0415
+
+        claim = claim or reader.latest_final()
+        engine = EngineType()
+        with BatchFiles(reader, data, claim.batch) as folder:
+            report = verify(
+                folder,
+                reader.up_to(claim.batch),
+                reader,
+                _NoClaims(),
+                reader.separator(),
+                engine=engine,
+                progress=progress,
+            )
+        if report.last_batch != claim.batch:
+            fault = report.first_fault
+            text = fault.text if fault else f"replay ended behind batch {report.last_batch}"
+            raise ChainError(f"batch {report.last_batch + 1} cannot be replayed: {text}")
+        root = engine.commit_root()
+        if root != claim.state_root:
+            raise DivergedError(
+                f"the claim on batch {claim.batch} has root 0x{claim.state_root.hex()},"
+                f" its inputs lead to 0x{root.hex()}",
+                "a proof against it would prove nothing: dispute the claim",
+            )
+        return cls(claim, engine)
+
+    def withdrawals(self) -> list[Withdrawal]:
+        """Return every withdrawal that was ever written, paid ones too, by rising id."""
+        kinds = self.engine.tables[_OUTBOX]["kind"]
+        return [self._read(i) for i in range(1, self._end()) if int(kinds[i]) == OUTBOX_WITHDRAWAL]
+
+    def _end(self) -> int:
+        """One past the last outbox id."""
+        return int(self.engine.tables["head"][self._table.number]["high_water"])
+
+    def _read(self, number: int) -> Withdrawal:
+        record = self.engine.tables[_OUTBOX][number]
+        field = self._table.field("recipient")
+        start = field.word * _WORD + field.offset
+        raw = record.tobytes()[start : start + field.width][::-1]
+        return Withdrawal(
+            number,
+            to_checksum(raw),
+            int(record["asset"]),
+            int(record["amount"]),
+            int(record["owner"]),
+            int(record["time"]),
+        )
+
+    def prove(self, number: int) -> WithdrawalProof:
+        """Return the proof of a withdrawal.
+
+        Raises
+        ------
+        ChainError
+            no withdrawal has this id in this state; says which there are
+        """
+        end = self._end()
+        kind = int(self.engine.tables[_OUTBOX][number]["kind"]) if 1 <= number < end else 0
+        if kind != OUTBOX_WITHDRAWAL:
+            raise ChainError(
+                f"withdrawal {number} is not in the state after batch {self.claim.batch}, which"
+                f" holds outbox ids {f'1 to {end - 1}' if end > 1 else 'none'}",
+                "a newer one can be proven once the claim on its batch is final",
+            )
+        record = self.engine.tables[_OUTBOX][number].tobytes()
+        words = [record[at : at + _WORD][::-1] for at in range(0, len(record), _WORD)]
+        siblings = self.engine.prove(self._table.number, number)
+        return WithdrawalProof(self.claim, self._read(number), words, siblings)
+
+
+class _NoClaims:
+    def claims(self) -> tuple[()]:
+        """Return none: the one claim that counts is compared at the end."""
+        return ()
+
+
+class BatchFiles:
+    """The batch files of a zone in a folder: the one given, or a temporary one filled from L1.
+
+    Parameters
+    ----------
+    reader : ChainReader
+        the zone
+    data : Path, optional
+        folder with batch files, or the sequencer's directory around it
+    last : int
+        newest batch that is needed
+    """
+
+    def __init__(self, reader: ChainReader, data: Path | None, last: int) -> None:
+        self._reader = reader
+        self._last = last
+        self._folder = BatchFolder(data).path if data else None
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> Path:
+        if self._folder:
+            return self._folder
+        self._temporary = tempfile.TemporaryDirectory(prefix="tradezone-")
+        path = Path(self._temporary.name)
+        for number in range(1, self._last + 1):
+            leaves = self._reader.leaves(number)
+            if leaves is None:
+                self.__exit__()
+                raise ChainError(
+                    f"batch {number} was committed without its data",
+                    "name the folder with the published batch files: --data",
+                )
+            (path / f"{number}.batch").write_bytes(leaves)
+        return path
+
+    def __exit__(self, *_: object) -> None:
+        if self._temporary:
+            self._temporary.cleanup()

@@ -1,0 +1,438 @@
+"""The sequencer: numbers what intake let in, makes blocks of it, and answers only for what is on disk.
+
+Order of a block: leaves are laid out and numbered; the engine executes them in memory; receipts are
+linked and their head signed; the journal writes and syncs all of it; then, and only then, `close_block`
+returns. Invariant: nothing that left the process is missing from the journal, so whatever is in memory
+when the process dies was never heard of by anybody.
+
+After a failure in the middle of a block, memory and disk disagree; the sequencer stops for good
+(`SequencerStoppedError`) and recovery makes a new one from disk.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from tradezone.engine.signatures import ADDRESS_BYTES
+from tradezone.protocol.actions import block_mark, inbox_mark
+from tradezone.protocol.limits import (
+    MAX_BLOCK_LEAVES,
+    MAX_INBOX_MARK,
+    MAX_INBOX_PAYLOAD,
+    MAX_LEAF_BYTES,
+    MAX_TIME,
+)
+from tradezone.protocol.messages import MESSAGE_HEADER, Message
+from tradezone.sequencer.batches import Batch, BatchBuilder, BlockInputs
+from tradezone.sequencer.clock import Clock, SystemClock
+from tradezone.sequencer.errors import (
+    ClockError,
+    EnvelopeRejectedError,
+    SequencerError,
+    SequencerStoppedError,
+)
+from tradezone.sequencer.intake import Accepted, Intake
+from tradezone.sequencer.journal import BlockRecord, JournalWriter
+from tradezone.sequencer.log import EventLog
+from tradezone.sequencer.receipts import (
+    FIRST_PARENT,
+    BlockHead,
+    BlockReceipts,
+    HeadSigner,
+    Receipt,
+    chain_links,
+    hash_leaves,
+    sign_block,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from tradezone.engine import Engine
+    from tradezone.engine.signatures import SignerPool
+
+_log = EventLog("sequencer")
+_NO_SIGNER: Final = bytes(ADDRESS_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class SequencerConfig:
+    """What does not change while a sequencer runs."""
+
+    separator: bytes  # EIP-712 domain separator of the zone, 32 bytes
+    epoch: int = 1  # given by L1; each change of sequencer is a new one
+    max_block_leaves: int = MAX_BLOCK_LEAVES  # after the mark
+    max_pending: int = 1 << 18  # leaves numbered but not in a block yet
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedBlock:
+    """A block that is executed, journaled and synced: everything in it may be published.
+
+    ``leaves[0]`` is the block mark; ``results[i]`` is of ``leaves[i]``.
+    """
+
+    number: int
+    time: int  # ms
+    first_seq: int
+    leaves: list[bytes]
+    results: NDArray[np.int32]
+    events: NDArray[Any]
+    receipts: BlockReceipts
+    steps: int
+
+    def get_receipt(self, seq: int) -> Receipt:
+        """Return the receipt of leaf ``seq``. IndexError if it is not in this block."""
+        return self.receipts.get(seq)
+
+
+class Sequencer:
+    """One zone's sequencer. Not thread-safe: one thread calls it.
+
+    Parameters
+    ----------
+    config : SequencerConfig
+        zone and epoch
+    engine : Engine
+        at the state after the journal's last block
+    journal : JournalWriter
+        where blocks are kept
+    key : PrivateKey
+        signs block heads; its address is registered on L1
+    clock : Clock, optional
+        the machine's if absent
+    pool : SignerPool, optional
+        threads for signatures
+    batches : BatchBuilder, optional
+        groups blocks into batches; without one nothing is published
+    head : bytes
+        last receipt link of the zone so far
+    """
+
+    def __init__(
+        self,
+        config: SequencerConfig,
+        engine: Engine,
+        journal: JournalWriter,
+        key: HeadSigner,
+        *,
+        clock: Clock | None = None,
+        pool: SignerPool | None = None,
+        batches: BatchBuilder | None = None,
+        head: bytes = FIRST_PARENT,
+    ) -> None:
+        if not 2 <= config.max_block_leaves <= MAX_BLOCK_LEAVES:
+            text = (
+                f"max_block_leaves is {config.max_block_leaves}, expected 2 .. {MAX_BLOCK_LEAVES}"
+            )
+            raise SequencerError(text)
+        self.config = config
+        self.engine = engine
+        self.batches = batches
+        self.clock = clock or SystemClock()
+        self.intake = Intake(engine, config.separator, self.clock, pool)
+        self._journal = journal
+        self._key = key
+        self._pool = pool
+        self._head = head
+        self._pending: deque[Accepted] = deque()
+        self._messages: deque[bytes] = deque()
+        self._stopped: SequencerStoppedError | None = None
+
+    # --- state -------------------------------------------------------------------------------------
+
+    @property
+    def address(self) -> bytes:
+        """Address that signs block heads."""
+        return self._key.address
+
+    @property
+    def block(self) -> int:
+        """Number of the last block."""
+        return int(self.engine.machine["block"])
+
+    @property
+    def time(self) -> int:
+        """Time of the last block, ms."""
+        return int(self.engine.machine["time"])
+
+    @property
+    def next_seq(self) -> int:
+        """Number that the next block mark gets."""
+        return int(self.engine.machine["seq"])
+
+    @property
+    def head(self) -> bytes:
+        """Last receipt link."""
+        return self._head
+
+    @property
+    def journal_hash(self) -> bytes:
+        """Hash of the journal's last frame."""
+        return self._journal.previous
+
+    @property
+    def next_message(self) -> int:
+        """Index of the first inbox message that was not offered yet."""
+        return int(self.engine.machine["inbox"]) + len(self._messages)
+
+    @property
+    def pending(self) -> int:
+        """Leaves submitted that no block holds yet."""
+        return len(self._pending)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a failure ended this sequencer."""
+        return self._stopped is not None
+
+    def has_work(self, time_ms: int) -> bool:
+        """Whether a block at ``time_ms`` would do anything."""
+        if self._pending or self._messages:
+            return True
+        release = self.engine.next_release()
+        return release is not None and release <= time_ms
+
+    # --- in ----------------------------------------------------------------------------------------
+
+    def admit_and_submit(
+        self, leaves: Sequence[bytes], received: int | None = None
+    ) -> list[Accepted | EnvelopeRejectedError]:
+        """Check raw envelopes and queue the good ones; return intake's answers in order.
+
+        Raises
+        ------
+        SequencerStoppedError, SequencerError
+            As of `submit`; then no envelope was let in.
+        """
+        self._check_room(len(leaves))
+        answers = self.intake.admit(leaves, received)
+        self.submit(answer for answer in answers if isinstance(answer, Accepted))
+        return answers
+
+    def submit(self, accepted: Iterable[Accepted]) -> None:
+        """Queue leaves for the next blocks, in this order.
+
+        Warning: nothing is checked again. Leaves come from `Intake.admit`, or from a source whose
+        signers were recovered from these very bytes.
+
+        Raises
+        ------
+        SequencerStoppedError
+            After a failure.
+        SequencerError
+            If too many leaves wait for a block, or one is too long for any.
+        """
+        new = list(accepted)
+        self._check_room(len(new))
+        for item in new:
+            if not 0 < len(item.leaf) <= MAX_LEAF_BYTES or len(item.signer) != ADDRESS_BYTES:
+                text = f"leaf of {len(item.leaf)} bytes, signer of {len(item.signer)}"
+                raise SequencerError(
+                    text, f"1 .. {MAX_LEAF_BYTES} and {ADDRESS_BYTES} are expected"
+                )
+        self._pending.extend(new)
+
+    def _check_room(self, count: int) -> None:
+        if self._stopped:
+            raise self._stopped
+        if len(self._pending) + count > self.config.max_pending:
+            raise SequencerError(
+                f"{len(self._pending)} leaves wait for a block, {self.config.max_pending} may",
+                "close blocks, or send less",
+            )
+
+    def offer_messages(self, messages: Sequence[bytes]) -> None:
+        """Queue inbox messages that the L1 reports safe; they follow those offered before.
+
+        Raises
+        ------
+        SequencerError
+            If an index leaves a gap or repeats.
+        """
+        if self._stopped:
+            raise self._stopped
+        for expected, raw in enumerate(messages, self.next_message):
+            size = len(raw)
+            if not MESSAGE_HEADER <= size <= MESSAGE_HEADER + MAX_INBOX_PAYLOAD:
+                raise SequencerError(f"inbox message {expected} has {size} bytes")
+            index = Message.from_bytes(raw).index
+            if index != expected:
+                text = f"inbox message {index} was offered, {expected} is next"
+                raise SequencerError(text, "offer messages in order, from next_message on")
+        self._messages.extend(messages)
+
+    # --- out ---------------------------------------------------------------------------------------
+
+    def close_block(self, time_ms: int | None = None) -> ClosedBlock | None:
+        """Make a block of what waits, and return it once it is on disk; None if there is no work.
+
+        Parameters
+        ----------
+        time_ms : int, optional
+            block time; the clock's if absent, never before the last block's
+
+        Raises
+        ------
+        ClockError
+            If ``time_ms`` lies before the last block. Nothing happened.
+        BatchError
+            If a batch is due and cannot be published. Nothing else happened; try again.
+        SequencerStoppedError
+            If the block could not be executed or journaled. It is not acknowledged; recover.
+        """
+        if self._stopped:
+            raise self._stopped
+        machine = self.engine.machine
+        last = int(machine["time"])
+        if time_ms is None:
+            time_ms = max(self.clock.now(), last)
+        if not last <= time_ms <= MAX_TIME:
+            raise ClockError(f"block time {time_ms} ms is not within {last} .. {MAX_TIME}")
+        if not self.has_work(time_ms):
+            return None
+        if self.batches:
+            self.publish_due()
+        try:
+            return self._close(int(machine["block"]) + 1, time_ms, int(machine["seq"]))
+        except BaseException as error:
+            self._stopped = SequencerStoppedError(
+                f"block {self.block} at {time_ms} ms failed: {error}",
+                "it is not acknowledged; recover from disk",
+            )
+            _log.error("stopped", block=self.block, error=error)
+            if isinstance(error, Exception):
+                raise self._stopped from error
+            raise
+
+    def _close(self, number: int, time_ms: int, first_seq: int) -> ClosedBlock:
+        leaves = [block_mark(number, time_ms)]
+        received = [time_ms]
+        signers = [_NO_SIGNER]
+        inbox = int(self.engine.machine["inbox"])
+        taken = min(len(self._messages), MAX_INBOX_MARK)
+        messages = [self._messages.popleft() for _ in range(taken)]
+        if messages:
+            leaves.append(inbox_mark(inbox + taken))
+            received.append(time_ms)
+            signers.append(_NO_SIGNER)
+        room = min(self.config.max_block_leaves + 1 - len(leaves), len(self._pending))
+        for _ in range(room):
+            leaf, signer, when = self._pending.popleft()
+            leaves.append(leaf)
+            signers.append(signer)
+            received.append(when)
+        count = len(leaves)
+        joined = b"".join(leaves)
+        sizes = np.fromiter(map(len, leaves), np.int64, count)
+        offsets = np.zeros(count + 1, np.int64)
+        sizes.cumsum(out=offsets[1:])
+        run = self.engine.execute_run(
+            np.frombuffer(joined, np.uint8),
+            offsets,
+            np.frombuffer(b"".join(signers), np.uint8).reshape(count, ADDRESS_BYTES),
+            messages,
+        )
+        if (self.block, self.next_seq) != (number, first_seq + count):
+            text = f"the engine stands at block {self.block}, seq {self.next_seq}"
+            raise SequencerError(text, f"expected {number} and {first_seq + count}")
+
+        digests = hash_leaves(leaves)
+        times = np.array(received, np.int64)
+        epoch, parent = self.config.epoch, self._head
+        links = chain_links(parent, epoch, first_seq, digests, times, run.results)
+        head = links[-32:]
+        signature = sign_block(
+            self._key, self.config.separator, epoch, number, first_seq, count, head, parent
+        )
+        self._journal.append(
+            BlockRecord(
+                epoch, number, first_seq, leaves, received, inbox, messages, head, signature
+            )
+        )
+        self._head = head
+        if not self._pending:
+            self.intake.forget_pending()
+        if self.batches:
+            self.batches.add(
+                BlockInputs(number, time_ms, first_seq, joined, sizes, digests, messages)
+            )
+        return ClosedBlock(
+            number,
+            time_ms,
+            first_seq,
+            leaves,
+            run.results,
+            run.events,
+            BlockReceipts(
+                BlockHead(epoch, number, first_seq, count, head, parent, signature),
+                digests,
+                received,
+                run.results,  # type: ignore[arg-type]
+                links,
+            ),
+            run.steps,
+        )
+
+    def close_until_idle(
+        self,
+        time_ms: int | None = None,
+        *,
+        until_ms: int | None = None,
+        each: Callable[[ClosedBlock], None] | None = None,
+    ) -> list[ClosedBlock]:
+        """Close blocks until nothing waits.
+
+        Parameters
+        ----------
+        time_ms : int, optional
+            time of the first of them; the clock's if absent
+        until_ms : int, optional
+            latest time: orders that are released up to it are waited for, by moving block time on
+        each : callable, optional
+            is handed every block as soon as it is on disk; the returned list then stays empty
+        """
+        time_ms = max(self.clock.now(), self.time) if time_ms is None else time_ms
+        until_ms = time_ms if until_ms is None else until_ms
+        blocks: list[ClosedBlock] = []
+        while True:
+            block = self.close_block(time_ms)
+            if block is None:
+                release = self.engine.next_release()
+                if release is None or release > until_ms:
+                    return blocks
+                time_ms = release
+            elif each:
+                each(block)
+            else:
+                blocks.append(block)
+
+    # --- batches -----------------------------------------------------------------------------------
+
+    def publish_due(self) -> Batch | None:
+        """Publish the open blocks as a batch if they reached a limit; None if they did not."""
+        if self.batches and self.batches.is_due(self.time):
+            return self.publish_batch()
+        return None
+
+    def publish_batch(self) -> Batch | None:
+        """Publish the open blocks as a batch now; None if there are none."""
+        if self._stopped:
+            raise self._stopped
+        if self.batches is None:
+            raise SequencerError("this sequencer publishes no batches", "give it a BatchBuilder")
+        if self.batches.is_empty:
+            return None
+        return self.batches.publish(self.engine.commit_root())
+
+    def close(self) -> None:
+        """Let go of the journal and of threads."""
+        self._journal.close()
+        if self._pool:
+            self._pool.close()
