@@ -22,8 +22,8 @@ from tradezone.testing import (
     build_setup_leaves,
     build_traders,
     get_funding,
+    synthetic,
 )
-from tradezone.testing import synthetic
 from tradezone.testing.zone import build_blocks
 
 RUNS = 5

@@ -14,6 +14,7 @@ import {AssetId, MarketId, OwnerId, VenueId} from "./Types.sol";
 /// trade it, inside the bounds, and nobody else.
 interface IVenueRegistry {
     /// @notice A venue.
+    // solhint-disable-next-line gas-struct-packing -- one word and the name; it cannot size an id
     struct Venue {
         address deployer; // sets everything about its markets
         OwnerId owner; // the deployer's owner id: gets the venue's share of fees

@@ -884,7 +884,7 @@ library Records {
         uint64 amount;
         // block time, ms
         uint64 time;
-        // index of the forced operation it answers, 0 = none
+        // index of the deposit it sends back or the forced operation it answers, 0 = none
         uint64 inbox;
         uint32 venue;
         uint32 market;

@@ -585,7 +585,7 @@ struct Outbox:
     asset: uint32
     amount: uint64  # atoms
     time: uint64  # block time, ms
-    inbox: uint64  # index of the forced operation it answers, 0 = none
+    inbox: uint64  # index of the deposit it sends back or the forced operation it answers, 0 = none
     venue: uint32
     market: uint32
 

@@ -34,7 +34,8 @@ contract StakingVault is IStakingVault {
     mapping(VenueId venue => uint256 amount) public stakeOf;
 
     mapping(address account => Account entry) private _accounts;
-    mapping(address account => mapping(uint64 requestId => UnbondRequest request)) private _requests;
+    mapping(address account => mapping(uint64 requestId => UnbondRequest request)) private
+        _requests;
 
     /* CONSTRUCTOR */
 

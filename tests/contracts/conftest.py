@@ -191,7 +191,6 @@ def _everything_is_deployed_first(zone, paid_zone, core, token, coarse_token, pu
     """A contract that were deployed between two tests would make Ape rebuild its snapshots."""
 
 
-
 def register(zone, registrant, token, quantum=1, cap=10**15) -> int:
     """Register a token and return its asset id."""
     zone.asset_registry.registerAsset(

@@ -147,7 +147,7 @@ EXPLANATIONS: Final[dict[Code, Explanation]] = {
     Code.FOK_NOT_FILLED: Explanation("the book could not fill the order whole", ""),
     Code.TABLE_FULL: Explanation("the zone has no room left in this table", ""),
     Code.ACCESS_DENIED: Explanation("the venue's access rule does not admit this account", ""),
-    Code.ASSET_NOT_FOUND: Explanation("no such asset, or none of it held", ""),
+    Code.ASSET_NOT_FOUND: Explanation("no such asset", ""),
     Code.AMOUNT_OUT_OF_RANGE: Explanation("the amount is zero or above the free balance", ""),
     Code.KEY_LIMIT: Explanation("the owner has 32 keys", "revoke one"),
     Code.ACCOUNT_LIMIT: Explanation("the owner has 64 accounts", ""),

@@ -1,7 +1,7 @@
 """Events: one fixed-width record for everything that happens, in execution order.
 
-Events are not hashed; they follow from the inputs. They are enough to rebuild every book, order and
-balance from nothing. Unused columns are zero. ``seq`` counts from 1 over the life of the zone.
+Events are not hashed; they follow from the inputs. With the terms of the markets (which L1 has announced)
+they are enough to rebuild every book, order and balance from nothing. Unused columns are zero. ``seq`` counts from 1 over the life of the zone.
 
 Every ``ORDER_*`` event carries the order's client id (0 if it has none); FILL does not. ``ORDER_WAITING``
 comes for every order that can take, whatever the taker delay, so consumers learn a taker's id before its
@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 
 OWNER_REGISTERED: Final = 1  # account = main account, order = owner id
-KEY_APPROVED: Final = 2  # account = first account of the owner, order = key slot
-KEY_REVOKED: Final = 3  # order = key slot
+KEY_APPROVED: Final = 2  # account = main account of the owner, order = key id
+KEY_REVOKED: Final = 3  # account = main account, order = key id as it was
 ACCOUNT_CREATED: Final = 4  # account, order = owner id, flag = account kind
 DEPOSITED: Final = 5  # account, market = asset, amount
 WITHDRAWN: Final = 6  # account, market = asset, amount, order = outbox id
@@ -31,9 +31,9 @@ ORDER_AMENDED: Final = 22  # order, account, market, side, price, lots = open, a
 ORDER_CANCELLED: Final = 23  # order, account, market, side, tif = reason, price, lots left
 FILL: Final = 24  # order = taker, other_order = maker, accounts, side of the taker, price, lots,
 #                   left = maker's open lots, amount = taker fee, amount2 = maker fee (signed)
-FEES: Final = 25  # amount = venue, amount2 = insurance, left = protocol (of the fill before)
+FEES: Final = 25  # market, amount = venue, amount2 = insurance, left = protocol (of the fill before)
 ITEM_REJECTED: Final = 30  # account, error, flag = item index
-LEAF_REJECTED: Final = 31  # error; account as written in the envelope where it decodes
+LEAF_REJECTED: Final = 31  # error; account as written in a well-formed envelope, else 0
 MESSAGE_IGNORED: Final = 32  # error, leaf = inbox index
 
 EVENT_DTYPE: Final = np.dtype(

@@ -890,7 +890,7 @@ OUTBOX = _table(
     """
     u64 amount -- atoms
     u64 time -- block time, ms
-    u64 inbox -- index of the forced operation it answers, 0 = none
+    u64 inbox -- index of the deposit it sends back or the forced operation it answers, 0 = none
     u32 venue --
     u32 market --
     """,
