@@ -12,6 +12,7 @@ PYTHON_BIN := .venv/bin/python
 export PATH := $(ROOT)/.venv/bin:$(ROOT)/node_modules/.bin:$(PATH)
 export VIRTUAL_ENV := $(ROOT)/.venv
 export SOLCX_BINARY_PATH := $(ROOT)/.solcx
+export EXCHANGE_OS_NODE_MODULES := $(ROOT)/node_modules
 export ETH_HASH_BACKEND := pysha3
 export XLAYER_MAINNET_RPC ?= https://rpc.xlayer.tech
 export XLAYER_TESTNET_RPC ?= https://testrpc.xlayer.tech

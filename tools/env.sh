@@ -19,6 +19,8 @@ esac
 export VIRTUAL_ENV="$_root/.venv"
 # Where py-solc-x, and through it ape-solidity and slither, look for `solc-v0.8.30`.
 export SOLCX_BINARY_PATH="$_root/.solcx"
+# Where Solidity finds OpenZeppelin and solady (ape-config.yaml).
+export EXCHANGE_OS_NODE_MODULES="$_root/node_modules"
 # eth-hash would pick a backend five times slower.
 export ETH_HASH_BACKEND=pysha3
 # Public endpoints; set your own before sourcing this file.
