@@ -28,6 +28,8 @@ library RecordTree {
     error SlotOutOfRange(uint256 slot);
     /// @dev The sequence number is none of the 2^24 from `firstSeq` on, or has more than 64 bits.
     error SeqOutOfRange(uint256 seq, uint256 firstSeq);
+    /// @dev The size of an input leaf has 32 bits.
+    error SizeOutOfRange(uint256 size);
     /// @dev A proof holds exactly one sibling a level.
     error WrongProofLength(uint256 received, uint256 expected);
     /// @dev The leaf and its siblings hash to another root.
@@ -103,14 +105,20 @@ library RecordTree {
         bytes memory input,
         bytes32[] calldata proof
     ) internal pure {
-        verifyInputHash(root, firstSeq, seq, keccak256(input), proof);
+        verifyInputHash(root, firstSeq, seq, input.length, keccak256(input), proof);
     }
 
-    /// @notice As `verifyInput`, by the keccak-256 of the leaf's bytes.
+    /// @notice As `verifyInput`, by the number and the keccak-256 of the leaf's bytes.
+    /// @dev The leaf commits to both, so what follows from the size alone needs no bytes: a leaf above
+    /// the limit is malformed whatever it holds.
+    ///
+    /// Warning: nothing says that the two belong together. Whoever made the batch may have committed to
+    /// a size that no bytes of this hash have; bytes are what `verifyInput` proves.
     function verifyInputHash(
         bytes32 root,
         uint256 firstSeq,
         uint256 seq,
+        uint256 size,
         bytes32 inputHash,
         bytes32[] calldata proof
     ) internal pure {
@@ -119,7 +127,10 @@ library RecordTree {
         }
         uint256 index = seq - firstSeq;
         if (index >> INPUTS_DEPTH != 0) revert SeqOutOfRange(seq, firstSeq);
-        bytes32 leaf = keccak256(abi.encodePacked(bytes1(0x01), uint64(seq), inputHash));
+        // A size cut to 32 bits would pass for a larger one.
+        if (size > type(uint32).max) revert SizeOutOfRange(size);
+        bytes32 leaf =
+            keccak256(abi.encodePacked(bytes1(0x01), uint64(seq), uint32(size), inputHash));
         _requireRoot(root, _fold(leaf, index, proof, INPUTS_DEPTH));
     }
 

@@ -109,7 +109,7 @@ def verify_input(
     @param input The leaf's bytes.
     @param proof 24 siblings, bottom up.
     """
-    self.verify_input_hash(root, first_seq, seq, keccak256(input), proof)
+    self.verify_input_hash(root, first_seq, seq, len(input), keccak256(input), proof)
 
 
 @internal
@@ -118,18 +118,33 @@ def verify_input_hash(
     root: bytes32,
     first_seq: uint256,
     seq: uint256,
+    size: uint256,
     input_hash: bytes32,
     proof: DynArray[bytes32, INPUTS_DEPTH],
 ):
     """
-    @notice As `verify_input`, by the keccak-256 of the leaf's bytes.
+    @notice As `verify_input`, by the number and the keccak-256 of the leaf's bytes.
+    @dev The leaf commits to both, so what follows from the size alone needs no bytes: a leaf above the
+         limit is malformed whatever it holds.
+
+         Warning: nothing says that the two belong together. Whoever made the batch may have committed
+         to a size that no bytes of this hash have; bytes are what `verify_input` proves.
     """
     assert seq <= convert(max_value(uint64), uint256), "tree: seq out of range"
     assert seq >= first_seq, "tree: seq out of range"
     index: uint256 = seq - first_seq
     assert index >> INPUTS_DEPTH == 0, "tree: seq out of range"
     assert len(proof) == INPUTS_DEPTH, "tree: proof length"
-    leaf: bytes32 = keccak256(concat(b"\x01", convert(convert(seq, uint64), bytes8), input_hash))
+    # A size cut to 32 bits would pass for a larger one.
+    assert size <= convert(max_value(uint32), uint256), "tree: size out of range"
+    leaf: bytes32 = keccak256(
+        concat(
+            b"\x01",
+            convert(convert(seq, uint64), bytes8),
+            convert(convert(size, uint32), bytes4),
+            input_hash,
+        )
+    )
     self._require_root(root, self._fold(leaf, index, proof))
 
 

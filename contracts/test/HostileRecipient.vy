@@ -8,6 +8,7 @@ flag Mode:
     ACCEPT
     REFUSE
     BURN_GAS
+    WASTE_GAS
     RETURN_BOMB
     CALL
 
@@ -15,6 +16,7 @@ flag Mode:
 mode: public(Mode)
 target: public(address)
 data: public(Bytes[4096])
+rounds: public(uint256)
 is_success: public(bool)
 response: public(Bytes[1024])
 
@@ -33,6 +35,9 @@ def __default__():
     if self.mode == Mode.BURN_GAS:
         for _: uint256 in range(max_value(uint256)):
             self.target = self.target
+    if self.mode == Mode.WASTE_GAS:
+        for _: uint256 in range(self.rounds, bound=1_000_000):
+            self.rounds = self.rounds
     if self.mode == Mode.RETURN_BOMB:
         bomb: Bytes[100_000] = empty(Bytes[100_000])
         raw_revert(slice(concat(bomb, b"\x00"), 0, 100_001))
@@ -55,6 +60,15 @@ def refuse():
 @external
 def burn_gas():
     self.mode = Mode.BURN_GAS
+
+
+@external
+def waste_gas(rounds: uint256):
+    """
+    @notice Accept, but only after `rounds` rounds of some 200 gas.
+    """
+    self.mode = Mode.WASTE_GAS
+    self.rounds = rounds
 
 
 @external

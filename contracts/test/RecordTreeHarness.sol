@@ -46,9 +46,10 @@ contract RecordTreeHarness {
         bytes32 root,
         uint256 firstSeq,
         uint256 seq,
+        uint256 size,
         bytes32 inputHash,
         bytes32[] calldata proof
     ) external pure {
-        RecordTree.verifyInputHash(root, firstSeq, seq, inputHash, proof);
+        RecordTree.verifyInputHash(root, firstSeq, seq, size, inputHash, proof);
     }
 }

@@ -51,7 +51,8 @@ def verify_input_hash(
     root: bytes32,
     first_seq: uint256,
     seq: uint256,
+    size: uint256,
     input_hash: bytes32,
     proof: DynArray[bytes32, 24],
 ):
-    record_tree.verify_input_hash(root, first_seq, seq, input_hash, proof)
+    record_tree.verify_input_hash(root, first_seq, seq, size, input_hash, proof)

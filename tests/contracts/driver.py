@@ -44,6 +44,19 @@ def root_named(name: str) -> bytes:
     return slow.keccak(name.encode())
 
 
+@contextmanager
+def isolated(chain):
+    """Undo on the way out whatever happens to the chain inside.
+
+    Not `chain.isolate()`: that one swallows every exception, failed assertions included.
+    """
+    snapshot = chain.snapshot()
+    try:
+        yield
+    finally:
+        chain.restore(snapshot)
+
+
 def attempt(contract, call: bytes, sender, **options) -> tuple[bool, bytes]:
     """Try a call without sending it: whether it succeeds, and what it returns or reverts with."""
     request = {"from": sender.address, "to": contract.address, "data": "0x" + bytes(call).hex()}

@@ -4,7 +4,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.contracts.driver import DEAD, FINAL, NO_CLAIM, NONE, OPEN, reverts, root_named, tries
+from tests.contracts.driver import (
+    DEAD,
+    FINAL,
+    NO_CLAIM,
+    NONE,
+    OPEN,
+    isolated,
+    reverts,
+    root_named,
+    tries,
+)
 from tradezone.protocol.batches import claim_id
 
 STRIDE = 2
@@ -85,7 +95,7 @@ def test_a_claim_is_made_once(zone, bonded, rival):
 @settings(max_examples=tries(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(state_root=st.binary(min_size=32, max_size=32).filter(any))
 def test_any_root_makes_the_id_that_python_computes(zone, asserter, state_root, chain):
-    with chain.isolate():
+    with isolated(chain):
         zone.bond(asserter)
         zone.commit_to(STRIDE)
         header_hash = bytes(zone.chain.headerHashOf(STRIDE))
@@ -117,25 +127,25 @@ def test_a_window_needs_its_time_and_its_blocks(zone, bonded, params, chain, clo
         "untilTime": entry.time + params.window_seconds,
         "untilBlock": entry.blockNumber + params.window_blocks,
     }
-    with chain.isolate():  # time alone: L1 stood still and came back (A8)
+    with isolated(chain):  # time alone: L1 stood still and came back (A8)
         clock.pass_time(10 * params.window_seconds)
         with reverts(zone.chain.WindowRunning, **until):
             zone.finalize(claim)
-    with chain.isolate():  # blocks alone
+    with isolated(chain):  # blocks alone
         clock.pass_blocks(10 * params.window_blocks)
         with reverts(zone.chain.WindowRunning, **until):
             zone.finalize(claim)
-    with chain.isolate():  # one second short
+    with isolated(chain):  # one second short
         clock.pass_blocks(params.window_blocks)
         clock.set_next(until["untilTime"] - 1)
         with reverts(zone.chain.WindowRunning, **until):
             zone.finalize(claim)
-    with chain.isolate():  # one block short
+    with isolated(chain):  # one block short
         clock.pass_blocks(until["untilBlock"] - 2 - clock.block)
         clock.set_next(until["untilTime"])
         with reverts(zone.chain.WindowRunning, **until):
             zone.finalize(claim)
-    with chain.isolate():  # to the second
+    with isolated(chain):  # to the second
         clock.pass_blocks(params.window_blocks)
         clock.set_next(until["untilTime"])
         zone.finalize(claim)

@@ -5,7 +5,17 @@ from dataclasses import replace
 import pytest
 
 from scripts._deployment import deploy_zone
-from tests.contracts.driver import DEAD, FINAL, NO_CLAIM, OKB, OPEN, Zone, reverts, root_named
+from tests.contracts.driver import (
+    DEAD,
+    FINAL,
+    NO_CLAIM,
+    OKB,
+    OPEN,
+    Zone,
+    isolated,
+    reverts,
+    root_named,
+)
 
 
 @pytest.fixture
@@ -340,11 +350,11 @@ def test_a_freeze_needs_time_and_blocks(zone, fork, chain, clock, params):
         "untilTime": entry.rivalTime + params.judge_seconds,
         "untilBlock": entry.rivalBlock + params.judge_blocks,
     }
-    with chain.isolate():
+    with isolated(chain):
         clock.pass_time(10 * params.judge_seconds)
         with reverts(zone.chain.JudgeHasTime, **until):
             zone.chain.freeze(zone.genesis, sender=zone.deployer)
-    with chain.isolate():
+    with isolated(chain):
         clock.pass_blocks(10 * params.judge_blocks)
         with reverts(zone.chain.JudgeHasTime, **until):
             zone.chain.freeze(zone.genesis, sender=zone.deployer)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import ape
 import eth_abi
+import numpy as np
 import pytest
 
 from tests.vectors import make_tree as slow
@@ -24,6 +25,7 @@ ERRORS = {
     "unknown type": ("UnknownType", "tree: unknown type"),
     "slot": ("SlotOutOfRange", "tree: slot out of range"),
     "seq": ("SeqOutOfRange", "tree: seq out of range"),
+    "size": ("SizeOutOfRange", "tree: size out of range"),
     "words": ("WrongWordCount", "tree: word count"),
     "proof length": ("WrongProofLength", "tree: proof length"),
 }
@@ -35,11 +37,6 @@ def bytes_of(text: str) -> bytes:
 
 def all_bytes(texts: list[str]) -> list[bytes]:
     return [bytes_of(text) for text in texts]
-
-
-@pytest.fixture(scope="module")
-def deployer(accounts):
-    return accounts[0]
 
 
 @pytest.fixture(scope="module", params=["solidity", "vyper"])
@@ -113,7 +110,8 @@ def test_inputs_are_proved_against_the_vectors(tree, vector):
         leaf = bytes_of(vector["inputs"][seq - first_seq])
         proof = all_bytes(proved["proof"])
         tree.verify_input(bytes_of(vector["root"]), first_seq, seq, leaf, proof)
-        tree.verify_input_hash(bytes_of(vector["root"]), first_seq, seq, slow.keccak(leaf), proof)
+        place = (bytes_of(vector["root"]), first_seq, seq)
+        tree.verify_input_hash(*place, len(leaf), slow.keccak(leaf), proof)
 
 
 def test_empty_subtrees_fold_to_the_zero_hashes(tree):
@@ -304,6 +302,27 @@ def test_input_proofs_of_another_length_and_zero_roots_are_refused(tree, inputs)
         tree.verify_input(bytes(32), 1000, 1002, INPUTS[2], proof)
     with tree.refuses("wrong root"):
         tree.verify_input(inputs.root, 1000, 1002, INPUTS[2] + b"\x00", proof)
+
+
+def test_an_input_of_another_size_is_refused(tree, inputs):
+    leaf, proof = INPUTS[3], inputs.prove(1003)
+    for size in (0, len(leaf) - 1, len(leaf) + 1, 4097, 2**32 - 1):
+        with tree.refuses("wrong root"):
+            tree.verify_input_hash(inputs.root, 1000, 1003, size, slow.keccak(leaf), proof)
+
+
+@pytest.mark.parametrize("shift", [32, 64, 255])
+def test_a_size_that_would_wrap_to_the_right_one_is_refused(tree, inputs, shift):
+    size, digest = len(INPUTS[3]) + 2**shift, slow.keccak(INPUTS[3])
+    with tree.refuses("size"):
+        tree.verify_input_hash(inputs.root, 1000, 1003, size, digest, inputs.prove(1003))
+
+
+@pytest.mark.parametrize("size", [4097, 2**24 + 3, 2**32 - 1])
+def test_a_leaf_that_is_too_long_is_shown_by_its_size(tree, size):
+    digests = np.frombuffer(slow.keccak(b"first") + slow.keccak(b"unknown"), np.uint8)
+    huge = InputsTree(7, digests.reshape(2, 32), np.array([5, size]))
+    tree.verify_input_hash(huge.root, 7, 8, size, slow.keccak(b"unknown"), huge.prove(8))
 
 
 def test_an_inner_node_is_no_input(tree, inputs):

@@ -12,7 +12,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.contracts.driver import OKB, error_of, reverts, tries
+from tests.contracts.driver import OKB, error_of, isolated, reverts, tries
 
 ZERO = "0x" + "00" * 20
 
@@ -64,11 +64,11 @@ def test_free_stake_comes_back_after_time_and_blocks(staking, alice, params, clo
         "untilTime": receipt.timestamp + params.unbonding_seconds,
         "untilBlock": receipt.block_number + params.unbonding_blocks,
     }
-    with chain.isolate():
+    with isolated(chain):
         clock.pass_time(10 * params.unbonding_seconds)
         with reverts(staking.UnbondingRunning, **until):
             staking.withdraw(1, sender=alice)
-    with chain.isolate():
+    with isolated(chain):
         clock.pass_blocks(10 * params.unbonding_blocks)
         with reverts(staking.UnbondingRunning, **until):
             staking.withdraw(1, sender=alice)

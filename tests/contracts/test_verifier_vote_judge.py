@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from scripts._deployment import deploy_zone
-from tests.contracts.driver import NO_CLAIM, OKB, Zone, reverts, root_named
+from tests.contracts.driver import NO_CLAIM, OKB, Zone, isolated, reverts, root_named
 
 
 @pytest.fixture
@@ -184,11 +184,11 @@ def test_the_bond_is_free_after_time_and_blocks(judge, court, clock, chain, para
         "untilTime": receipt.timestamp + params.verifier_unbonding_seconds,
         "untilBlock": receipt.block_number + params.verifier_unbonding_blocks,
     }
-    with chain.isolate():
+    with isolated(chain):
         clock.pass_time(10 * params.verifier_unbonding_seconds)
         with reverts(judge.UnbondingRunning, **until):
             judge.withdrawBond(sender=verifier)
-    with chain.isolate():
+    with isolated(chain):
         clock.pass_blocks(10 * params.verifier_unbonding_blocks)
         with reverts(judge.UnbondingRunning, **until):
             judge.withdrawBond(sender=verifier)

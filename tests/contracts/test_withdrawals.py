@@ -6,7 +6,16 @@ import pytest
 from eth_abi import encode
 
 from tests.contracts.conftest import fund, register
-from tests.contracts.driver import GWEI, OKB, Outbox, attempt, error_of, reverts, root_named
+from tests.contracts.driver import (
+    GWEI,
+    OKB,
+    Outbox,
+    attempt,
+    error_of,
+    isolated,
+    reverts,
+    root_named,
+)
 from tests.vectors import make_tree as slow
 from tradezone.protocol.enums import (
     OUTBOX_FORCED_RESULT,
@@ -104,7 +113,7 @@ def test_another_encoding_of_the_call_pays_nothing_more(zone, claim, outbox, dep
     reordered = call[:4] + reordered_withdraw(claim, outbox.proof(7))
     assert reordered != call
     for first in (call + b"\x00" * 7, reordered):
-        with ape.chain.isolate():
+        with isolated(ape.chain):
             send(deployer, zone.withdrawals, first)
             assert zone.withdrawals.isPaid(7)
             for again in (call, call + bytes(32), call + call, reordered, reordered + b"\xff"):
@@ -341,16 +350,29 @@ def test_a_blacklisted_recipient_among_many_blocks_only_itself(
     zone.withdrawals.withdraw(claim, proofs[1], sender=deployer)
 
 
-def test_no_gas_limit_turns_a_good_payment_into_a_blocked_one(zone, claim, outbox, deployer):
-    """Whoever submits with too little gas gets a revert, never a withdrawal marked blocked (A13)."""
-    proofs = [outbox.proof(slot) for slot in (7, 8)]
-    call = zone.withdrawals.withdrawMany.encode_input(claim, proofs)
-    paid = set()
-    for gas in range(60_000, 1_000_000, 5_000):
-        is_done, data = attempt(zone.withdrawals, call, deployer, gas=gas)
-        if is_done:
-            paid.add(int.from_bytes(data, "big"))
-    assert paid == {2}
+def test_no_gas_limit_turns_a_good_payment_into_a_blocked_one(
+    zone, funded, asserter, alice, bob, deployer, project
+):
+    """Whoever submits with too little gas gets a revert, never a withdrawal marked blocked (A13).
+
+    One recipient needs nearly its whole share: what is left after it ran out of gas would be enough
+    to go on.
+    """
+    wallet = alice.deploy(project.HostileRecipient)
+    wallet.waste_gas(1500, sender=alice)
+    outbox = Outbox()
+    outbox.withdrawal(1, wallet, asset=1, amount=10)
+    outbox.withdrawal(2, bob, asset=1, amount=10)
+    claim = zone.finalized(asserter, outbox.root)
+    for order in ((1,), (2, 1), (1, 2)):
+        proofs = [outbox.proof(slot) for slot in order]
+        call = zone.withdrawals.withdrawMany.encode_input(claim, proofs)
+        paid = set()
+        for gas in range(60_000, 1_500_000, 10_000):
+            is_done, data = attempt(zone.withdrawals, call, deployer, gas=gas)
+            if is_done:
+                paid.add(int.from_bytes(data, "big"))
+        assert paid == {len(order)}
 
 
 def test_only_the_contract_itself_calls_its_inner_payment(zone, claim, outbox, deployer):
@@ -369,7 +391,7 @@ def test_a_recipient_cannot_come_back_in(
     outbox.withdrawal(2, wallet, asset=1, amount=20)
     claim = zone.finalized(asserter, outbox.root)
     for again in (1, 2):
-        with ape.chain.isolate():
+        with isolated(ape.chain):
             arguments = {
                 "withdraw": (claim, outbox.proof(again)),
                 "withdrawMany": (claim, [outbox.proof(again)]),

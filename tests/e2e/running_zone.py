@@ -37,7 +37,7 @@ class RunningZone:
             clock=self.clock,
             limits=limits,
         ).sequencer
-        index, prefix = self.sequencer.batches.inbox
+        index, prefix = self.sequencer.inbox
         self.watcher = InboxWatcher(
             self.rpc,
             self.deployment.address("inbox"),

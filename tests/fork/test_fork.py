@@ -64,27 +64,43 @@ def start_anvil():
 
 @pytest.fixture(scope="session")
 def upstream(start_anvil):
-    return start_anvil("--chain-id", str(XLAYER))
+    # Blocks come by themselves, because Ape waits for confirmations on a live network.
+    return start_anvil("--chain-id", str(XLAYER), "--block-time", "0.1")
 
 
 @pytest.fixture(scope="session")
-def ape(upstream, tmp_path_factory, project):
-    """Run ``ape run`` in a process whose X Layer is the upstream."""
+def folder(tmp_path_factory, project):
+    """A checkout with what was compiled already, whose X Layer Ape does not wait for so patiently."""
     assert project.contracts  # compiled here, not by each process
-    deployments = tmp_path_factory.mktemp("fork") / "deployments"
+    folder = tmp_path_factory.mktemp("fork")
+    for name in ("node_modules", "tradezone", "scripts"):
+        (folder / name).symlink_to(ROOT / name)
+    for name in ("contracts", ".build"):
+        shutil.copytree(ROOT / name, folder / name)
+    config = (ROOT / "ape-config.yaml").read_text()
+    quick = "xlayer:\n  mainnet:\n    required_confirmations: 0\n"
+    (folder / "ape-config.yaml").write_text(config if "\nxlayer:" in config else config + quick)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ape(upstream, folder):
+    """Run ``ape run`` in a process whose X Layer is the upstream."""
+    deployments = folder / "deployments"
 
     def run(*arguments, network="xlayer:mainnet-fork", account=None):
         environment = dict(os.environ) | {
             "XLAYER_MAINNET_RPC": upstream.url,
-            "TRADEZONE_DEPLOYMENT": str(deployments / "xlayer-mainnet.json"),
+            "PYTHONPATH": str(folder),
         }
-        environment.pop("APE_FOUNDRY_HOST", None)
+        for name in ("APE_FOUNDRY_HOST", "TRADEZONE_DEPLOYMENT"):
+            environment.pop(name, None)
         command = [str(Path(sys.executable).parent / "ape"), "run", *map(str, arguments), "--json"]
         command += ["--network", network]
         command += ["--account", account] if account else []
         done = subprocess.run(
             command,
-            cwd=ROOT,
+            cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,

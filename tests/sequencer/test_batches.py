@@ -22,7 +22,7 @@ from sequencer_zone import (
 from tradezone.engine import Engine
 from tradezone.protocol.batches import GENESIS_PARENT, Header
 from tradezone.protocol.hashing import keccak
-from tradezone.protocol.messages import next_prefix
+from tradezone.protocol.messages import NO_PREFIX, next_prefix
 from tradezone.sequencer import (
     BatchBuilder,
     BatchError,
@@ -61,7 +61,7 @@ def run_stream(sequencer, leaves):
     return blocks
 
 
-def build_inputs(number, first_seq, leaves=(b"a", b"b"), time=START, messages=()):
+def build_inputs(number, first_seq, leaves=(b"a", b"b"), time=START, inbox=(0, NO_PREFIX)):
     return BlockInputs(
         number,
         time,
@@ -69,7 +69,7 @@ def build_inputs(number, first_seq, leaves=(b"a", b"b"), time=START, messages=()
         b"".join(leaves),
         np.array([len(leaf) for leaf in leaves], np.int64),
         hash_leaves(leaves),
-        messages,
+        *inbox,
     )
 
 
@@ -128,6 +128,7 @@ def test_the_header_is_what_the_blocks_say(tmp_path):
     for message in build_inbox():
         prefix = next_prefix(prefix, message)
     assert (header.inbox_index, header.inbox_hash) == (len(build_inbox()), prefix)
+    assert sequencer.inbox == (len(build_inbox()), prefix)
     assert batch.state_root == sequencer.engine.rebuild_root()
     meta = json.loads((tmp_path / "1.json").read_text())
     assert meta == batch.to_json()
@@ -169,7 +170,7 @@ def test_a_block_that_does_not_follow_is_refused(tmp_path):
         with pytest.raises(BatchError, match="expected block 2 at seq 3"):
             builder.add(inputs)
     with pytest.raises(BatchError, match="blocks are open"):
-        builder.resume(1, ROOT, 0, ROOT)
+        builder.resume(1, ROOT)
 
 
 def test_an_empty_batch_does_not_exist(tmp_path):

@@ -10,18 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sequencer_zone import SEPARATOR, SEQUENCER_KEY
 
-from tradezone.protocol.batches import receipt_link
+from tradezone.protocol.batches import HEAD_TYPE, block_head_digest, receipt_link
 from tradezone.protocol.hashing import keccak
 from tradezone.sequencer.receipts import (
     BlockReceipts,
     chain_links,
     hash_leaves,
-    sign_block,
+    sign_head,
 )
 from tradezone.verifier import BlockHead, Receipt, ReceiptError, verify_receipt
 from tradezone.verifier.receipts import Later
 
 PARENT = keccak(b"the block before")
+PREFIX = keccak(b"the inbox")
 LEAVES = [b"mark", b"first", b"second", b"third"]
 
 
@@ -32,8 +33,11 @@ def build_block(leaves=LEAVES, results=None, parent=PARENT, epoch=2, block=9, fi
     digests = hash_leaves(leaves)
     links = chain_links(parent, epoch, first_seq, digests, received, results)
     head = links[-32:]
-    signature = sign_block(SEQUENCER_KEY, SEPARATOR, epoch, block, first_seq, count, head, parent)
-    block_head = BlockHead(epoch, block, first_seq, count, head, parent, signature)
+    block_head = sign_head(
+        SEQUENCER_KEY,
+        SEPARATOR,
+        BlockHead(epoch, block, first_seq, count, 10**12, 17, PREFIX, head, parent),
+    )
     return BlockReceipts(block_head, digests, received, results, links)
 
 
@@ -65,6 +69,22 @@ def test_links_are_those_of_the_protocol(parent, epoch, first_seq, rows):
     for i, (leaf, when, result) in enumerate(rows):
         link = receipt_link(link, epoch, first_seq + i, keccak(leaf), when, result)
         assert links[32 * i : 32 * (i + 1)] == link
+
+
+def test_the_signed_digest_is_that_of_the_typed_data():
+    head = build_block().block_head
+    names = [field.split(" ")[1] for field in HEAD_TYPE[len("BlockHead(") : -1].split(",")]
+    assert names == [
+        *("epoch", "block", "firstSeq", "count", "time"),
+        *("inboxIndex", "inboxHash", "head", "parent"),
+    ]
+    words = [2, 9, 100, 4, 10**12, 17, PREFIX, head.head, PARENT]
+    struct = keccak(HEAD_TYPE.encode()) + b"".join(
+        word.to_bytes(32, "big") if isinstance(word, int) else word for word in words
+    )
+    digest = keccak(b"\x19\x01" + SEPARATOR + keccak(struct))
+    assert head.get_digest(SEPARATOR) == digest == block_head_digest(SEPARATOR, *words)
+    assert head.recover_signer(SEPARATOR) == SEQUENCER_KEY.address
 
 
 @pytest.mark.parametrize("position", range(4))
@@ -112,6 +132,9 @@ def test_a_changed_receipt_proves_nothing(change, text):
     [
         {"epoch": 3},
         {"block": 10},
+        {"time": 10**12 + 1},
+        {"inbox_index": 18},
+        {"inbox_hash": keccak(b"another inbox")},
         {"parent": keccak(b"x")},
         {"signature": bytes(65)},
         {"signature": b""},

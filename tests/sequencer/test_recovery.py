@@ -14,6 +14,7 @@ from sequencer_zone import CONFIG, SEPARATOR, SEQUENCER_KEY, START, build_inbox,
 from tradezone.client import PrivateKey
 from tradezone.engine import Engine
 from tradezone.protocol.hashing import keccak
+from tradezone.protocol.messages import NO_PREFIX, next_prefix
 from tradezone.sequencer import (
     BatchError,
     BatchLimits,
@@ -263,6 +264,41 @@ def test_a_snapshot_of_another_history_is_refused(tmp_path, with_snapshots):
         open_zone(zone)
 
 
+def test_a_snapshot_with_another_inbox_prefix_than_its_batch_is_refused(tmp_path, with_snapshots):
+    directory, _, _ = with_snapshots
+    zone = tmp_path / "zone"
+    shutil.copytree(directory, zone)
+    meta = zone / "snapshots" / "31.json"
+    meta.write_text(json.dumps(json.loads(meta.read_text()) | {"inbox_prefix": "11" * 32}))
+    with pytest.raises(RecoveryError, match="the snapshot stands at inbox message"):
+        open_zone(zone)
+
+
+def test_a_recovered_sequencer_goes_on_with_the_inbox_it_had(tmp_path, with_snapshots):
+    inbox = build_inbox()
+    more = inbox[-1][:1] + len(inbox).to_bytes(8, "big") + inbox[-1][9:]
+    prefix = NO_PREFIX
+    for message in inbox:
+        prefix = next_prefix(prefix, message)
+    expected = (len(inbox) + 1, next_prefix(prefix, more))
+    for name in ("snapshot", "genesis"):
+        zone = tmp_path / name
+        shutil.copytree(with_snapshots[0], zone)
+        if name == "genesis":
+            shutil.rmtree(zone / "snapshots")
+        sequencer = open_zone(zone).sequencer
+        assert sequencer.inbox == (len(inbox), prefix)
+        sequencer.offer_messages([more])
+        head = sequencer.close_block(START + 10_000).receipts.block_head
+        assert (head.inbox_index, head.inbox_hash) == expected
+        assert head.recover_signer(SEPARATOR) == SEQUENCER_KEY.address
+        assert sequencer.publish_batch().header.inbox_hash == expected[1]
+        sequencer.close()
+        sequencer = open_zone(zone).sequencer  # checks the signature of the last head
+        assert sequencer.inbox == expected
+        sequencer.close()
+
+
 # --- what does not fit ------------------------------------------------------------------------------
 
 
@@ -336,6 +372,12 @@ def rewrite_journal(zone, change):
 def test_a_block_that_executes_differently_is_named(zone, change):
     rewrite_journal(zone, change)
     with pytest.raises(RecoveryError, match="block 5: executed again its receipts end in"):
+        open_zone(zone)
+
+
+def test_a_block_that_goes_on_at_another_message_is_named(zone):
+    rewrite_journal(zone, lambda r: replace(r, inbox=r.inbox + 1))
+    with pytest.raises(RecoveryError, match="block 5 goes on at inbox message"):
         open_zone(zone)
 
 

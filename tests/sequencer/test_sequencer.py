@@ -22,7 +22,9 @@ from tradezone.client import build_place
 from tradezone.engine import Engine, EngineError
 from tradezone.protocol import events
 from tradezone.protocol.actions import block_mark, inbox_mark
+from tradezone.protocol.hashing import keccak
 from tradezone.protocol.limits import MAX_INBOX_MARK, WAIT_BLOCKS
+from tradezone.protocol.messages import NO_PREFIX, next_prefix
 from tradezone.sequencer import (
     Accepted,
     BatchBuilder,
@@ -121,6 +123,33 @@ def test_heads_of_blocks_form_one_chain(sequencer):
         assert block.receipts.block_head.parent == heads[-1]
         heads.append(block.receipts.block_head.head)
     assert len(set(heads)) == 4
+
+
+@pytest.mark.parametrize("is_publishing", [True, False])
+def test_a_head_names_block_time_and_the_inbox_behind_the_block(tmp_path, is_publishing):
+    sequencer = make(batches=BatchBuilder(tmp_path) if is_publishing else None)
+    inbox = build_inbox()
+    inbox += build_more_messages(len(inbox), MAX_INBOX_MARK + 3)
+    sequencer.offer_messages(inbox)
+    sequencer.admit_and_submit(noops(1))
+    index, prefix = 0, NO_PREFIX
+    taken = []
+    while block := sequencer.close_block(sequencer.clock.advance(7)):
+        head = block.receipts.block_head
+        taken.append(head.inbox_index - index)
+        for message in inbox[index : head.inbox_index]:
+            prefix = next_prefix(prefix, message)
+        index = head.inbox_index
+        assert (head.time, head.inbox_hash) == (block.time, prefix)
+        assert sequencer.inbox == (index, prefix)
+        assert head.recover_signer(SEPARATOR) == SEQUENCER_KEY.address
+    assert (taken[0], sum(taken)) == (MAX_INBOX_MARK, len(inbox))
+
+
+def test_a_prefix_that_cannot_be_that_of_the_engine_is_refused(sequencer):
+    for engine, prefix in ((Engine(), keccak(b"x")), (sequencer.engine, NO_PREFIX)):
+        with pytest.raises(SequencerError, match="inbox_prefix is 0x"):
+            Sequencer(CONFIG, engine, MemoryJournal(), SEQUENCER_KEY, inbox_prefix=prefix)
 
 
 def test_a_receipt_says_when_the_leaf_came(sequencer):

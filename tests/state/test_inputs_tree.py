@@ -83,7 +83,25 @@ def test_a_batch_without_leaves_or_outside_of_64_bits_is_refused():
         with pytest.raises(TreeError):
             InputsTree.from_leaves(first_seq, leaves)
     with pytest.raises(TreeError, match="uint8"):
-        InputsTree(0, np.zeros((3, 31), np.uint8))
+        InputsTree(0, np.zeros((3, 31), np.uint8), np.zeros(3, np.int64))
+
+
+@pytest.mark.parametrize("sizes", [[1, 2], [1, 2, 3, 4], [1, -1, 3], [1, 2**32, 3]])
+def test_sizes_that_are_not_one_a_leaf_or_leave_32_bits_are_refused(sizes):
+    with pytest.raises(TreeError, match="expected sizes"):
+        InputsTree(0, np.zeros((3, 32), np.uint8), np.array(sizes, np.int64))
+
+
+def test_the_size_of_a_leaf_is_part_of_the_root():
+    digests = np.zeros((3, 32), np.uint8)
+    roots = {
+        InputsTree(0, digests, np.array(sizes, np.int64)).root
+        for sizes in ([0, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 2**32 - 1])
+    }
+    assert len(roots) == 4
+    # Bytes prove a leaf only under their own number.
+    tree = InputsTree(0, np.frombuffer(slow.keccak(b"leaf"), np.uint8)[None], np.array([5]))
+    assert not verify_input(tree.root, 0, 0, b"leaf", tree.prove(0))
 
 
 @pytest.mark.parametrize("bounds", [[], [0, 5, 4], [-1, 4], [0, 11], [0]])

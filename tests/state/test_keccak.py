@@ -184,13 +184,17 @@ def test_a_leaf_outside_of_the_tree_raises():
 
 @pytest.mark.parametrize("count", [1, WIDTH, 2 * WIDTH + 3])
 @pytest.mark.parametrize("first_seq", [0, 0x0102030405060708, 2**64 - 40])
-def test_input_leaves_bind_their_sequence_number(count, first_seq):
+def test_input_leaves_bind_their_sequence_number_and_size(count, first_seq):
     data = random_bytes(count, 32 * count)
+    sizes = np.resize(np.array([0, 1, 0x01020304, 2**32 - 1, 4096], np.int64), count)
     out = np.zeros((count, 4), np.uint64)
-    hash_inputs(np.uint64(first_seq), np.frombuffer(data, np.uint64).reshape(count, 4), out)
+    digests = np.frombuffer(data, np.uint64).reshape(count, 4)
+    hash_inputs(np.uint64(first_seq), digests, sizes, out)
     for i in range(count):
-        message = b"\x01" + (first_seq + i).to_bytes(8, "big") + data[32 * i : 32 * i + 32]
-        assert out[i].tobytes() == slow(message)
+        head = b"\x01" + (first_seq + i).to_bytes(8, "big") + int(sizes[i]).to_bytes(4, "big")
+        assert out[i].tobytes() == slow(head + data[32 * i : 32 * i + 32])
+    with pytest.raises(IndexError):
+        hash_inputs(np.uint64(first_seq), digests, sizes[1:], out)
 
 
 def test_consecutive_ranges_are_hashed_one_by_one():

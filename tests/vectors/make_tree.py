@@ -82,7 +82,7 @@ def proof_of(leaves: dict[int, bytes], index: int, height: int) -> list[bytes]:
 
 
 def input_leaf_of(seq: int, leaf: bytes) -> bytes:
-    return keccak(b"\x01" + seq.to_bytes(8, "big") + keccak(leaf))
+    return keccak(b"\x01" + seq.to_bytes(8, "big") + len(leaf).to_bytes(4, "big") + keccak(leaf))
 
 
 def words_of(table: Table, values: dict[str, int]) -> list[int]:

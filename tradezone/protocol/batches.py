@@ -65,7 +65,8 @@ def claim_id(parent: bytes, number: int, header_hash: bytes, state_root: bytes) 
 # --- receipts --------------------------------------------------------------------------------------
 
 HEAD_TYPE: Final = (
-    "BlockHead(uint64 epoch,uint64 block,uint64 firstSeq,uint64 count,bytes32 head,bytes32 parent)"
+    "BlockHead(uint64 epoch,uint64 block,uint64 firstSeq,uint64 count,uint64 time,"
+    "uint64 inboxIndex,bytes32 inboxHash,bytes32 head,bytes32 parent)"
 )
 
 
@@ -88,14 +89,23 @@ def receipt_link(
 
 
 def block_head_digest(
-    separator: bytes, epoch: int, block: int, first_seq: int, count: int, head: bytes, parent: bytes
+    separator: bytes,
+    epoch: int,
+    block: int,
+    first_seq: int,
+    count: int,
+    time: int,
+    inbox_index: int,
+    inbox_hash: bytes,
+    head: bytes,
+    parent: bytes,
 ) -> bytes:
     """EIP-712 digest that the sequencer signs once a block.
 
-    ``head`` is the last receipt link of the block, the chain starting at ``parent``, the head of
-    block - 1 (zero for the first block of the zone).
+    ``time`` is in ms; ``inbox_index`` is one past the last inbox message that the block or one before
+    it consumed, ``inbox_hash`` the inbox's prefix hash there. ``head`` is the last receipt link of the
+    block, the chain starting at ``parent``, the head of block - 1 (zero for the first block of the zone).
     """
-    struct = keccak(
-        keccak(HEAD_TYPE.encode()) + _words((epoch, block, first_seq, count, head, parent))
-    )
+    values = (epoch, block, first_seq, count, time, inbox_index, inbox_hash, head, parent)
+    struct = keccak(keccak(HEAD_TYPE.encode()) + _words(values))
     return keccak(b"\x19\x01" + separator + struct)

@@ -15,6 +15,7 @@ from .hashing import keccak
 from .limits import MAX_INBOX_PAYLOAD
 
 MESSAGE_HEADER: Final = 45
+NO_PREFIX: Final = bytes(32)  # prefix hash before the first message
 
 DEPOSIT: Final = 1
 REGISTER_OWNER: Final = 2

@@ -21,7 +21,6 @@ import numpy as np
 
 from tradezone.protocol.batches import GENESIS_PARENT, Header
 from tradezone.protocol.limits import MAX_BATCH_LEAVES, MAX_BLOCK_LEAVES
-from tradezone.protocol.messages import next_prefix
 from tradezone.sequencer.errors import BatchError
 from tradezone.sequencer.files import make_directory, write_file
 from tradezone.sequencer.log import EventLog
@@ -29,8 +28,6 @@ from tradezone.state.inputs_tree import InputsTree
 from tradezone.verifier.batch_file import BatchFile, BatchFileError, decode_header, encode_header
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
 _log = EventLog("sequencer.batches")
@@ -48,7 +45,8 @@ class BlockInputs(NamedTuple):
     joined: bytes  # leaves, one behind the other
     sizes: NDArray[np.int64]
     digests: bytes  # keccak of each leaf
-    messages: Sequence[bytes]  # inbox messages consumed
+    inbox_index: int  # one past the last message consumed by the end of the block
+    inbox_hash: bytes  # prefix hash of the inbox at that index
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +128,6 @@ class BatchBuilder:
         make_directory(self._directory)
         self._number = 1
         self._parent = GENESIS_PARENT
-        self._inbox = 0
-        self._prefix = bytes(32)
         self._blocks: list[BlockInputs] = []
         self._bytes = self._leaves = 0
 
@@ -157,17 +153,11 @@ class BatchBuilder:
         """Header hash of the last batch."""
         return self._parent
 
-    @property
-    def inbox(self) -> tuple[int, bytes]:
-        """Index and prefix hash of the inbox after the last block."""
-        return self._inbox, self._prefix
-
-    def resume(self, number: int, parent: bytes, inbox: int, prefix: bytes) -> None:
+    def resume(self, number: int, parent: bytes) -> None:
         """Stand behind batch ``number - 1``, with nothing open."""
         if self._blocks:
             raise BatchError("blocks are open")
         self._number, self._parent = number, parent
-        self._inbox, self._prefix = inbox, prefix
 
     def is_due(self, now: int) -> bool:
         """Whether the open blocks reached a limit at time ``now`` (ms)."""
@@ -185,9 +175,6 @@ class BatchBuilder:
             if (block.number, block.first_seq) != follows:
                 text = f"block {block.number} at seq {block.first_seq} was added"
                 raise BatchError(text, f"expected block {follows[0]} at seq {follows[1]}")
-        for message in block.messages:
-            self._prefix = next_prefix(self._prefix, message)
-        self._inbox += len(block.messages)
         self._blocks.append(block)
         self._bytes += len(block.joined)
         self._leaves += len(block.sizes)
@@ -198,15 +185,16 @@ class BatchBuilder:
             raise BatchError("no block is open")
         first, last = self._blocks[0], self._blocks[-1]
         digests = np.frombuffer(b"".join(block.digests for block in self._blocks), np.uint8)
+        sizes = np.concatenate([block.sizes for block in self._blocks])
         return Header(
             epoch=self._epoch,
             number=self._number,
             parent=self._parent,
-            inputs_root=InputsTree(first.first_seq, digests.reshape(-1, 32)).root,
+            inputs_root=InputsTree(first.first_seq, digests.reshape(-1, 32), sizes).root,
             first_seq=first.first_seq,
             count=self._leaves,
-            inbox_index=self._inbox,
-            inbox_hash=self._prefix,
+            inbox_index=last.inbox_index,
+            inbox_hash=last.inbox_hash,
             first_block=first.number,
             blocks=len(self._blocks),
             start_time=first.time,

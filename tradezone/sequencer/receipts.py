@@ -6,12 +6,11 @@ chain, and two heads for one (epoch, block) are a contradiction that the sequenc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
-from tradezone.protocol.batches import block_head_digest
 from tradezone.protocol.hashing import keccak
 from tradezone.sequencer.jit import compiled
 from tradezone.state.keccak import keccak256
@@ -33,7 +32,7 @@ __all__ = [
     "Receipt",
     "ReceiptError",
     "chain_links",
-    "sign_block",
+    "sign_head",
     "verify_receipt",
 ]
 
@@ -155,20 +154,9 @@ class HeadSigner(Protocol):
         ...
 
 
-def sign_block(
-    key: HeadSigner,
-    separator: bytes,
-    epoch: int,
-    block: int,
-    first_seq: int,
-    count: int,
-    head: bytes,
-    parent: bytes,
-) -> bytes:
-    """Sign a block head: r | s | v."""
-    return key.sign_digest(
-        block_head_digest(separator, epoch, block, first_seq, count, head, parent)
-    )
+def sign_head(key: HeadSigner, separator: bytes, block_head: BlockHead) -> BlockHead:
+    """Return a block head with its signature."""
+    return replace(block_head, signature=key.sign_digest(block_head.get_digest(separator)))
 
 
 def hash_leaves(leaves: Sequence[bytes]) -> bytes:

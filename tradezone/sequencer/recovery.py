@@ -23,6 +23,7 @@ import numpy as np
 
 from tradezone.engine import Engine, EngineError
 from tradezone.engine.signatures import SignerPool
+from tradezone.protocol.messages import NO_PREFIX, next_prefix
 from tradezone.sequencer.batches import (
     BatchBuilder,
     BatchLimits,
@@ -97,7 +98,7 @@ class _Start:
     head: bytes = FIRST_PARENT
     frame: bytes = b""  # hash of the frame of `block`
     inbox: int = 0
-    prefix: bytes = bytes(32)
+    prefix: bytes = NO_PREFIX
     next_batch: int = 1
     batch_parent: bytes = bytes(32)
 
@@ -149,7 +150,7 @@ def recover(
         builder = BatchBuilder(directory / BATCHES, config.epoch, limits)
         published = read_published(directory / BATCHES)
         start = _load_newest_snapshot(directory / SNAPSHOTS, engine_type)
-        builder.resume(start.next_batch, start.batch_parent, start.inbox, start.prefix)
+        builder.resume(start.next_batch, start.batch_parent)
         replay = _Replay(config, start, builder, published, observe)
         frames = journal.read_frames(start.block + 1, is_tail_expendable=is_tail_expendable)
         runs = _cut_runs(frames, replay.ends, builder.limits)
@@ -157,6 +158,17 @@ def recover(
             replay.execute(run, signers)
         replay.check_end(journal, key)
         tail = journal.start()
+        sequencer = Sequencer(
+            config,
+            start.engine,
+            journal,
+            key,
+            clock=clock,
+            pool=pool,
+            batches=builder,
+            head=replay.head,
+            inbox_prefix=replay.inbox_prefix,
+        )
     except BaseException:
         journal.close()
         pool.close()
@@ -173,16 +185,6 @@ def recover(
         milliseconds=(time.monotonic_ns() - began) // 1_000_000,
     )
     _log.info("recovered", **{name: getattr(report, name) for name in report.__slots__})
-    sequencer = Sequencer(
-        config,
-        start.engine,
-        journal,
-        key,
-        clock=clock,
-        pool=pool,
-        batches=builder,
-        head=replay.head,
-    )
     return Recovered(sequencer, report)
 
 
@@ -216,10 +218,17 @@ class _Replay:
         if published and published[0].header.number > start.next_batch:
             text = f"batches {start.next_batch} .. {published[0].header.number - 1} are missing"
             raise RecoveryError(text, "restore their files, or a snapshot taken behind them")
+        found = {batch.header.number: batch.header for batch in published}
+        before = found.get(start.next_batch - 1)
+        if before and (before.inbox_index, before.inbox_hash) != (start.inbox, start.prefix):
+            text = f"the snapshot stands at inbox message {start.inbox}, 0x{start.prefix.hex()}"
+            there = f"{before.inbox_index}, 0x{before.inbox_hash.hex()}"
+            raise RecoveryError(text, f"batch {before.number} before it ends at {there}")
         self.ends = {
             batch.header.first_block + batch.header.blocks - 1 for batch in self._published.values()
         }
         self.head = start.head
+        self.inbox, self.inbox_prefix = start.inbox, start.prefix
         self.blocks = self.leaves = 0
         self._last: Frame | None = None
         self._last_head: BlockHead | None = None
@@ -269,11 +278,20 @@ class _Replay:
                 f"signed was 0x{frame.head.hex()}",
                 "the engine does not do what it did: run the version that wrote the journal",
             )
+        if frame.inbox != self.inbox:
+            text = f"block {frame.block} goes on at inbox message {frame.inbox}"
+            raise RecoveryError(text, f"the blocks before it end at {self.inbox}")
+        self.inbox += len(frame.messages)
+        for message in frame.messages:
+            self.inbox_prefix = next_prefix(self.inbox_prefix, message)
         self._last_head = BlockHead(
             frame.epoch,
             frame.block,
             frame.first_seq,
             frame.count,
+            frame.time,
+            self.inbox,
+            self.inbox_prefix,
             frame.head,
             self.head,
             frame.signature,
@@ -287,7 +305,8 @@ class _Replay:
                 frame.joined,
                 frame.sizes,
                 digests,
-                frame.messages,
+                self.inbox,
+                self.inbox_prefix,
             )
         )
 
@@ -418,7 +437,7 @@ def save_snapshot(sequencer: Sequencer, directory: Path, keep: int = 2) -> Path:
     temporary = path.with_name(path.name + ".partial")
     sequencer.engine.save_snapshot(temporary)
     publish_file(path, temporary)
-    inbox, prefix = builder.inbox
+    inbox, prefix = sequencer.inbox
     meta = {
         "block": sequencer.block,
         "head": sequencer.head.hex(),
@@ -462,9 +481,10 @@ def _load_newest_snapshot(folder: Path, engine_type: type[Engine]) -> _Start:
         except (OSError, ValueError, KeyError, TypeError) as error:
             _log.warning("snapshot_unusable", block=block, error=error)
             continue
-        if engine.commit_root() == root and int(engine.machine["block"]) == start.block:
+        place = (int(engine.machine["block"]), int(engine.machine["inbox"]))
+        if engine.commit_root() == root and place == (start.block, start.inbox):
             return start
         _log.warning(
-            "snapshot_unusable", block=block, error="its root is not the one it was saved with"
+            "snapshot_unusable", block=block, error="its state is not the one it was saved with"
         )
     return _Start(engine_type())

@@ -26,7 +26,7 @@ from tradezone.protocol.limits import (
     MAX_LEAF_BYTES,
     MAX_TIME,
 )
-from tradezone.protocol.messages import MESSAGE_HEADER, Message
+from tradezone.protocol.messages import MESSAGE_HEADER, NO_PREFIX, Message, next_prefix
 from tradezone.sequencer.batches import Batch, BatchBuilder, BlockInputs
 from tradezone.sequencer.clock import Clock, SystemClock
 from tradezone.sequencer.errors import (
@@ -46,7 +46,7 @@ from tradezone.sequencer.receipts import (
     Receipt,
     chain_links,
     hash_leaves,
-    sign_block,
+    sign_head,
 )
 
 if TYPE_CHECKING:
@@ -113,6 +113,8 @@ class Sequencer:
         groups blocks into batches; without one nothing is published
     head : bytes
         last receipt link of the zone so far
+    inbox_prefix : bytes
+        prefix hash of the inbox at the engine's inbox index
     """
 
     def __init__(
@@ -126,12 +128,16 @@ class Sequencer:
         pool: SignerPool | None = None,
         batches: BatchBuilder | None = None,
         head: bytes = FIRST_PARENT,
+        inbox_prefix: bytes = NO_PREFIX,
     ) -> None:
         if not 2 <= config.max_block_leaves <= MAX_BLOCK_LEAVES:
             text = (
                 f"max_block_leaves is {config.max_block_leaves}, expected 2 .. {MAX_BLOCK_LEAVES}"
             )
             raise SequencerError(text)
+        if (inbox_prefix == NO_PREFIX) != (int(engine.machine["inbox"]) == 0):
+            text = f"inbox_prefix is 0x{inbox_prefix.hex()}"
+            raise SequencerError(text, f"the engine stands at message {engine.machine['inbox']}")
         self.config = config
         self.engine = engine
         self.batches = batches
@@ -141,6 +147,7 @@ class Sequencer:
         self._key = key
         self._pool = pool
         self._head = head
+        self._inbox_prefix = inbox_prefix
         self._pending: deque[Accepted] = deque()
         self._messages: deque[bytes] = deque()
         self._stopped: SequencerStoppedError | None = None
@@ -171,6 +178,11 @@ class Sequencer:
     def head(self) -> bytes:
         """Last receipt link."""
         return self._head
+
+    @property
+    def inbox(self) -> tuple[int, bytes]:
+        """Index and prefix hash of the inbox after the last block."""
+        return int(self.engine.machine["inbox"]), self._inbox_prefix
 
     @property
     def journal_hash(self) -> bytes:
@@ -339,29 +351,47 @@ class Sequencer:
             np.frombuffer(b"".join(signers), np.uint8).reshape(count, ADDRESS_BYTES),
             messages,
         )
-        if (self.block, self.next_seq) != (number, first_seq + count):
-            text = f"the engine stands at block {self.block}, seq {self.next_seq}"
-            raise SequencerError(text, f"expected {number} and {first_seq + count}")
+        inbox_end = int(self.engine.machine["inbox"])
+        expected = (number, first_seq + count, inbox + taken)
+        if (self.block, self.next_seq, inbox_end) != expected:
+            text = (
+                f"the engine stands at block {self.block}, seq {self.next_seq}, inbox {inbox_end}"
+            )
+            raise SequencerError(text, f"expected {expected[0]}, {expected[1]} and {expected[2]}")
 
+        prefix = self._inbox_prefix
+        for message in messages:
+            prefix = next_prefix(prefix, message)
         digests = hash_leaves(leaves)
         times = np.array(received, np.int64)
         epoch, parent = self.config.epoch, self._head
         links = chain_links(parent, epoch, first_seq, digests, times, run.results)
         head = links[-32:]
-        signature = sign_block(
-            self._key, self.config.separator, epoch, number, first_seq, count, head, parent
+        block_head = sign_head(
+            self._key,
+            self.config.separator,
+            BlockHead(epoch, number, first_seq, count, time_ms, inbox_end, prefix, head, parent),
         )
         self._journal.append(
             BlockRecord(
-                epoch, number, first_seq, leaves, received, inbox, messages, head, signature
+                epoch,
+                number,
+                first_seq,
+                leaves,
+                received,
+                inbox,
+                messages,
+                head,
+                block_head.signature,
             )
         )
         self._head = head
+        self._inbox_prefix = prefix
         if not self._pending:
             self.intake.forget_pending()
         if self.batches:
             self.batches.add(
-                BlockInputs(number, time_ms, first_seq, joined, sizes, digests, messages)
+                BlockInputs(number, time_ms, first_seq, joined, sizes, digests, inbox_end, prefix)
             )
         return ClosedBlock(
             number,
@@ -371,7 +401,7 @@ class Sequencer:
             run.results,
             run.events,
             BlockReceipts(
-                BlockHead(epoch, number, first_seq, count, head, parent, signature),
+                block_head,
                 digests,
                 received,
                 run.results,  # type: ignore[arg-type]

@@ -640,8 +640,10 @@ def hash_ranges(buffer: U8, bounds: NDArray[np.int64], out: U8) -> None:
 
 
 @njit(cache=True, nogil=True, boundscheck=True)
-def hash_inputs(first_seq: int, digests: U64, out: U64) -> None:
-    """Compute the leaves of an inputs tree: ``out[i] = keccak(0x01 | first_seq + i | digests[i])``.
+def hash_inputs(first_seq: int, digests: U64, sizes: NDArray[np.int64], out: U64) -> None:
+    """Compute the leaves of an inputs tree.
+
+    ``out[i] = keccak(0x01 | first_seq + i | sizes[i] | digests[i])``
 
     Parameters
     ----------
@@ -649,26 +651,31 @@ def hash_inputs(first_seq: int, digests: U64, out: U64) -> None:
         Sequence number of the first leaf; its 8 bytes are hashed big-endian.
     digests : uint64[:, ::1], shape (n, 4)
         keccak-256 of each leaf's bytes.
+    sizes : int64[::1], shape (at least n,)
+        Number of each leaf's bytes, 0 .. 2^32 - 1; its 4 bytes are hashed big-endian.
     out : uint64[:, ::1], shape (at least n, 4)
         Rows 0 .. n-1 are written.
     """
     block = np.zeros((STATE_LANES, WIDTH), np.uint64)
     state = np.empty((STATE_LANES, WIDTH), np.uint64)
     block[16, :] = _LAST_MARK
-    up = np.uint64(8)
-    down = np.uint64(56)
+    seq_up, seq_down = np.uint64(8), np.uint64(56)
+    up, down = np.uint64(40), np.uint64(24)
+    half = np.uint64(32)
     count = digests.shape[0]
     for first in range(0, count, WIDTH):
         used = min(WIDTH, count - first)
         for j in range(used):
-            # One byte of prefix and eight of the number: every lane is shifted by a byte.
-            lane = _swap_bytes(np.uint64(first_seq) + np.uint64(first + j))
-            block[0, j] = INPUT_PREFIX | (lane << up)
+            # Prefix (1 byte), number (8) and size (4) fill a lane and 5 bytes of the next one.
+            seq = _swap_bytes(np.uint64(first_seq) + np.uint64(first + j))
+            size = _swap_bytes(np.uint64(sizes[first + j])) >> half
+            block[0, j] = INPUT_PREFIX | (seq << seq_up)
+            carry = (seq >> seq_down) | (size << seq_up)
             for k in range(4):
-                following = digests[first + j, k]
-                block[k + 1, j] = (lane >> down) | (following << up)
-                lane = following
-            block[5, j] = (lane >> down) | (_FIRST_MARK << up)
+                lane = digests[first + j, k]
+                block[k + 1, j] = carry | (lane << up)
+                carry = lane >> down
+            block[5, j] = carry | (_FIRST_MARK << up)
         _permute_many(block, state)
         for j in range(used):
             for k in range(4):

@@ -35,20 +35,35 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class BlockHead:
-    """What the sequencer signs once a block. ``count`` leaves from ``first_seq`` on, mark included."""
+    """What the sequencer signs once a block. ``count`` leaves from ``first_seq`` on, mark included.
+
+    It is void if ``inbox_hash`` is not the L1 inbox's prefix hash at ``inbox_index``.
+    """
 
     epoch: int
     block: int
     first_seq: int
     count: int
+    time: int  # of the block, ms
+    inbox_index: int  # one past the last message consumed by the end of the block
+    inbox_hash: bytes  # prefix hash of the inbox at that index
     head: bytes
     parent: bytes
-    signature: bytes  # r | s | v
+    signature: bytes = b""  # r | s | v; empty while it is not signed
 
     def get_digest(self, separator: bytes) -> bytes:
         """EIP-712 digest under the zone's domain separator."""
         return block_head_digest(
-            separator, self.epoch, self.block, self.first_seq, self.count, self.head, self.parent
+            separator,
+            self.epoch,
+            self.block,
+            self.first_seq,
+            self.count,
+            self.time,
+            self.inbox_index,
+            self.inbox_hash,
+            self.head,
+            self.parent,
         )
 
     def recover_signer(self, separator: bytes) -> bytes | None:
@@ -73,6 +88,9 @@ class BlockHead:
             "block": str(self.block),
             "first_seq": str(self.first_seq),
             "count": self.count,
+            "time": str(self.time),
+            "inbox_index": str(self.inbox_index),
+            "inbox_hash": "0x" + self.inbox_hash.hex(),
             "head": "0x" + self.head.hex(),
             "parent": "0x" + self.parent.hex(),
             "signature": "0x" + self.signature.hex(),
@@ -87,6 +105,9 @@ class BlockHead:
                 int(data["block"]),
                 int(data["first_seq"]),
                 int(data["count"]),
+                int(data["time"]),
+                int(data["inbox_index"]),
+                _from_hex(data["inbox_hash"], _WORD),
                 _from_hex(data["head"], _WORD),
                 _from_hex(data["parent"], _WORD),
                 _from_hex(data["signature"], _SIGNATURE),
