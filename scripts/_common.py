@@ -358,10 +358,10 @@ class ZoneCommand(ConnectedProviderCommand):
         """Connect and run; what Ape reports is shown with ``-v DEBUG``."""
         from ape.logging import LogLevel, logger
 
-        if logger.level < LogLevel.INFO:
-            return super().invoke(context)
-        with logger.at_level(LogLevel.WARNING):
-            return super().invoke(context)
+        if logger.level >= LogLevel.INFO:
+            # For good: Ape also reports when it stops a node, at the very end.
+            logger.set_level(LogLevel.WARNING)
+        return super().invoke(context)
 
 
 def zone_command(group: click.Group, name: str, *, signs: bool = False) -> Callable[..., Any]:

@@ -159,9 +159,7 @@ def list_(
     )
     if receipt:
         made = receipt.events(VENUE_REGISTRY, "SpotListed")[0]
-        session.result(
-            {"slot": made["market"], "id": made["id"], "venue": number} | facts, receipt
-        )
+        session.result({"slot": made["market"], "id": made["id"], "venue": number} | facts, receipt)
 
 
 def _to_fees(taker: str, maker: str, protocol: str, insurance: str) -> dict[str, int]:

@@ -23,6 +23,7 @@ def main() -> None:
     sys.stdout.write(f"record tree compiled in {time.perf_counter() - started:.0f} s\n")
     started = time.perf_counter()
     key = PrivateKey(bytes(31) + b"\x01")
+    owner: dict[str, int | bytes]
     owner = {"owner": PROTOCOL_OWNER, "address": key.address, "referrer": 0, "kind": OWNER_USER}
     payload = pack(messages.REGISTER_OWNER_BODY, owner)
     message = messages.Message(0, messages.REGISTER_OWNER, bytes(20), 1, 1, payload)

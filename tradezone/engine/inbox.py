@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tradezone.protocol import messages as M
 from tradezone.protocol import steps as P
+from tradezone.protocol.actions import layout_bytes
 from tradezone.protocol.enums import (
     ACCOUNT_FUND,
     ACCOUNT_PROTOCOL,
@@ -84,7 +85,7 @@ _TABLE_FULL = int(Code.TABLE_FULL)
 DRAINING = 9  # phase: the batch is over, what its header says is consumed still is not
 
 _BYTES = tuple(
-    M.layout_bytes(M.BODIES[kind]) if kind in M.BODIES else -1 for kind in range(M.LIST_MARKET + 1)
+    layout_bytes(M.BODIES[kind]) if kind in M.BODIES else -1 for kind in range(M.LIST_MARKET + 1)
 )
 
 

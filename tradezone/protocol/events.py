@@ -31,7 +31,9 @@ ORDER_AMENDED: Final = 22  # order, account, market, side, price, lots = open, a
 ORDER_CANCELLED: Final = 23  # order, account, market, side, tif = reason, price, lots left
 FILL: Final = 24  # order = taker, other_order = maker, accounts, side of the taker, price, lots,
 #                   left = maker's open lots, amount = taker fee, amount2 = maker fee (signed)
-FEES: Final = 25  # market, amount = venue, amount2 = insurance, left = protocol (of the fill before)
+FEES: Final = (
+    25  # market, amount = venue, amount2 = insurance, left = protocol (of the fill before)
+)
 ITEM_REJECTED: Final = 30  # account, error, flag = item index
 LEAF_REJECTED: Final = 31  # error; account as written in a well-formed envelope, else 0
 MESSAGE_IGNORED: Final = 32  # error, leaf = inbox index
