@@ -24,6 +24,7 @@ from tradezone.protocol.messages import DEPOSIT, Message
 ROOT = Path(__file__).parent.parent.parent
 XLAYER = 196
 OKB = 10**18
+SECONDS = 180  # for one command
 DEPLOYER, USER = "TEST::0", "TEST::1"
 
 
@@ -73,7 +74,7 @@ def folder(tmp_path_factory, project):
     """A checkout with what was compiled already, whose X Layer Ape does not wait for so patiently."""
     assert project.contracts  # compiled here, not by each process
     folder = tmp_path_factory.mktemp("fork")
-    for name in ("node_modules", "tradezone", "scripts"):
+    for name in ("node_modules", "scripts"):
         (folder / name).symlink_to(ROOT / name)
     for name in ("contracts", ".build"):
         shutil.copytree(ROOT / name, folder / name)
@@ -91,7 +92,7 @@ def ape(upstream, folder):
     def run(*arguments, network="xlayer:mainnet-fork", account=None):
         environment = dict(os.environ) | {
             "XLAYER_MAINNET_RPC": upstream.url,
-            "PYTHONPATH": str(folder),
+            "PYTHONPATH": str(ROOT),  # Numba keeps what it compiled by the path of the source
         }
         for name in ("APE_FOUNDRY_HOST", "TRADEZONE_DEPLOYMENT"):
             environment.pop(name, None)
@@ -103,6 +104,7 @@ def ape(upstream, folder):
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
+            timeout=SECONDS,
             capture_output=True,
             text=True,
             check=False,

@@ -1,13 +1,13 @@
 """The reader: all that a verifier needs to know of a zone, from a node and one address.
 
 Nothing here trusts the node more than its chain: headers chain by their hashes up to the one that the
-contract stored, messages up to the prefix hash that it stored, claims are those that it knows. What the
-node leaves out is therefore noticed; what it makes up would have to be a chain of its own.
+contract stored, messages up to the prefix hash that it stored, claims are counted against what it knows.
+What the node's logs leave out is therefore noticed; a node that also lies about the contract's state is not.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tradezone.protocol.batches import GENESIS_PARENT, Header
@@ -34,8 +34,6 @@ class Claim:
     state_root: bytes
     asserter: str
     status: str
-    time: int  # L1 seconds
-    block: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +168,10 @@ class ChainReader:
         caller to check.
         """
         if number not in self._batch_logs:
-            self.header(number)
+            for _ in self._committed():  # all of them: who asks for one asks for more
+                pass
+        if number not in self._batch_logs:
+            raise ChainError(f"batch {number} is not committed, there are {self.batches()}")
         transaction = self._batch_logs[number]["transactionHash"]
         sent = self.rpc.request("eth_getTransactionByHash", transaction)
         if sent is None:
@@ -225,9 +226,51 @@ class ChainReader:
         """Return every claim, oldest first: that of the genesis, and all that were ever made.
 
         Rivals and dead ones are among them.
+
+        Raises
+        ------
+        IncompleteLogsError
+            The contract knows of more than the node's logs tell.
         """
-        made = self.chain.events("Claimed", self.first_block, self._head())
-        return [self.claim(self.genesis_claim), *(self.claim(v["claim"]) for v in made)]
+        head = self._head()
+        genesis = self.claim(self.genesis_claim)
+        found = {genesis.id: genesis}
+        for event in self.chain.events("Claimed", self.first_block, head):
+            found[event["claim"]] = Claim(
+                event["claim"],
+                event["parent"],
+                event["batch"],
+                event["stateRoot"],
+                event["asserter"],
+                "open",
+            )
+        for name, status in (("Finalized", "final"), ("Dismissed", "dead")):
+            for event in self.chain.events(name, self.first_block, head):
+                claim = found.get(event["claim"])
+                if claim is None:
+                    raise IncompleteLogsError(f"{self.rpc} has no log of 0x{event['claim'].hex()}")
+                found[claim.id] = replace(claim, status=status)
+        claims = list(found.values())
+        self._check_claims(claims)
+        return claims
+
+    def _check_claims(self, claims: list[Claim]) -> None:
+        """Compare with what the contract says of itself: final claims by their number, others by their parents."""
+        latest = self.latest_final()
+        finals = [claim for claim in claims if claim.status == "final"]
+        expected = 1 + latest.batch // int(self.chain.call("claimStride"))
+        if len(finals) < expected:
+            text = f"{self.rpc} told of {len(finals)} final claims, there are {expected}"
+            raise IncompleteLogsError(text, "its logs are incomplete: try another node")
+        parents = [claim for claim in claims if claim.status == "open" or claim.id == latest.id]
+        for parent in parents:
+            children = sum(claim.parent == parent.id for claim in claims)
+            there = self.chain.call("forkOf", parent.id)["children"]
+            if children < there:
+                text = (
+                    f"claim 0x{parent.id.hex()} has {there} children, {self.rpc} told of {children}"
+                )
+                raise IncompleteLogsError(text, "its logs are incomplete: try another node")
 
     def claim(self, claim: bytes) -> Claim:
         """Return a claim. ChainError if the contract does not know it."""
@@ -241,8 +284,6 @@ class ChainReader:
             found["stateRoot"],
             found["asserter"],
             CLAIM_STATUS[found["status"]],
-            found["time"],
-            found["blockNumber"],
         )
 
     def latest_final(self) -> Claim:

@@ -134,7 +134,7 @@ class InboxWatcher:
         loses what that poll returned.
     prefix : bytes, optional
         prefix hash of the messages below ``start`` as the consumer knows it, to be compared with L1:
-        together they are ``BatchBuilder.inbox``
+        together they are ``Sequencer.inbox``
     confirmations : int, optional
         blocks that must lie on top of a message's block; for chains whose nodes know no safe block.
         Without it the node's safe block counts, and nothing is handed out while it names none.
