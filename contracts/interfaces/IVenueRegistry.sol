@@ -14,7 +14,8 @@ import {AssetId, MarketId, OwnerId, VenueId} from "./Types.sol";
 /// trade it, inside the bounds, and nobody else.
 interface IVenueRegistry {
     /// @notice A venue.
-    // solhint-disable-next-line gas-struct-packing -- one word and the name; it cannot size an id
+    // It is packed: one word and the name. The linter cannot size an id type.
+    // solhint-disable-next-line gas-struct-packing
     struct Venue {
         address deployer; // sets everything about its markets
         OwnerId owner; // the deployer's owner id: gets the venue's share of fees
