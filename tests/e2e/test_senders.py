@@ -23,6 +23,16 @@ from tradezone.chain.rpc import fetch_receipt
 OKB = 10**18
 
 
+def wait_for(rpc, transaction):
+    """Ask for the receipt until the node has mined the transaction: it answers before it mines."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if receipt := fetch_receipt(rpc, transaction):
+            return receipt
+        time.sleep(0.05)
+    raise AssertionError(f"{transaction} was not mined")
+
+
 @pytest.fixture
 def sender(zone, accounts):
     def make(kind):
@@ -70,7 +80,7 @@ def test_a_transaction_that_fails_in_its_block_is_explained(zone, staking, accou
         },
     )
     with pytest.raises(RevertedError, match="InsufficientFree"):
-        fetch_receipt(zone.rpc, sent)
+        wait_for(zone.rpc, sent)
 
 
 def test_one_that_ran_out_of_gas_is_told_apart(zone, staking, accounts):
@@ -85,7 +95,7 @@ def test_one_that_ran_out_of_gas_is_told_apart(zone, staking, accounts):
         },
     )
     with pytest.raises((TransactionFailedError, RevertedError)):
-        fetch_receipt(zone.rpc, sent)
+        wait_for(zone.rpc, sent)
 
 
 @pytest.fixture
