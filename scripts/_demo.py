@@ -268,11 +268,11 @@ def trade(demo: Demo, flow: OrderFlow, groups: list[Group], traders: list[Trader
         "fills": fills,
         "envelopes": envelopes,
         "blocks": sequencer.block,
-        "orders_per_s": round(actions / busy),
+        "orders_per_s": round(orders / busy),
+        "actions_per_s": round(actions / busy),
     }
-    story.done(
-        "trading", f"{orders:,} orders, {fills:,} fills, {round(actions / busy):,} actions/s"
-    )
+    rate = f"{round(orders / busy):,} orders/s, {round(actions / busy):,} with cancels and amends"
+    story.done("trading", f"{orders:,} orders, {fills:,} fills, {rate}")
 
     story.begin("books and makers")
     compare(demo, run, failed)
