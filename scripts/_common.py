@@ -396,7 +396,7 @@ def zone_command(group: click.Group, name: str, *, signs: bool = False) -> Calla
 
         run.__doc__ = work.__doc__
         # Ape looks at the signature for what to inject; the command's own options come as keywords.
-        run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        run.__signature__ = inspect.Signature(  # type: ignore[attr-defined] - functions take attributes
             [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in ("provider", "network")]
         )
         command: Any = run

@@ -70,7 +70,7 @@ def test_model_and_engine_agree_on_many_streams(capsys):
     seed = int(os.environ.get("TRADEZONE_FUZZ_SEED") or SystemRandom().randrange(1 << 32))
     streams = int(os.environ.get("TRADEZONE_FUZZ_STREAMS", "300"))
     with capsys.disabled():
-        print(f"\nTRADEZONE_FUZZ_SEED={seed} TRADEZONE_FUZZ_STREAMS={streams}")  # noqa: T201
+        print(f"\nTRADEZONE_FUZZ_SEED={seed} TRADEZONE_FUZZ_STREAMS={streams}")  # noqa: T201 - the seed repeats a long run
     chooser = Random(seed)
     for _ in range(streams):
         run_stream(chooser.randrange(1 << 32), chooser.choice((20, 60, 200)))

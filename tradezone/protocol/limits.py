@@ -48,7 +48,9 @@ RESERVED_BALANCES: Final = 3 << 14  # three per market
 
 # --- blocks ----------------------------------------------------------------------------------------
 MAX_BLOCK_LEAVES: Final = 1024  # leaves of a block after its mark; later ones are no-ops
-BLOCK_STEPS: Final = 1 << 20  # most steps of a block, by the bounds here (docs/spec/steps.md)
+BLOCK_STEPS: Final = (
+    1 << 20
+)  # derived, not enforced: what the bounds here add up to (docs/spec/steps.md)
 BLOCK_MEETINGS: Final = (
     1 << 13
 )  # orders released plus makers met a block; then release goes on in the next
