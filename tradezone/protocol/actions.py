@@ -10,6 +10,8 @@ kind  name         bytes after the kind byte
                    action u8 | items u8 | size u16 | body[size] | r 32 | s 32 | v u8
 3     price        feed u32 | provider u32 | price u64 | time u64 | r 32 | s 32 | v u8
 4     inbox mark   end u64: inbox messages below this index may be consumed
+5     credential   venue u32 | owner u32 | subject 20 | region u32 | class u16 | issued u64 |
+                   expires u64 | r 32 | s 32 | v u8
 ====  ===========  =================================================================
 
 A leaf that does not decode is a no-op. ``docs/spec/envelopes.md`` says the same in prose.
@@ -20,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from .enums import TIF_POST_ONLY
+from .enums import TIF_POST_ONLY, TIF_POST_SLIDE
 from .hashing import keccak
 from .limits import MAX_ITEMS, MAX_LEAF_BYTES
 
@@ -28,6 +30,7 @@ LEAF_BLOCK: Final = 1
 LEAF_ENVELOPE: Final = 2
 LEAF_PRICE: Final = 3
 LEAF_INBOX: Final = 4
+LEAF_CREDENTIAL: Final = 5
 
 ENVELOPE_VERSION: Final = 1
 ENVELOPE_HEADER: Final = 34  # kind .. size
@@ -35,6 +38,8 @@ SIGNATURE_BYTES: Final = 65
 BLOCK_MARK_BYTES: Final = 17
 INBOX_MARK_BYTES: Final = 9
 PRICE_BYTES: Final = 25 + SIGNATURE_BYTES
+CREDENTIAL_BODY_BYTES: Final = 51
+CREDENTIAL_BYTES: Final = CREDENTIAL_BODY_BYTES + SIGNATURE_BYTES
 
 # byte offsets inside an envelope
 AT_VERSION: Final = 1
@@ -51,12 +56,12 @@ AT_BODY: Final = 34
 PLACE: Final = 1
 AMEND: Final = 2
 CANCEL: Final = 3
-CANCEL_ALL: Final = 4  # reserved
-MASS_QUOTE: Final = 5  # reserved
-DEAD_MAN: Final = 6  # reserved
-PLACE_PLAN: Final = 7  # reserved
-SPLIT: Final = 8  # reserved
-MERGE: Final = 9  # reserved
+CANCEL_ALL: Final = 4
+MASS_QUOTE: Final = 5
+DEAD_MAN: Final = 6
+PLACE_PLAN: Final = 7
+SPLIT: Final = 8
+MERGE: Final = 9
 TRANSFER: Final = 10
 WITHDRAW: Final = 11
 APPROVE_KEY: Final = 12
@@ -66,9 +71,16 @@ NOOP: Final = 15
 ALLOWANCE: Final = 16  # reserved
 LEVERAGE: Final = 17  # reserved
 ADJUST_MARGIN: Final = 18  # reserved
-APPROVE_INTERFACE: Final = 19  # reserved
+APPROVE_INTERFACE: Final = 19
 CHECK: Final = 20  # reserved
-FAUCET: Final = 21  # reserved
+FAUCET: Final = 21
+CANCEL_PLAN: Final = 22
+REDEEM: Final = 23
+ISSUE: Final = 24
+GRANT_ACCESS: Final = 25
+REVOKE_ACCESS: Final = 26
+OPEN_BALANCE: Final = 27
+CLOSE_BALANCE: Final = 28
 
 # body layouts: (name, solidity type, bytes)
 Layout = tuple[tuple[str, str, int], ...]
@@ -89,6 +101,7 @@ PLACE_ITEM: Final[Layout] = (
 AMEND_SHRINK: Final = 0  # keeps the priority: same price, not more lots
 AMEND_POST_ONLY: Final = 1  # re-places the order; refused if it would take
 AMEND_TAKE: Final = 2  # re-places the order, which may take and so waits
+AMEND_POST_SLIDE: Final = 3  # re-places the order; would it take, it rests one tick behind
 AMEND_ITEM: Final[Layout] = (
     ("order", "uint64", 8),
     ("client_id", "bytes16", 16),
@@ -100,6 +113,43 @@ CANCEL_ITEM: Final[Layout] = (
     ("order", "uint64", 8),
     ("client_id", "bytes16", 16),
 )
+CANCEL_ALL_ITEM: Final[Layout] = (
+    ("market", "uint32", 4),  # 0 = every market
+    ("side", "uint8", 1),  # BUY, SELL, BOTH_SIDES
+)
+QUOTE_ITEM: Final[Layout] = (
+    ("market", "uint32", 4),
+    ("price", "uint32", 4),
+    ("lots", "uint64", 8),  # open lots wanted; 0 = no quote
+    ("side", "uint8", 1),
+    ("tif", "uint8", 1),  # TIF_POST_ONLY or TIF_POST_SLIDE
+    ("stp", "uint8", 1),
+    ("expires", "uint64", 8),
+    ("client_id", "bytes16", 16),  # which rung of the ladder it is; not 0
+)
+DEAD_MAN_ITEM: Final[Layout] = (("timeout", "uint32", 4),)  # ms from now; 0 = off
+PLAN_ITEM: Final[Layout] = (
+    ("market", "uint32", 4),
+    ("side", "uint8", 1),
+    ("kind", "uint8", 1),
+    ("source", "uint8", 1),
+    ("grouping", "uint8", 1),
+    ("trigger", "uint32", 4),
+    ("price", "uint32", 4),  # limit; 0 = market
+    ("lots", "uint64", 8),
+    ("tif", "uint8", 1),
+    ("stp", "uint8", 1),
+    ("flags", "uint8", 1),
+    ("slippage", "uint32", 4),  # ppm, market plans only
+    ("expires", "uint64", 8),
+    ("parent", "uint64", 8),  # order id, GROUP_ORDER only
+    ("parent_client_id", "bytes16", 16),  # or its client id
+    ("interface", "uint32", 4),
+    ("interface_fee", "uint32", 4),
+)
+CANCEL_PLAN_ITEM: Final[Layout] = (("plan", "uint64", 8),)
+SET_ITEM: Final[Layout] = (("group", "uint32", 4), ("lots", "uint64", 8))
+REDEEM_ITEM: Final[Layout] = (("market", "uint32", 4),)
 TRANSFER_BODY: Final[Layout] = (
     ("toAccount", "uint32", 4),
     ("asset", "uint32", 4),
@@ -117,6 +167,33 @@ APPROVE_KEY_BODY: Final[Layout] = (
 )
 REVOKE_KEY_BODY: Final[Layout] = (("revokedKey", "uint64", 8),)  # generation << 32 | slot
 EMPTY_BODY: Final[Layout] = ()
+APPROVE_INTERFACE_BODY: Final[Layout] = (
+    ("interface", "uint32", 4),  # account
+    ("maxFee", "uint32", 4),  # ppm; 0 = revoke
+    ("expires", "uint64", 8),
+)
+FAUCET_BODY: Final[Layout] = (("asset", "uint32", 4),)
+ISSUE_BODY: Final[Layout] = (
+    ("asset", "uint32", 4),
+    ("toAccount", "uint32", 4),
+    ("amount", "uint64", 8),
+)
+GRANT_ACCESS_BODY: Final[Layout] = (
+    ("venue", "uint32", 4),
+    ("grantee", "uint32", 4),  # owner id
+    ("expires", "uint64", 8),  # ms, 0 = never
+)
+REVOKE_ACCESS_BODY: Final[Layout] = (("venue", "uint32", 4), ("grantee", "uint32", 4))
+BALANCE_BODY: Final[Layout] = (("asset", "uint32", 4),)
+CREDENTIAL_BODY: Final[Layout] = (  # of a credential leaf, behind its kind byte
+    ("venue", "uint32", 4),
+    ("owner", "uint32", 4),
+    ("subject", "address", 20),
+    ("region", "uint32", 4),
+    ("class", "uint16", 2),
+    ("issued", "uint64", 8),
+    ("expires", "uint64", 8),
+)
 
 
 def layout_bytes(layout: Layout) -> int:
@@ -127,13 +204,24 @@ def layout_bytes(layout: Layout) -> int:
 PLACE_BYTES: Final = layout_bytes(PLACE_ITEM)
 AMEND_BYTES: Final = layout_bytes(AMEND_ITEM)
 CANCEL_BYTES: Final = layout_bytes(CANCEL_ITEM)
+QUOTE_BYTES: Final = layout_bytes(QUOTE_ITEM)
+PLAN_BYTES: Final = layout_bytes(PLAN_ITEM)
 
 # actions signed as `Trade(...)` over their packed items: agents sign them, no wallet shows them
 ITEM_LAYOUTS: Final[dict[int, Layout]] = {
     PLACE: PLACE_ITEM,
     AMEND: AMEND_ITEM,
     CANCEL: CANCEL_ITEM,
+    CANCEL_ALL: CANCEL_ALL_ITEM,
+    MASS_QUOTE: QUOTE_ITEM,
+    DEAD_MAN: DEAD_MAN_ITEM,
+    PLACE_PLAN: PLAN_ITEM,
+    SPLIT: SET_ITEM,
+    MERGE: SET_ITEM,
+    CANCEL_PLAN: CANCEL_PLAN_ITEM,
+    REDEEM: REDEEM_ITEM,
 }
+SINGLE_ITEM: Final = frozenset({DEAD_MAN})  # trade actions that take exactly one item
 # actions signed as typed data that a wallet shows readably: (EIP-712 name, body)
 TYPED_ACTIONS: Final[dict[int, tuple[str, Layout]]] = {
     TRANSFER: ("Transfer", TRANSFER_BODY),
@@ -142,12 +230,23 @@ TYPED_ACTIONS: Final[dict[int, tuple[str, Layout]]] = {
     REVOKE_KEY: ("RevokeKey", REVOKE_KEY_BODY),
     CREATE_ACCOUNT: ("CreateAccount", EMPTY_BODY),
     NOOP: ("Noop", EMPTY_BODY),
+    APPROVE_INTERFACE: ("ApproveInterface", APPROVE_INTERFACE_BODY),
+    FAUCET: ("Faucet", FAUCET_BODY),
+    ISSUE: ("Issue", ISSUE_BODY),
+    GRANT_ACCESS: ("GrantAccess", GRANT_ACCESS_BODY),
+    REVOKE_ACCESS: ("RevokeAccess", REVOKE_ACCESS_BODY),
+    OPEN_BALANCE: ("OpenBalance", BALANCE_BODY),
+    CLOSE_BALANCE: ("CloseBalance", BALANCE_BODY),
 }
 ACTIONS: Final = tuple(sorted((*ITEM_LAYOUTS, *TYPED_ACTIONS)))
 
 _PREFIX = "uint32 account,uint64 key,uint64 nonce,uint64 expiresAfter"
 TRADE_TYPE: Final = f"Trade({_PREFIX},uint8 action,bytes items)"
 PRICE_TYPE: Final = "Price(uint32 feed,uint32 provider,uint64 price,uint64 time)"  # of a price leaf
+CREDENTIAL_TYPE: Final = (  # of a credential leaf; it names no venue, so every venue may honour it
+    "Credential(uint32 owner,address subject,uint32 region,uint16 class,"
+    "uint64 issued,uint64 expires)"
+)
 DOMAIN_TYPE: Final = (
     "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 )
@@ -268,7 +367,8 @@ class Envelope:
         if len(leaf) != ENVELOPE_HEADER + size + SIGNATURE_BYTES:
             return None
         if action in ITEM_LAYOUTS:
-            if not 1 <= items <= MAX_ITEMS or size != items * layout_bytes(ITEM_LAYOUTS[action]):
+            most = 1 if action in SINGLE_ITEM else MAX_ITEMS
+            if not 1 <= items <= most or size != items * layout_bytes(ITEM_LAYOUTS[action]):
                 return None
         elif action in TYPED_ACTIONS:
             if items != 1 or size != layout_bytes(TYPED_ACTIONS[action][1]):
@@ -320,7 +420,9 @@ def unpack_items(envelope: Envelope) -> list[dict[str, int | bytes]]:
     return [unpack(layout, envelope.body[i : i + size]) for i in range(0, len(envelope.body), size)]
 
 
-CLASS_PRICES: Final = 0  # inbox marks and prices
+POST_TIFS: Final = (TIF_POST_ONLY, TIF_POST_SLIDE)
+POST_MODES: Final = (AMEND_SHRINK, AMEND_POST_ONLY, AMEND_POST_SLIDE)
+CLASS_PRICES: Final = 0  # inbox marks, prices and credentials
 CLASS_CANCEL: Final = 1  # cancels, shrinks and everything that cannot touch a book
 CLASS_POST: Final = 2  # can rest, cannot take
 CLASS_TAKE: Final = 3  # can take
@@ -336,15 +438,17 @@ def leaf_class(leaf: bytes) -> int:
     if envelope is None:
         return CLASS_PRICES
     if envelope.action == PLACE:
-        post_only = all(item["tif"] == TIF_POST_ONLY for item in unpack_items(envelope))
-        return CLASS_POST if post_only else CLASS_TAKE
+        is_post = all(item["tif"] in POST_TIFS for item in unpack_items(envelope))
+        return CLASS_POST if is_post else CLASS_TAKE
+    if envelope.action == MASS_QUOTE:
+        return CLASS_POST
+    if envelope.action == PLACE_PLAN:
+        return CLASS_TAKE  # behind the orders that it may follow
     if envelope.action == AMEND:
         modes = [item["mode"] for item in unpack_items(envelope)]
         if all(mode == AMEND_SHRINK for mode in modes):
             return CLASS_CANCEL
-        return (
-            CLASS_POST if all(m in (AMEND_SHRINK, AMEND_POST_ONLY) for m in modes) else CLASS_TAKE
-        )
+        return CLASS_POST if all(mode in POST_MODES for mode in modes) else CLASS_TAKE
     return CLASS_CANCEL
 
 

@@ -32,6 +32,7 @@ class Code(IntEnum):
     # 14 is reserved
     STALE_L1 = 15
     UNEXPECTED_LEAF = 16
+    QUOTA_EXCEEDED = 17
     # orders (40..79)
     MARKET_NOT_FOUND = 40
     MARKET_CLOSED = 41
@@ -57,6 +58,20 @@ class Code(IntEnum):
     FOK_NOT_FILLED = 61
     TABLE_FULL = 62
     ACCESS_DENIED = 63
+    PRICE_BAND = 64
+    NOTHING_TO_REDUCE = 65
+    OPEN_INTEREST_CAP = 66
+    ACCOUNT_CAP = 67
+    TOO_MANY_PLANS = 68
+    PLAN_NOT_FOUND = 69
+    PARENT_NOT_FOUND = 70
+    TOO_MANY_HOLDINGS = 71
+    NOT_ENOUGH_SETS = 72
+    BUSY = 73
+    EVENT_NOT_FOUND = 74
+    EVENT_SETTLED = 75
+    NOT_SETTLED = 76
+    BAD_PLAN = 77
     # money and keys (80..99)
     ASSET_NOT_FOUND = 80
     AMOUNT_OUT_OF_RANGE = 81
@@ -65,6 +80,15 @@ class Code(IntEnum):
     BAD_KEY = 84
     CANNOT_REVOKE_OWNER_KEY = 85
     NOT_SAME_KIND = 86
+    NO_FAUCET = 87
+    FAUCET_TOO_SOON = 88
+    ASSET_CAP = 89
+    NOT_VENUE_OWNER = 90
+    BALANCE_IN_USE = 91
+    TOO_MANY_APPROVALS = 92
+    BAD_APPROVAL = 93
+    BAD_CREDENTIAL = 94
+    OWNER_NOT_FOUND = 95
     # inbox messages (100..)
     UNKNOWN_MESSAGE = 100
     OWNER_MISMATCH = 101
@@ -114,6 +138,10 @@ EXPLANATIONS: Final[dict[Code, Explanation]] = {
         "the zone has not heard from L1 for an hour", "only cancels are accepted until it has"
     ),
     Code.UNEXPECTED_LEAF: Explanation("an input that has no place here", "recorded as a no-op"),
+    Code.QUOTA_EXCEEDED: Explanation(
+        "the owner's action quota is used up",
+        "cancel or wait: one action every 10 s is free; protocol fees paid buy more",
+    ),
     Code.MARKET_NOT_FOUND: Explanation("no market in this slot", "list the markets"),
     Code.MARKET_CLOSED: Explanation("the market does not take this order now", "see its phase"),
     Code.PRICE_OUT_OF_RANGE: Explanation(
@@ -147,6 +175,22 @@ EXPLANATIONS: Final[dict[Code, Explanation]] = {
     Code.FOK_NOT_FILLED: Explanation("the book could not fill the order whole", ""),
     Code.TABLE_FULL: Explanation("the zone has no room left in this table", ""),
     Code.ACCESS_DENIED: Explanation("the venue's access rule does not admit this account", ""),
+    Code.PRICE_BAND: Explanation(
+        "the price is outside the market's price band", "the band stands around the last prices"
+    ),
+    Code.NOTHING_TO_REDUCE: Explanation("a reduce-only order would not reduce", ""),
+    Code.OPEN_INTEREST_CAP: Explanation("the market's open interest is at its cap", ""),
+    Code.ACCOUNT_CAP: Explanation("the account would pass its share of the market", ""),
+    Code.TOO_MANY_PLANS: Explanation("the account has 100 plans", "cancel some"),
+    Code.PLAN_NOT_FOUND: Explanation("no such plan", "it fired or was cancelled"),
+    Code.PARENT_NOT_FOUND: Explanation("the order that the plan should follow is not open", ""),
+    Code.TOO_MANY_HOLDINGS: Explanation("the account holds 256 outcomes", "use a sub-account"),
+    Code.NOT_ENOUGH_SETS: Explanation("the account does not hold that many complete sets", ""),
+    Code.BUSY: Explanation("an earlier cancel-all is not done yet", "it goes on by itself"),
+    Code.EVENT_NOT_FOUND: Explanation("no such event, or not all its outcomes are listed", ""),
+    Code.EVENT_SETTLED: Explanation("the event is resolved", "holdings are paid out"),
+    Code.NOT_SETTLED: Explanation("the event is not resolved yet", ""),
+    Code.BAD_PLAN: Explanation("a field of the plan is out of range", ""),
     Code.ASSET_NOT_FOUND: Explanation("no such asset", ""),
     Code.AMOUNT_OUT_OF_RANGE: Explanation("the amount is zero or above the free balance", ""),
     Code.KEY_LIMIT: Explanation("the owner has 32 keys", "revoke one"),
@@ -154,6 +198,17 @@ EXPLANATIONS: Final[dict[Code, Explanation]] = {
     Code.BAD_KEY: Explanation("key fields are out of range", ""),
     Code.CANNOT_REVOKE_OWNER_KEY: Explanation("the owner key cannot be revoked", ""),
     Code.NOT_SAME_KIND: Explanation("simulated and real assets never meet", ""),
+    Code.NO_FAUCET: Explanation("the asset has no faucet", "its venue issues it"),
+    Code.FAUCET_TOO_SOON: Explanation("the last claim was too short ago", ""),
+    Code.ASSET_CAP: Explanation("the zone takes no more of this asset", ""),
+    Code.NOT_VENUE_OWNER: Explanation("only the owner of the venue may do this", ""),
+    Code.BALANCE_IN_USE: Explanation("the balance is not empty or orders name it", ""),
+    Code.TOO_MANY_APPROVALS: Explanation("the account has 64 approvals", ""),
+    Code.BAD_APPROVAL: Explanation("fields of the approval are out of range", ""),
+    Code.BAD_CREDENTIAL: Explanation(
+        "the credential is expired, not newer, not of this owner or not admitted", ""
+    ),
+    Code.OWNER_NOT_FOUND: Explanation("no such owner", ""),
     Code.UNKNOWN_MESSAGE: Explanation("an inbox message this version does not act on", ""),
     Code.OWNER_MISMATCH: Explanation("owner id and address do not agree", ""),
     Code.BAD_PARAMETERS: Explanation("parameters are outside the protocol's bounds", ""),

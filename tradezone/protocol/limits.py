@@ -23,6 +23,7 @@ MAX_TAKER_FEE: Final = 50_000  # ppm, 5 %: the most a venue may ask
 MAX_MAKER_FEE: Final = 50_000  # ppm
 MAX_REBATE: Final = 10_000  # ppm; the engine bounds it again by each fill's taker fee
 MIN_PROTOCOL_SHARE: Final = 100_000  # ppm of every fee
+MAX_INTERFACE_FEE: Final = 10_000  # ppm, 1 %: the most an interface or a guest venue may ask
 
 # --- envelopes -------------------------------------------------------------------------------------
 MAX_LEAF_BYTES: Final = 4096
@@ -39,12 +40,39 @@ MAX_BALANCES: Final = 256  # per account
 MAX_POSITIONS: Final = 64  # per pool
 MAX_ACCOUNTS: Final = 64  # per owner
 MAX_KEYS: Final = 32  # per owner
+MAX_PLANS: Final = 100  # per account
+MAX_HOLDINGS: Final = 256  # outcome holdings per account
+MAX_APPROVALS: Final = 64  # per account
 MAX_BUCKET_LENGTH: Final = 16  # a chain walk is bounded; a full bucket refuses the client id
 ORDER_BUCKETS: Final = 1 << 20  # half a full order table per bucket on average
 # Slots that users cannot take, so that what L1 has given out an id for always finds room.
 RESERVED_ACCOUNTS: Final = (1 << 19) + (1 << 16)  # one per owner, two per venue
 RESERVED_KEYS: Final = 1 << 19  # one per owner
 RESERVED_BALANCES: Final = 3 << 14  # three per market
+ACCESS_BUCKETS: Final = 1 << 20  # buckets ORDER_BUCKETS .. ORDER_BUCKETS + ACCESS_BUCKETS - 1
+MIN_DEAD_MAN: Final = 5_000  # ms, shortest timeout of a dead-man switch
+MAX_DEAD_MAN: Final = 86_400_000
+
+# --- quota -----------------------------------------------------------------------------------------
+MICRO: Final = 1_000_000  # micro-actions in an action
+QUOTA_START: Final = 10_000  # actions that come with an owner's first real deposit
+QUOTA_DAILY: Final = 2_000  # actions a day of an owner who never made one
+QUOTA_OVERDRAFT: Final = 100_000  # actions that cancels and shrinks may go below zero
+QUOTA_TRICKLE: Final = 10_000  # ms: beyond its quota an owner has one action in this time
+QUOTA_CANCEL_ALL: Final = 5  # actions that a cancel-all costs
+MAX_QUOTA: Final = 1 << 61  # micro-actions
+MAX_QUOTA_RATE: Final = 1 << 29  # micro-actions an atom: with MAX_QUOTA_FEE below 2^61
+MAX_QUOTA_FEE: Final = 1 << 31  # atoms of one fee that are counted
+
+# --- outcomes --------------------------------------------------------------------------------------
+MAX_OUTCOMES: Final = 16
+PAYOUT_UNIT: Final = 10_000  # fractions of a payout vector; a lot's unit is a multiple of it
+
+# --- plans and bands -------------------------------------------------------------------------------
+MAX_SLIPPAGE: Final = 500_000  # ppm beyond its trigger that a market plan may go
+BAND_WINDOW: Final = 1_000  # ms between two moves of a band's anchor
+MIN_BAND: Final = 1_000  # ppm
+MAX_BAND: Final = 900_000
 
 # --- blocks ----------------------------------------------------------------------------------------
 MAX_BLOCK_LEAVES: Final = 1024  # leaves of a block after its mark; later ones are no-ops
@@ -58,7 +86,12 @@ MAX_TAKER_DELAY: Final = 50  # ms
 DEFAULT_TAKER_DELAY: Final = 3
 WAIT_BLOCKS: Final = 2  # closed blocks a waiting order stays behind, when the delay is not zero
 MAX_FILLS: Final = 256  # makers a taker may meet in one block
-EXPIRY_SWEEP: Final = 8  # order slots the expiry sweep visits a block
+BLOCK_TIMERS: Final = 1 << 12  # timers served a block
+BLOCK_REMOVALS: Final = 1 << 13  # orders and plans that tasks look at in a block
+PAYOUT_SWEEP: Final = 4  # holdings that the payout sweep visits a block while an event is settled
+RESTART_GAP: Final = 30_000  # ms between two blocks that begin the restart phases
+RESTART_CANCEL: Final = 10_000  # ms of cancel-only
+RESTART_POST: Final = 20_000  # ms after the gap until post-only ends
 STALE_L1: Final = 3_600_000  # ms without a heartbeat, then only cancels
 MAX_INBOX_PAYLOAD: Final = 512  # bytes
 MAX_INBOX_MARK: Final = 128  # messages one inbox mark may open, so a block's work is bounded

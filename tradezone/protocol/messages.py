@@ -23,8 +23,12 @@ HEARTBEAT: Final = 3
 REGISTER_ASSET: Final = 4
 CREATE_VENUE: Final = 5
 LIST_MARKET: Final = 6
-UPDATE_VENUE: Final = 7  # reserved
-UPDATE_MARKET: Final = 8  # reserved
+UPDATE_VENUE: Final = 7
+UPDATE_MARKET: Final = 8
+LIST_EVENT: Final = 9
+LIST_OUTCOME: Final = 10
+LIST_GUEST: Final = 11
+SET_CALENDAR: Final = 12
 FORCED_WITHDRAW: Final = 16  # reserved, as are the forced operations below
 FORCED_CLOSE: Final = 17
 FORCED_CANCEL_ALL: Final = 18
@@ -33,8 +37,8 @@ FORCED_REVOKE_KEY: Final = 20
 FORCED_REDIRECT: Final = 21
 ORACLE_SET: Final = 32  # reserved
 PRICE: Final = 33  # reserved
-RESOLUTION: Final = 34  # reserved
-GOVERNANCE: Final = 48  # reserved
+RESOLUTION: Final = 34
+SET_ASSET: Final = 48  # by governance or, for a simulated asset, its venue
 SLASH: Final = 49  # reserved
 
 DEPOSIT_BODY: Final[Layout] = (
@@ -85,6 +89,86 @@ LIST_MARKET_BODY: Final[Layout] = (
     ("takerDelay", "uint8", 1),
     ("effectiveAt", "uint64", 8),  # ms
 )
+UPDATE_VENUE_BODY: Final[Layout] = (
+    ("venue", "uint32", 4),
+    ("state", "uint8", 1),
+    ("access", "uint8", 1),
+    ("credentialProvider", "address", 20),
+    ("minClass", "uint16", 2),
+    ("regions", "uint64", 8),
+    ("stake", "uint64", 8),  # gwei
+)
+UPDATE_MARKET_BODY: Final[Layout] = (  # every parameter that may change, the whole set each time
+    ("market", "uint32", 4),
+    ("phase", "uint8", 1),
+    ("access", "uint8", 1),
+    ("takerDelay", "uint8", 1),
+    ("calendar", "uint16", 2),
+    ("takerFee", "int32", 4),
+    ("makerFee", "int32", 4),
+    ("protocolShare", "uint32", 4),
+    ("insuranceShare", "uint32", 4),
+    ("referrerShare", "uint32", 4),
+    ("guestFee", "uint32", 4),
+    ("band", "uint32", 4),  # ppm, 0 = none
+    ("minNotional", "uint64", 8),
+    ("maxNotional", "uint64", 8),
+    ("maxLots", "uint64", 8),
+    ("openInterestCap", "uint64", 8),  # quote atoms, 0 = none
+    ("accountCap", "uint64", 8),  # quote atoms, 0 = none
+    ("closes", "uint64", 8),  # ms, 0 = never
+    ("effectiveAt", "uint64", 8),  # ms
+)
+LIST_EVENT_BODY: Final[Layout] = (
+    ("group", "uint32", 4),
+    ("venue", "uint32", 4),
+    ("asset", "uint32", 4),
+    ("outcomes", "uint8", 1),
+    ("unit", "uint64", 8),  # quote atoms
+    ("voidPayouts", "bytes32", 32),
+)
+LIST_OUTCOME_BODY: Final[Layout] = (
+    ("market", "uint32", 4),
+    ("id", "uint32", 4),
+    ("group", "uint32", 4),
+    ("tickValue", "uint64", 8),  # quote atoms; unit = tickValue * (max_price + 1)
+    ("minNotional", "uint64", 8),
+    ("maxNotional", "uint64", 8),
+    ("maxLots", "uint64", 8),
+    ("takerFee", "int32", 4),
+    ("makerFee", "int32", 4),
+    ("protocolShare", "uint32", 4),
+    ("insuranceShare", "uint32", 4),
+    ("takerDelay", "uint8", 1),
+    ("effectiveAt", "uint64", 8),  # ms
+    ("closes", "uint64", 8),  # ms, 0 = never
+)
+LIST_GUEST_BODY: Final[Layout] = (
+    ("market", "uint32", 4),
+    ("id", "uint32", 4),
+    ("venue", "uint32", 4),
+    ("home", "uint32", 4),  # market whose book it opens a door to
+    ("guestFee", "uint32", 4),  # ppm
+    ("effectiveAt", "uint64", 8),
+)
+SET_CALENDAR_BODY: Final[Layout] = (
+    ("calendar", "uint32", 4),
+    ("venue", "uint32", 4),
+    *((f"{edge}{day}", "uint16", 2) for day in range(7) for edge in ("open", "close")),
+    *((f"{edge}{n}", "uint64", 8) for n in range(4) for edge in ("from", "to")),
+)
+RESOLUTION_BODY: Final[Layout] = (
+    ("group", "uint32", 4),
+    ("state", "uint8", 1),  # GROUP_RESOLVED or GROUP_VOID
+    ("payouts", "bytes32", 32),  # u16 an outcome, outcome 0 first; zero for VOID
+)
+SET_ASSET_BODY: Final[Layout] = (
+    ("asset", "uint32", 4),
+    ("quotaRate", "uint64", 8),
+    ("quotaDeposit", "uint64", 8),
+    ("faucetAmount", "uint64", 8),
+    ("faucetInterval", "uint64", 8),
+)
 BODIES: Final[dict[int, Layout]] = {
     DEPOSIT: DEPOSIT_BODY,
     REGISTER_OWNER: REGISTER_OWNER_BODY,
@@ -92,6 +176,14 @@ BODIES: Final[dict[int, Layout]] = {
     REGISTER_ASSET: REGISTER_ASSET_BODY,
     CREATE_VENUE: CREATE_VENUE_BODY,
     LIST_MARKET: LIST_MARKET_BODY,
+    UPDATE_VENUE: UPDATE_VENUE_BODY,
+    UPDATE_MARKET: UPDATE_MARKET_BODY,
+    LIST_EVENT: LIST_EVENT_BODY,
+    LIST_OUTCOME: LIST_OUTCOME_BODY,
+    LIST_GUEST: LIST_GUEST_BODY,
+    SET_CALENDAR: SET_CALENDAR_BODY,
+    RESOLUTION: RESOLUTION_BODY,
+    SET_ASSET: SET_ASSET_BODY,
 }
 
 

@@ -28,7 +28,7 @@ from typing import Final
 
 import numpy as np
 
-RECORDS_VERSION: Final = 1
+RECORDS_VERSION: Final = 2
 
 WORD_BYTES: Final = 32
 MAX_WORDS: Final = 6
@@ -186,17 +186,17 @@ MACHINE = _table(
     u64 epoch -- mark tick counter
     u64 order_seq -- admissions so far; an order's seq
     u64 trade_seq -- fills so far
-    u64 expiry_cursor -- next order slot that the expiry sweep visits
+    u64 value3 -- scratch
     """,
     """
-    u32 release_first -- book whose waiting head is due first (list sorted by release, seq)
+    u32 passed_first -- books that the release of this block passed over, by book.passed_next
     u32 cursor -- record slot a walk stands on
     u32 cursor2 -- second walk register
     u32 count -- walk length so far
     u32 account -- account of the action
     u32 key -- key slot of the action
     u32 owner -- owner of the action
-    u32 met -- orders released plus makers met in this block
+    u32 met -- orders released, makers met and plans triggered in this block
     """,
     """
     u64 pos -- byte position of the item inside the leaf
@@ -241,6 +241,12 @@ ASSET = _table(
     u64 quantum -- L1 units per atom
     u64 cap -- most atoms the zone takes in all
     """,
+    """
+    u64 faucet_amount -- simulated: atoms of one claim, 0 = no faucet
+    u64 faucet_interval -- simulated: ms between two claims of an account
+    u64 quota_rate -- micro-actions that one atom of protocol fee buys, 0 = unpriced
+    u64 quota_deposit -- least atoms of the deposit that opens an owner's allowance
+    """,
 )
 
 OWNER = _table(
@@ -255,9 +261,9 @@ OWNER = _table(
     u32 referrer -- owner id that introduced this owner, 0 = none
     """,
     """
-    i64 quota -- action quota left
-    u64 quota_time -- ms of the last daily refill
-    u64 fees_paid -- protocol fees paid, reference units
+    i64 quota -- action quota left, micro-actions
+    u64 trickle_time -- ms of the last action beyond the quota
+    u32 quota_day -- day number of the last daily refill
     u32 key_count -- keys alive
     u8 flags -- bit 0: a real deposit was made
     u8 kind -- OWNER_USER, OWNER_CONTRACT (acts through the inbox only)
@@ -291,17 +297,19 @@ ACCOUNT = _table(
     """
     u32 first_pool -- list sorted by (venue, market)
     u32 first_approval -- list sorted by (kind, subject)
-    u32 first_plan -- trigger orders
-    u32 plan_count --
-    u64 cancel_all_at -- dead-man switch, ms, 0 = off
-    u64 volume -- traded notional, reference units
+    u32 first_plan -- newest plan
+    u32 first_holding -- outcome holdings, list sorted by market
+    u32 timer -- dead-man switch: its place in the timer queue, 0 = off
+    u32 task -- cancel-all that is not done yet, 0 = none
+    u16 plan_count --
+    u16 holding_count --
     """,
 )
 
 KEY = _table(
     "key",
     5,
-    1 << 20,
+    3 << 18,
     "A signing key of an owner: the owner's own address, or a named agent with a scope.",
     """
     u32 generation --
@@ -328,7 +336,7 @@ KEY = _table(
 NONCES = _table(
     "nonces",
     6,
-    (1 << 22),
+    3 << 20,
     "Nonce cells: slot = key * 4 + (nonce mod 64) // 16, cell = nonce mod 16.",
     "\n".join(f"u64 cell{i} -- highest nonce used in this cell, ms" for i in range(4)),
     "\n".join(f"u64 cell{i} -- highest nonce used in this cell, ms" for i in range(4, 8)),
@@ -357,6 +365,8 @@ BALANCE = _table(
     u64 free -- atoms the owner may use
     u64 locked -- atoms locked by open orders
     u32 owner -- owner of the account, so that a balance proves whose it is
+    u32 _
+    u64 faucet_time -- ms of the last claim from the asset's faucet
     """,
 )
 
@@ -364,18 +374,18 @@ APPROVAL = _table(
     "approval",
     8,
     1 << 20,
-    "A permission signed by an account or given to it: venue allowance, leverage, interface, access.",
+    "A permission: of an account (allowance, leverage, interface) in its list, of an owner (access) in a bucket.",
     """
     u32 generation --
     u32 next -- next approval of the account, by rising (kind, subject)
     u32 previous --
-    u32 account --
-    u32 subject -- venue, market, interface account or provider
+    u32 account -- account, or the owner that an access is for
+    u32 subject -- venue, market or interface account
     u8 state -- FREE, ACTIVE
     u8 kind -- APPROVAL_ALLOWANCE, APPROVAL_LEVERAGE, APPROVAL_INTERFACE, APPROVAL_ACCESS
     u16 flags -- margin mode, class of a credential
-    u32 bucket_next -- chain of the bucket it hangs in
-    u32 region --
+    u32 bucket_next -- access: chain of the bucket it hangs in
+    u32 region -- of a credential
     """,
     """
     u64 value -- allowance atoms, leverage, fee cap ppm
@@ -389,7 +399,7 @@ BUCKET = _table(
     "bucket",
     9,
     1 << 21,
-    "Hash chains in the state: slot = keccak(account, client id) mod 2^20 for orders; +2^20 for access.",
+    "Hash chains in the state: slots below 2^20 for client ids, the others for access.",
     """
     u32 first -- first record of the chain, 0 = empty
     u32 length -- records in the chain, at most MAX_BUCKET_LENGTH
@@ -416,13 +426,15 @@ VENUE = _table(
     """,
     """
     address credential_provider -- signer of credentials
-    u32 flags --
+    u16 min_class -- lowest class of credential that the venue admits
+    u16 _
     u64 open_interest -- reference units
     """,
     """
     u64 stake -- slashable stake as last told by L1, gwei of the native coin
     u32 market_orders -- open orders of the venue
     u32 incidents --
+    u64 regions -- credentials: bit r = region r is admitted, r = 0..62
     """,
 )
 
@@ -531,12 +543,12 @@ MARKET = _table(
     u8 taker_delay -- ms, 0..50
     u8 access -- as venue.access, on top of it
     u16 flags --
-    u16 sessions -- calendar id, 0 = always open
+    u16 calendar -- calendar of its sessions, 0 = always open
     u32 feed --
     u32 group -- event group of an outcome
     """,
     """
-    u64 lot_size -- base atoms of one lot
+    u64 lot_size -- base atoms of one lot; outcome: what one lot of a sure outcome pays, quote atoms
     u64 tick_value -- quote atoms of one tick of one lot
     u64 min_notional -- quote atoms an order must reach at entry
     u64 max_notional -- quote atoms an order may reach
@@ -567,6 +579,13 @@ MARKET = _table(
     u32 first_tier -- margin tiers by rising notional
     u32 guest_of -- market whose book is shared, 0 = own book
     """,
+    """
+    u64 closes -- ms after which nothing opens any more, 0 = never
+    u32 guest_fee -- ppm that a guest venue takes at its door
+    u32 outcome -- number of the outcome inside its event
+    u32 group_next -- market of the next outcome
+    u32 timer -- pending update: its place in the timer queue, 0 = none
+    """,
 )
 
 BOOK = _table(
@@ -579,8 +598,8 @@ BOOK = _table(
     u32 best_ask -- level slot
     u32 waiting_first -- release queue of orders that can take
     u32 waiting_last --
-    u32 release_next -- next book in the list of books with waiting orders
-    u32 release_previous --
+    u32 queue -- its place in the release queue, 0 = nobody waits
+    u32 passed_next -- next book that the release passed over
     u32 bid_levels --
     u32 ask_levels --
     """,
@@ -597,6 +616,24 @@ BOOK = _table(
     u64 volume_lots -- lots traded, modulo 2^62
     u32 waiting_count --
     u32 trades -- fills, modulo 2^31
+    """,
+    """
+    u32 up_last -- level of plans that fire when the last price rises to it, nearest first
+    u32 down_last -- when it falls to it
+    u32 up_mark --
+    u32 down_mark --
+    u32 up_index --
+    u32 down_index --
+    u32 trigger_low -- lowest last price since the plans were looked at, 0 = none
+    u32 trigger_high -- highest
+    """,
+    """
+    u64 open_lots -- outcome: lots held long, all accounts
+    u64 band_time -- ms when the band's anchor was set
+    u32 band_price -- anchor of the price band, ticks, 0 = none yet
+    u32 band_last -- last price since then, ticks, 0 = no fill
+    u32 trigger_next -- next book whose plans must be looked at
+    u8 is_triggering -- it stands in that list
     """,
     is_allocated=False,
 )
@@ -646,8 +683,8 @@ TIER = _table(
 LEVEL = _table(
     "level",
     19,
-    1 << 21,
-    "All resting orders of one side at one price, oldest first.",
+    (1 << 21) + (1 << 18),
+    "All resting orders of one side at one price, or all plans of one trigger, oldest first.",
     """
     u32 generation --
     u32 next -- next worse level of the side
@@ -655,10 +692,10 @@ LEVEL = _table(
     u32 market --
     u32 price -- ticks
     u8 state -- FREE, ACTIVE
-    u8 side -- BUY, SELL
+    u8 side -- BUY, SELL, or a list of triggers (TRIGGER_*)
     u16 _
-    u32 first -- oldest order
-    u32 last -- newest order
+    u32 first -- oldest order or plan
+    u32 last -- newest order or plan
     """,
     """
     u64 lots -- sum of the orders' open lots
@@ -680,8 +717,8 @@ ORDER = _table(
     u32 price -- ticks, limit
     u8 state -- FREE, WAITING, RESTING
     u8 side -- BUY, SELL
-    u8 tif -- TIF_GTC, TIF_POST_ONLY, TIF_IOC, TIF_FOK
-    u8 stp -- STP_NEWEST, STP_OLDEST, STP_BOTH, STP_DECREMENT
+    u8 tif -- TIF_*
+    u8 stp -- STP_*, bit 4: own orders are those of the owner, not of the account
     u32 level -- level it rests on
     """,
     """
@@ -701,19 +738,25 @@ ORDER = _table(
     """
     u64 release_block -- WAITING: earliest block to execute
     u32 bucket_next -- chain of the client id's bucket
-    u32 interface -- account of the interface, 0 = none
-    u32 interface_fee -- ppm on top, within the owner's cap
-    u32 fills -- fills of the current block while taking
-    u8 flags -- bit 0 reduce-only, bit 1 was WAITING when cancelled, bit 2 simulated
+    u32 interface -- account of the interface or guest venue, 0 = none
+    u32 interface_fee -- ppm on top, within the account's approval
+    u32 fills -- makers met in the current block while taking
+    u8 flags -- ORDER_* bits
     u8 _
     u16 _
-    u32 position -- position it may change
+    u32 holding -- outcome: the holding it changes
     """,
     """
     bytes16 client_id -- 0 = none; unique among the account's open orders
-    u64 trigger -- ticks of a plan's child
-    u32 parent -- plan it belongs to
+    u32 owner -- owner of the account
+    u32 door -- guest market it came through, 0 = none
+    u32 first_child -- plans that follow what it fills, by plan.sibling
     u32 key -- key that signed it
+    """,
+    """
+    u64 cover -- outcome: lots of the holding that it would close, locked there
+    u32 timer -- its place in the timer queue, 0 = none
+    u32 bucket -- bucket of its client id
     """,
 )
 
@@ -721,42 +764,46 @@ PLAN = _table(
     "plan",
     21,
     1 << 18,
-    "A conditional order held off book: trigger, bracket; TWAP, trailing and iceberg reserved.",
+    "A conditional order held off book: trigger or bracket; TWAP, trailing and iceberg are reserved.",
     """
     u32 generation --
-    u32 next -- next plan in trigger order
+    u32 next -- next (newer) plan of its trigger level; next free slot when freed
     u32 previous --
     u32 account --
     u32 market --
     u32 price -- limit of the order it sends, ticks; 0 = market
-    u8 state --
-    u8 kind -- PLAN_STOP, PLAN_TAKE_PROFIT, PLAN_TWAP, PLAN_TRAILING, PLAN_ICEBERG
+    u8 state -- FREE, PLAN_HELD, PLAN_ARMED
+    u8 kind -- PLAN_STOP, PLAN_TAKE_PROFIT; PLAN_TWAP, PLAN_TRAILING, PLAN_ICEBERG
     u8 side --
-    u8 source -- mark, index or last
-    u32 parent -- order it hangs on
+    u8 source -- SOURCE_LAST, SOURCE_MARK, SOURCE_INDEX
+    u32 parent -- order it follows, 0 = none (any more)
     """,
     """
-    u64 trigger -- ticks
-    u64 lots --
-    u64 expires -- ms
-    u64 seq --
+    u32 trigger -- ticks
+    u32 level -- trigger level it stands on, 0 while held
+    u64 lots -- most lots of the order it sends
+    u64 expires -- ms, 0 = never
+    u64 seq -- admission number
     """,
     """
-    u32 sibling -- other leg of a bracket
-    u32 account_next --
+    u32 sibling -- next leg of the same bracket, a ring; 0 = alone
+    u32 account_next -- next (older) plan of the account
     u32 account_previous --
     u8 grouping -- GROUP_NONE, GROUP_ORDER, GROUP_POSITION
     u8 tif --
     u8 stp --
     u8 flags --
-    bytes16 client_id --
+    u32 door --
+    u32 interface --
+    u32 interface_fee --
+    u32 slippage -- ppm beyond the trigger that a market order may go
     """,
     """
+    u32 key --
+    u32 timer -- its place in the timer queue, 0 = none
     u64 interval -- ms between slices
     u64 slice_lots --
     u64 next_time -- ms
-    u32 slippage -- ppm
-    u32 key --
     """,
 )
 
@@ -810,7 +857,7 @@ POSITION = _table(
     u32 generation --
     u32 next -- next position of the pool, by rising market
     u32 previous --
-    u32 pool -- pool of a perpetual, 0 for an outcome
+    u32 pool --
     u32 market --
     u32 account --
     u8 state -- FREE, ACTIVE
@@ -837,41 +884,43 @@ EVENT_GROUP = _table(
     "event_group",
     24,
     1 << 14,
-    "An event with outcomes: payout of one lot of outcome i = unit * vector_i / sum.",
+    "An event with outcomes; slot = group id given out on L1. Payouts are fractions of PAYOUT_UNIT.",
     """
     u32 generation --
     u32 venue --
-    u32 first_market --
-    u8 state -- OPEN, RESOLVED, VOID
-    u8 outcomes --
+    u32 first_market -- market of outcome 0; the others follow by market.group_next
+    u8 state -- GROUP_OPEN, GROUP_RESOLVED, GROUP_VOID
+    u8 outcomes -- 2..16; an event with two has one market
     u16 _
-    u64 unit -- atoms of one complete set
+    u64 unit -- quote atoms of one lot of a sure outcome
     u64 resolved -- ms
     """,
     """
-    bytes32 payouts -- packed payout vector
+    bytes32 payouts -- u16 a outcome, outcome 0 in the highest bits; sum = PAYOUT_UNIT
     """,
     """
-    bytes32 void_payouts -- vector fixed at listing
+    bytes32 void_payouts -- the vector of VOID, fixed at listing
+    """,
+    """
+    u64 cash -- quote atoms that back all holdings of the event
+    u64 sets -- complete sets split and not merged, lots
+    u32 asset -- settlement asset
+    u32 markets -- listed so far
     """,
 )
 
 TIMER = _table(
     "timer",
     25,
-    1 << 16,
-    "A timed thing; the list is sorted by time, its head is looked at once a block.",
+    1 << 21,
+    "Binary heap of timed things, earliest first: node i stands before nodes 2i and 2i + 1; size = head.in_use.",
     """
-    u32 generation --
-    u32 next --
-    u32 previous --
-    u8 state --
-    u8 kind --
-    u16 _
-    u64 time -- ms
-    u32 subject -- slot in the table that `kind` names
-    u32 value --
+    u64 time -- ms when it is due
+    u64 seq -- number of its setting: earlier set, earlier served
+    u32 subject -- slot of what it is about
+    u8 kind -- TIMER_ORDER, TIMER_PLAN, TIMER_ACCOUNT, TIMER_MARKET
     """,
+    is_allocated=False,
 )
 
 OUTBOX = _table(
@@ -902,7 +951,7 @@ AGENDA = _table(
     4,
     "Slot 0: heads of the zone-wide lists and cursors of work that goes on over blocks.",
     """
-    u32 timer_first --
+    u32 trigger_first -- books whose plans must be looked at, first in first out
     u32 liquidation_first --
     u32 liquidation_last --
     u32 pool_cursor -- next pool of the mark sweep
@@ -911,13 +960,20 @@ AGENDA = _table(
     u8 restart_phase --
     u8 closing -- the closing batch has begun
     u16 _
-    u32 _
+    u32 trigger_last --
     """,
     """
     u64 next_mark -- ms of the next mark tick
-    u64 restart_time -- ms when the restart phase began
+    u64 restart_time -- ms when the restart phases began, 0 = never
     u64 sweep_epoch -- mark tick the sweep works for
     u64 next_funding -- ms
+    """,
+    """
+    u32 task_first -- tasks, first in first out
+    u32 task_last --
+    u64 timer_seq -- timers set so far
+    u32 holding_cursor -- next holding that the payout sweep visits
+    u32 removed -- orders and plans that tasks removed in this block
     """,
     is_allocated=False,
 )
@@ -952,7 +1008,157 @@ JOB = _table(
     is_allocated=False,
 )
 
-# Type numbers 29 to 63 are reserved for later engines; no layout above changes when they come.
+# --- outcomes, registers, queues -------------------------------------------------------------------
+
+HOLDING = _table(
+    "holding",
+    29,
+    1 << 20,
+    "What an account holds of an outcome: Yes and No lots. Unlocked lots stand on one side only.",
+    """
+    u32 generation --
+    u32 next -- next holding of the account, by rising market
+    u32 previous --
+    u32 account --
+    u32 market --
+    u32 owner -- owner of the account, so that a holding proves whose it is
+    u8 state -- FREE, ACTIVE
+    u8 outcome -- number of the outcome inside its event
+    u16 uses -- open orders that name it
+    u32 group -- event
+    """,
+    """
+    u64 yes -- lots that pay if the outcome comes true
+    u64 no -- lots that pay if it does not
+    u64 yes_locked -- lots of yes that open sells would close
+    u64 no_locked -- lots of no that open buys would close
+    """,
+)
+
+DRAFT = _table(
+    "draft",
+    30,
+    1,
+    "Slot 0: the order being admitted and the fill being shared out; registers like the machine's.",
+    """
+    u32 market -- home market
+    u32 door -- guest market, 0 = none
+    u32 price -- ticks
+    u8 side --
+    u8 tif --
+    u8 stp --
+    u8 flags --
+    u64 lots --
+    u64 expires -- ms
+    """,
+    """
+    bytes16 client_id --
+    u32 interface --
+    u32 interface_fee -- ppm
+    u32 bucket -- of the client id
+    u32 plan -- plan that sends it, 0 = a leaf
+    """,
+    """
+    u32 pay -- balance that pays
+    u32 receive -- balance that receives
+    u32 holding --
+    u32 found -- walk register
+    u64 lock -- atoms it locks
+    u64 cover -- lots of the holding it locks
+    """,
+    """
+    i64 taker_fee -- of the fill being shared out, atoms
+    i64 maker_fee --
+    u64 taker_extra -- interface fee of the taker, atoms
+    u64 maker_extra --
+    """,
+    """
+    u64 pot -- fees not shared out yet, atoms
+    u64 least -- the protocol's least part of them
+    u32 first_price -- first fill price of the taker's turn, ticks, 0 = none
+    u32 mask -- items of a mass quote that are done
+    u64 value -- scratch
+    """,
+    is_allocated=False,
+)
+
+TASK = _table(
+    "task",
+    31,
+    1 << 16,
+    "Work that spans blocks, first in first out: cancelling many orders.",
+    """
+    u32 generation --
+    u32 next -- next task; next free slot when freed
+    u8 state -- FREE, ACTIVE
+    u8 kind -- TASK_ACCOUNT, TASK_MARKET
+    u8 side -- BUY, SELL or BOTH_SIDES
+    u8 reason -- why the orders leave (CANCEL_*)
+    u32 subject -- account or market
+    u32 market -- only orders of this market, 0 = every market
+    u32 cursor -- order or plan looked at last, 0 = none
+    u64 seq -- only orders and plans admitted up to here
+    """,
+)
+
+QUEUE = _table(
+    "queue",
+    32,
+    1 << 14,
+    "Binary heap of books with waiting orders by (release, seq) of their heads; size = head.in_use.",
+    """
+    u64 release -- ms
+    u64 seq --
+    u32 book --
+    """,
+    is_allocated=False,
+)
+
+CALENDAR = _table(
+    "calendar",
+    33,
+    1 << 12,
+    "Sessions: minutes of the UTC day from open (in) to close (out), Monday = day 0; slot given out on L1.",
+    "\n".join(f"u16 open{i} --\nu16 close{i} -- 0 = closed all day" for i in range(7))
+    + "\nu32 venue --",
+    "\n".join(f"u64 from{i} -- ms, closed from here\nu64 to{i} -- to here (out)" for i in range(2)),
+    "\n".join(f"u64 from{i} -- ms\nu64 to{i} -- ms" for i in range(2, 4)),
+)
+
+PENDING = _table(
+    "pending",
+    34,
+    1 << 14,
+    "An update of a market that waits for its time; same slot as the market.",
+    """
+    u64 effective -- ms
+    i32 taker_fee --
+    i32 maker_fee --
+    u32 protocol_share --
+    u32 insurance_share --
+    u32 referrer_share --
+    u32 band --
+    """,
+    """
+    u64 min_notional --
+    u64 max_notional --
+    u64 max_lots --
+    u64 closes --
+    """,
+    """
+    u64 open_interest_cap --
+    u64 account_cap --
+    u32 guest_fee --
+    u16 calendar --
+    u8 taker_delay --
+    u8 phase --
+    u8 access --
+    u8 state -- FREE, ACTIVE
+    """,
+    is_allocated=False,
+)
+
+# Type numbers 35 to 63 are reserved for later engines; no layout above changes when they come.
 
 TABLES: Final[tuple[Table, ...]] = (
     MACHINE,
@@ -984,6 +1190,12 @@ TABLES: Final[tuple[Table, ...]] = (
     OUTBOX,
     AGENDA,
     JOB,
+    HOLDING,
+    DRAFT,
+    TASK,
+    QUEUE,
+    CALENDAR,
+    PENDING,
 )
 TABLE_BY_NUMBER: Final = {table.number: table for table in TABLES}
 TABLE_BY_NAME: Final = {table.name: table for table in TABLES}
