@@ -583,7 +583,7 @@ MARKET = _table(
     u64 closes -- ms after which nothing opens any more, 0 = never
     u32 guest_fee -- ppm that a guest venue takes at its door
     u32 outcome -- number of the outcome inside its event
-    u32 group_next -- market of the next outcome
+    u32 group_next -- market of the outcome listed before
     u32 timer -- pending update: its place in the timer queue, 0 = none
     """,
 )
@@ -888,7 +888,7 @@ EVENT_GROUP = _table(
     """
     u32 generation --
     u32 venue --
-    u32 first_market -- market of outcome 0; the others follow by market.group_next
+    u32 first_market -- market of the outcome listed last; the earlier ones follow by market.group_next
     u8 state -- GROUP_OPEN, GROUP_RESOLVED, GROUP_VOID
     u8 outcomes -- 2..16; an event with two has one market
     u16 _
@@ -969,10 +969,11 @@ AGENDA = _table(
     u64 next_funding -- ms
     """,
     """
+    u64 timer_seq -- timers set so far
     u32 task_first -- tasks, first in first out
     u32 task_last --
-    u64 timer_seq -- timers set so far
     u32 holding_cursor -- next holding that the payout sweep visits
+    u32 sweep_left -- holdings that it still has to visit
     u32 removed -- orders and plans that tasks removed in this block
     """,
     is_allocated=False,
