@@ -48,6 +48,25 @@ FEES: Final = 64
 STP_TAKER: Final = 65
 TAKE_POP: Final = 66
 DISPOSE: Final = 67
+# access, doors, interfaces, quota
+DOOR: Final = 100
+INTERFACE: Final = 101
+ACCESS: Final = 102
+ACCESS_WALK: Final = 103
+APPROVE_INTERFACE: Final = 104
+GRANT_ACCESS: Final = 105
+ACCESS_FIND: Final = 106
+ACCESS_WRITE: Final = 107
+CREDENTIAL: Final = 108
+QUOTA_CREDIT: Final = 109
+# assets and balances
+FAUCET: Final = 110
+ISSUE: Final = 111
+OPEN_BALANCE: Final = 112
+CLOSE_BALANCE: Final = 113
+# markets
+UPDATE_DUE: Final = 114
+RESOLVE_MARKET: Final = 115
 
 NAMES: Final = {
     value: name
