@@ -15,13 +15,14 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from tradezone.protocol.enums import BUY
+from tradezone.protocol.enums import BUY, SELL
 from tradezone.protocol.limits import MAX_PRICE
 
 from ._jit import i64, jit
-from .memory import BALANCE_INDEX, LEVEL_INDEX, PAGE_INDEX
+from .memory import BALANCE_INDEX, HOLDING_INDEX, LEVEL_INDEX, PAGE_INDEX
 
 _BALANCE_MASK = BALANCE_INDEX - 1
+_HOLDING_MASK = HOLDING_INDEX - 1
 _LEVEL_MASK = LEVEL_INDEX - 1
 _PAGE_MASK = PAGE_INDEX - 1
 _PAGE_BITS = 5  # a page has 32 bits: its sign bit stays clear in the engine's integers
@@ -100,25 +101,62 @@ def index_balance(d, account, asset, slot):
     d.balance_slot[at] = slot
 
 
+# --- holdings ---------------------------------------------------------------------------------------
+
+
+@jit
+def holding_hint(s, d, account, market):
+    """Slot of the holding (account, market), else of the holding it would follow, 0 = none."""
+    at = find_entry(d.holding_key, _HOLDING_MASK, (i64(account) << 32) | i64(market))
+    if d.holding_key[at] != 0:
+        return i64(d.holding_slot[at])
+    previous = i64(0)
+    slot = i64(s.account[account].first_holding)
+    while slot != 0 and s.holding[slot].market < market:
+        previous = slot
+        slot = i64(s.holding[slot].next)
+    return previous
+
+
+@jit
+def index_holding(d, account, market, slot):
+    """Enter a holding."""
+    key = (i64(account) << 32) | i64(market)
+    at = find_entry(d.holding_key, _HOLDING_MASK, key)
+    d.holding_key[at] = key
+    d.holding_slot[at] = slot
+
+
+@jit
+def unindex_holding(d, account, market):
+    """Take a holding out."""
+    key = (i64(account) << 32) | i64(market)
+    at = find_entry(d.holding_key, _HOLDING_MASK, key)
+    if d.holding_key[at] == 0:
+        raise ValueError("holding is not indexed")
+    remove_entry(d.holding_key, d.holding_slot, _HOLDING_MASK, at)
+
+
 # --- levels ----------------------------------------------------------------------------------------
 
 
 @jit
 def level_key(market, side, rank):
     """Key of a level; never 0 because a market slot is at least 1."""
-    return (i64(market) << 32) | (i64(side) << 31) | rank
+    return (i64(market) << 35) | (i64(side) << 31) | rank
 
 
 @jit
 def page_key(market, side, height, prefix):
     """Key of a page: its market and side, how high it stands, and the rank bits it stands for."""
-    return (i64(market) << 36) | (i64(side) << 35) | (height << 32) | prefix
+    return (i64(market) << 38) | (i64(side) << 35) | (height << 32) | prefix
 
 
 @jit
 def get_rank(side, price):
-    """Rank of a price on its side: better is smaller."""
-    return MAX_PRICE - i64(price) if side == BUY else i64(price)
+    """Rank of a price or trigger on its side: better, or nearer to firing, is smaller."""
+    is_falling = side == BUY or (side > SELL and (side & 1) == 1)  # bids, and triggers DOWN_*
+    return MAX_PRICE - i64(price) if is_falling else i64(price)
 
 
 @jit

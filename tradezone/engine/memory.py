@@ -24,7 +24,8 @@ SLOT_COUNT: Final = sum(t.capacity for t in TABLES)
 
 BALANCE_INDEX: Final = 1 << 22  # entries of the (account, asset) lookup, twice the table
 PAGE_INDEX: Final = 1 << 24  # pages of the price tree, seven a level at the very worst
-LEVEL_INDEX: Final = 1 << 22  # entries of the (market, side, price) lookup, twice the table
+LEVEL_INDEX: Final = 1 << 23  # entries of the (market, side, price) lookup, over twice the table
+HOLDING_INDEX: Final = 1 << 21  # entries of the (account, market) lookup, twice the table
 
 MAX_RUN_BYTES: Final = 1 << 23  # leaf bytes of one run: a block of 1,024 leaves of 4 kB is half
 MAX_RUN_LEAVES: Final = 1 << 14
@@ -41,8 +42,10 @@ DERIVED_DTYPE: Final = np.dtype(
         ("event_seq", "<i8"),
         ("balance_key", "<i8", (BALANCE_INDEX,)),  # account << 32 | asset, 0 = empty
         ("balance_slot", "<i4", (BALANCE_INDEX,)),
-        ("level_key", "<i8", (LEVEL_INDEX,)),  # market << 32 | side << 31 | rank, 0 = empty
+        ("level_key", "<i8", (LEVEL_INDEX,)),  # lookup.level_key, 0 = empty
         ("level_slot", "<i4", (LEVEL_INDEX,)),
+        ("holding_key", "<i8", (HOLDING_INDEX,)),  # account << 32 | market, 0 = empty
+        ("holding_slot", "<i4", (HOLDING_INDEX,)),
         ("page_key", "<i8", (PAGE_INDEX,)),  # lookup.page_key, 0 = empty
         ("page_bits", "<i8", (PAGE_INDEX,)),
     ]

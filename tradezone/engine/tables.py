@@ -26,7 +26,12 @@ T_MARKET = 15
 T_BOOK = 16
 T_LEVEL = 19
 T_ORDER = 20
+T_PLAN = 21
+T_EVENT_GROUP = 24
 T_OUTBOX = 26
+T_AGENDA = 27
+T_HOLDING = 29
+T_DRAFT = 30
 
 GENERATION_MASK = (1 << 31) - 1
 CAPACITY = tuple(table.capacity for table in TABLES)
@@ -207,3 +212,95 @@ def free_order(s, d, slot):
     h.in_use -= 1
     touch(d, T_HEAD, T_ORDER)
     touch(d, T_ORDER, slot)
+
+
+@jit
+def take_plan(s, d):
+    """Take a plan slot: last freed first."""
+    h = s.head[T_PLAN]
+    slot = i64(h.first_free)
+    if slot == 0:
+        return append_slot(s, d, T_PLAN)
+    h.first_free = s.plan[slot].next
+    h.in_use += 1
+    touch(d, T_HEAD, T_PLAN)
+    return slot
+
+
+@jit
+def free_plan(s, d, slot):
+    """Give a plan slot back."""
+    h, r = s.head[T_PLAN], s.plan[slot]
+    r.generation = (i64(r.generation) + 1) & GENERATION_MASK
+    r.next = h.first_free
+    r.previous = 0
+    r.account = 0
+    r.market = 0
+    r.price = 0
+    r.state = FREE
+    r.kind = 0
+    r.side = 0
+    r.source = 0
+    r.parent = 0
+    r.trigger = 0
+    r.level = 0
+    r.lots = 0
+    r.expires = 0
+    r.seq = 0
+    r.sibling = 0
+    r.account_next = 0
+    r.account_previous = 0
+    r.grouping = 0
+    r.tif = 0
+    r.stp = 0
+    r.flags = 0
+    r.door = 0
+    r.interface = 0
+    r.interface_fee = 0
+    r.slippage = 0
+    r.key = 0
+    r.timer = 0
+    r.interval = 0
+    r.slice_lots = 0
+    r.next_time = 0
+    h.first_free = slot
+    h.in_use -= 1
+    touch(d, T_HEAD, T_PLAN)
+    touch(d, T_PLAN, slot)
+
+
+@jit
+def take_holding(s, d):
+    """Take a holding slot: last freed first."""
+    h = s.head[T_HOLDING]
+    slot = i64(h.first_free)
+    if slot == 0:
+        return append_slot(s, d, T_HOLDING)
+    h.first_free = s.holding[slot].next
+    h.in_use += 1
+    touch(d, T_HEAD, T_HOLDING)
+    return slot
+
+
+@jit
+def free_holding(s, d, slot):
+    """Give a holding slot back."""
+    h, r = s.head[T_HOLDING], s.holding[slot]
+    r.generation = (i64(r.generation) + 1) & GENERATION_MASK
+    r.next = h.first_free
+    r.previous = 0
+    r.account = 0
+    r.market = 0
+    r.owner = 0
+    r.state = FREE
+    r.outcome = 0
+    r.uses = 0
+    r.group = 0
+    r.yes = 0
+    r.no = 0
+    r.yes_locked = 0
+    r.no_locked = 0
+    h.first_free = slot
+    h.in_use -= 1
+    touch(d, T_HEAD, T_HOLDING)
+    touch(d, T_HOLDING, slot)

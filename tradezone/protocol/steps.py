@@ -67,6 +67,33 @@ CLOSE_BALANCE: Final = 113
 # markets
 UPDATE_DUE: Final = 114
 RESOLVE_MARKET: Final = 115
+# outcomes
+PLACE_HOLD: Final = 130
+SPLIT: Final = 131
+SPLIT_CHECK: Final = 132
+SPLIT_PAY: Final = 133
+SPLIT_MARKET: Final = 134
+MERGE: Final = 135
+MERGE_CHECK: Final = 136
+MERGE_MARKET: Final = 137
+MERGE_PAY: Final = 138
+REDEEM: Final = 139
+# plans
+PLACE_PLAN: Final = 140
+PLAN_PARENT: Final = 141
+PARENT_WALK: Final = 142
+PLAN_OPEN: Final = 143
+ARM_PLAN: Final = 144
+ARM: Final = 145
+CHILDREN: Final = 146
+CANCEL_PLAN: Final = 147
+PLAN_LEVEL: Final = 148
+PLAN_RING: Final = 149
+REMOVE_PLAN: Final = 150
+TRIGGER: Final = 151
+FIRE: Final = 152
+PLAN_SENT: Final = 153
+PLAN_REFUSED: Final = 154
 
 NAMES: Final = {
     value: name
