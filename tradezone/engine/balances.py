@@ -11,8 +11,8 @@ from tradezone.protocol.errors import Code
 from tradezone.protocol.limits import MAX_BALANCES, RESERVED_BALANCES
 
 from ._jit import i64, jit
-from .lookup import balance_hint, index_balance
-from .tables import T_ACCOUNT, T_BALANCE, has_room, take_balance, touch
+from .lookup import balance_hint, index_balance, unindex_balance
+from .tables import T_ACCOUNT, T_BALANCE, free_balance, has_room, take_balance, touch
 
 _TOO_MANY = int(Code.TOO_MANY_BALANCES)
 _FULL = int(Code.TABLE_FULL)
@@ -97,3 +97,23 @@ def credit(s, d, slot, amount):
     """Add ``amount`` atoms to the free part of a balance."""
     s.balance[slot].free += amount
     touch(d, T_BALANCE, slot)
+
+
+@jit
+def close_balance(s, d, slot):
+    """Take an empty balance out of its account's list and give its slot back."""
+    b = s.balance[slot]
+    account = i64(b.account)
+    a = s.account[account]
+    if b.previous != 0:
+        s.balance[b.previous].next = b.next
+        touch(d, T_BALANCE, b.previous)
+    else:
+        a.first_balance = b.next
+    if b.next != 0:
+        s.balance[b.next].previous = b.previous
+        touch(d, T_BALANCE, b.next)
+    a.balance_count -= 1
+    touch(d, T_ACCOUNT, account)
+    unindex_balance(d, account, i64(b.asset))
+    free_balance(s, d, slot)

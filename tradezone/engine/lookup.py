@@ -1,4 +1,4 @@
-"""Derived lookups: a balance by (account, asset), a level by price, the level before a price.
+"""Derived lookups: a balance by (account, asset), a holding by (account, market), a level by price, the level before a price.
 
 Nothing here is state and nothing here decides: each answer is a *hint* that the calling step checks against
 the records (``docs/spec/steps.md``). All of it is rebuilt from the state on load.
@@ -22,6 +22,7 @@ from ._jit import i64, jit
 from .memory import BALANCE_INDEX, HOLDING_INDEX, LEVEL_INDEX, PAGE_INDEX
 
 _BALANCE_MASK = BALANCE_INDEX - 1
+_HOLDING_MASK = HOLDING_INDEX - 1
 _HOLDING_MASK = HOLDING_INDEX - 1
 _LEVEL_MASK = LEVEL_INDEX - 1
 _PAGE_MASK = PAGE_INDEX - 1
@@ -137,6 +138,46 @@ def unindex_holding(d, account, market):
     remove_entry(d.holding_key, d.holding_slot, _HOLDING_MASK, at)
 
 
+@jit
+def unindex_balance(d, account, asset):
+    """Take a balance out."""
+    at = find_entry(d.balance_key, _BALANCE_MASK, (i64(account) << 32) | i64(asset))
+    remove_entry(d.balance_key, d.balance_slot, _BALANCE_MASK, at)
+
+
+# --- holdings --------------------------------------------------------------------------------------
+
+
+@jit
+def holding_hint(s, d, account, market):
+    """Slot of the holding (account, market), else of the holding it would follow, 0 = none."""
+    at = find_entry(d.holding_key, _HOLDING_MASK, (i64(account) << 32) | i64(market))
+    if d.holding_key[at] != 0:
+        return i64(d.holding_slot[at])
+    previous = i64(0)
+    slot = i64(s.account[account].first_holding)
+    while slot != 0 and s.holding[slot].market < market:
+        previous = slot
+        slot = i64(s.holding[slot].next)
+    return previous
+
+
+@jit
+def index_holding(d, account, market, slot):
+    """Enter a holding."""
+    key = (i64(account) << 32) | i64(market)
+    at = find_entry(d.holding_key, _HOLDING_MASK, key)
+    d.holding_key[at] = key
+    d.holding_slot[at] = slot
+
+
+@jit
+def unindex_holding(d, account, market):
+    """Take a holding out."""
+    at = find_entry(d.holding_key, _HOLDING_MASK, (i64(account) << 32) | i64(market))
+    remove_entry(d.holding_key, d.holding_slot, _HOLDING_MASK, at)
+
+
 # --- levels ----------------------------------------------------------------------------------------
 
 
@@ -154,9 +195,10 @@ def page_key(market, side, height, prefix):
 
 @jit
 def get_rank(side, price):
-    """Rank of a price or trigger on its side: better, or nearer to firing, is smaller."""
-    is_falling = side == BUY or (side > SELL and (side & 1) == 1)  # bids, and triggers DOWN_*
-    return MAX_PRICE - i64(price) if is_falling else i64(price)
+    """Rank of a price on its side: better is smaller. Bids and triggers below the market fall."""
+    if side == BUY or (side > SELL and (i64(side) & 1) == 1):
+        return MAX_PRICE - i64(price)
+    return i64(price)
 
 
 @jit

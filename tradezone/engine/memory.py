@@ -23,6 +23,7 @@ SLOT_BASE: Final = tuple(sum(t.capacity for t in TABLES[:n]) for n in range(len(
 SLOT_COUNT: Final = sum(t.capacity for t in TABLES)
 
 BALANCE_INDEX: Final = 1 << 22  # entries of the (account, asset) lookup, twice the table
+HOLDING_INDEX: Final = 1 << 21  # entries of the (account, market) lookup, twice the table
 PAGE_INDEX: Final = 1 << 24  # pages of the price tree, seven a level at the very worst
 LEVEL_INDEX: Final = 1 << 23  # entries of the (market, side, price) lookup, over twice the table
 HOLDING_INDEX: Final = 1 << 21  # entries of the (account, market) lookup, twice the table
@@ -32,7 +33,7 @@ MAX_RUN_LEAVES: Final = 1 << 14
 MAX_RUN_MESSAGES: Final = 1 << 12
 MAX_RUN_MESSAGE_BYTES: Final = MAX_RUN_MESSAGES * 560
 EVENT_CAPACITY: Final = 1 << 16
-EVENT_MARGIN: Final = 8  # most events one step records
+EVENT_MARGIN: Final = 16  # most events one step records
 
 DERIVED_DTYPE: Final = np.dtype(
     [

@@ -20,6 +20,7 @@ T_ACCOUNT = 4
 T_KEY = 5
 T_NONCES = 6
 T_BALANCE = 7
+T_APPROVAL = 8
 T_BUCKET = 9
 T_VENUE = 10
 T_MARKET = 15
@@ -28,10 +29,15 @@ T_LEVEL = 19
 T_ORDER = 20
 T_PLAN = 21
 T_EVENT_GROUP = 24
+T_TIMER = 25
 T_OUTBOX = 26
 T_AGENDA = 27
 T_HOLDING = 29
 T_DRAFT = 30
+T_TASK = 31
+T_QUEUE = 32
+T_CALENDAR = 33
+T_PENDING = 34
 
 GENERATION_MASK = (1 << 31) - 1
 CAPACITY = tuple(table.capacity for table in TABLES)
@@ -81,10 +87,208 @@ def take_account(s, d):
 
 @jit
 def take_balance(s, d):
-    """Take a balance slot (balances are not freed yet, so this appends)."""
-    slot = append_slot(s, d, T_BALANCE)
+    """Take a balance slot: last freed first."""
+    h = s.head[T_BALANCE]
+    slot = i64(h.first_free)
+    if slot == 0:
+        slot = append_slot(s, d, T_BALANCE)
+    else:
+        h.first_free = s.balance[slot].next
+        h.in_use += 1
+        touch(d, T_HEAD, T_BALANCE)
     touch(d, T_BALANCE, slot)
     return slot
+
+
+@jit
+def free_balance(s, d, slot):
+    """Give a balance slot back."""
+    h, b = s.head[T_BALANCE], s.balance[slot]
+    b.generation = (i64(b.generation) + 1) & GENERATION_MASK
+    b.next = h.first_free
+    b.previous = 0
+    b.account = 0
+    b.asset = 0
+    b.state = FREE
+    b.uses = 0
+    b.free = 0
+    b.locked = 0
+    b.owner = 0
+    b.faucet_time = 0
+    h.first_free = slot
+    h.in_use -= 1
+    touch(d, T_HEAD, T_BALANCE)
+    touch(d, T_BALANCE, slot)
+
+
+@jit
+def take_approval(s, d):
+    """Take an approval slot: last freed first."""
+    h = s.head[T_APPROVAL]
+    slot = i64(h.first_free)
+    if slot == 0:
+        slot = append_slot(s, d, T_APPROVAL)
+    else:
+        h.first_free = s.approval[slot].next
+        h.in_use += 1
+        touch(d, T_HEAD, T_APPROVAL)
+    touch(d, T_APPROVAL, slot)
+    return slot
+
+
+@jit
+def free_approval(s, d, slot):
+    """Give an approval slot back."""
+    h, p = s.head[T_APPROVAL], s.approval[slot]
+    p.generation = (i64(p.generation) + 1) & GENERATION_MASK
+    p.next = h.first_free
+    p.previous = 0
+    p.account = 0
+    p.subject = 0
+    p.state = FREE
+    p.kind = 0
+    p.flags = 0
+    p.bucket_next = 0
+    p.region = 0
+    p.value = 0
+    p.used = 0
+    p.expires = 0
+    p.issued = 0
+    h.first_free = slot
+    h.in_use -= 1
+    touch(d, T_HEAD, T_APPROVAL)
+    touch(d, T_APPROVAL, slot)
+
+
+@jit
+def take_holding(s, d):
+    """Take a holding slot: last freed first."""
+    h = s.head[T_HOLDING]
+    slot = i64(h.first_free)
+    if slot == 0:
+        slot = append_slot(s, d, T_HOLDING)
+    else:
+        h.first_free = s.holding[slot].next
+        h.in_use += 1
+        touch(d, T_HEAD, T_HOLDING)
+    touch(d, T_HOLDING, slot)
+    return slot
+
+
+@jit
+def free_holding(s, d, slot):
+    """Give a holding slot back."""
+    h, x = s.head[T_HOLDING], s.holding[slot]
+    x.generation = (i64(x.generation) + 1) & GENERATION_MASK
+    x.next = h.first_free
+    x.previous = 0
+    x.account = 0
+    x.market = 0
+    x.owner = 0
+    x.state = FREE
+    x.outcome = 0
+    x.uses = 0
+    x.group = 0
+    x.yes = 0
+    x.no = 0
+    x.yes_locked = 0
+    x.no_locked = 0
+    h.first_free = slot
+    h.in_use -= 1
+    touch(d, T_HEAD, T_HOLDING)
+    touch(d, T_HOLDING, slot)
+
+
+@jit
+def take_plan(s, d):
+    """Take a plan slot: last freed first."""
+    h = s.head[T_PLAN]
+    slot = i64(h.first_free)
+    if slot == 0:
+        slot = append_slot(s, d, T_PLAN)
+    else:
+        h.first_free = s.plan[slot].next
+        h.in_use += 1
+        touch(d, T_HEAD, T_PLAN)
+    touch(d, T_PLAN, slot)
+    return slot
+
+
+@jit
+def free_plan(s, d, slot):
+    """Give a plan slot back."""
+    h, p = s.head[T_PLAN], s.plan[slot]
+    p.generation = (i64(p.generation) + 1) & GENERATION_MASK
+    p.next = h.first_free
+    p.previous = 0
+    p.account = 0
+    p.market = 0
+    p.price = 0
+    p.state = FREE
+    p.kind = 0
+    p.side = 0
+    p.source = 0
+    p.parent = 0
+    p.trigger = 0
+    p.level = 0
+    p.lots = 0
+    p.expires = 0
+    p.seq = 0
+    p.sibling = 0
+    p.account_next = 0
+    p.account_previous = 0
+    p.grouping = 0
+    p.tif = 0
+    p.stp = 0
+    p.flags = 0
+    p.door = 0
+    p.interface = 0
+    p.interface_fee = 0
+    p.slippage = 0
+    p.key = 0
+    p.timer = 0
+    p.interval = 0
+    p.slice_lots = 0
+    p.next_time = 0
+    h.first_free = slot
+    h.in_use -= 1
+    touch(d, T_HEAD, T_PLAN)
+    touch(d, T_PLAN, slot)
+
+
+@jit
+def take_task(s, d):
+    """Take a task slot: last freed first."""
+    h = s.head[T_TASK]
+    slot = i64(h.first_free)
+    if slot == 0:
+        slot = append_slot(s, d, T_TASK)
+    else:
+        h.first_free = s.task[slot].next
+        h.in_use += 1
+        touch(d, T_HEAD, T_TASK)
+    touch(d, T_TASK, slot)
+    return slot
+
+
+@jit
+def free_task(s, d, slot):
+    """Give a task slot back."""
+    h, t = s.head[T_TASK], s.task[slot]
+    t.generation = (i64(t.generation) + 1) & GENERATION_MASK
+    t.next = h.first_free
+    t.state = FREE
+    t.kind = 0
+    t.side = 0
+    t.reason = 0
+    t.subject = 0
+    t.market = 0
+    t.cursor = 0
+    t.seq = 0
+    h.first_free = slot
+    h.in_use -= 1
+    touch(d, T_HEAD, T_TASK)
+    touch(d, T_TASK, slot)
 
 
 @jit
@@ -202,12 +406,16 @@ def free_order(s, d, slot):
     o.interface_fee = 0
     o.fills = 0
     o.flags = 0
-    o.position = 0
+    o.holding = 0
     o.client_id0 = 0
     o.client_id1 = 0
-    o.trigger = 0
-    o.parent = 0
+    o.owner = 0
+    o.door = 0
+    o.first_child = 0
     o.key = 0
+    o.cover = 0
+    o.timer = 0
+    o.bucket = 0
     h.first_free = slot
     h.in_use -= 1
     touch(d, T_HEAD, T_ORDER)

@@ -8,8 +8,13 @@ from typing import Final
 IDLE: Final = 0
 SCAN: Final = 1
 LEAF: Final = 2
-SWEEP: Final = 3
 CLOSE: Final = 4
+# timers, tasks, payout sweep
+TIMERS: Final = 5
+TIMER_DUE: Final = 6
+TASK: Final = 7
+PAYOUT: Final = 8
+PAYOUT_ONE: Final = 9
 # inbox
 MESSAGE: Final = 10
 LIST_BALANCE: Final = 11
@@ -30,7 +35,7 @@ PLACE_OPEN: Final = 42
 PLACE_LOCK: Final = 43
 REST: Final = 44
 JOIN: Final = 45
-BOOK_INSERT: Final = 46
+PLACE_CHECK: Final = 46
 FIND: Final = 47
 FIND_WALK: Final = 48
 CANCEL: Final = 49
@@ -39,6 +44,11 @@ AMEND_MOVE: Final = 51
 REMOVE_LEVEL: Final = 52
 REMOVE_BUCKET: Final = 53
 REMOVE_ORDER: Final = 54
+REMOVE_TIMER: Final = 55
+PLACE_TIMER: Final = 56
+AMEND_CHECK: Final = 57
+AMEND_HOLD: Final = 58
+PLACE_HOLD: Final = 59
 # release and matching
 RELEASE: Final = 60
 TAKE: Final = 61
@@ -48,52 +58,33 @@ FEES: Final = 64
 STP_TAKER: Final = 65
 TAKE_POP: Final = 66
 DISPOSE: Final = 67
-# access, doors, interfaces, quota
-DOOR: Final = 100
-INTERFACE: Final = 101
-ACCESS: Final = 102
-ACCESS_WALK: Final = 103
-APPROVE_INTERFACE: Final = 104
-GRANT_ACCESS: Final = 105
-ACCESS_FIND: Final = 106
-ACCESS_WRITE: Final = 107
-CREDENTIAL: Final = 108
-QUOTA_CREDIT: Final = 109
-# assets and balances
-FAUCET: Final = 110
-ISSUE: Final = 111
-OPEN_BALANCE: Final = 112
-CLOSE_BALANCE: Final = 113
-# markets
-UPDATE_DUE: Final = 114
-RESOLVE_MARKET: Final = 115
-# outcomes
-PLACE_HOLD: Final = 130
-SPLIT: Final = 131
-SPLIT_CHECK: Final = 132
-SPLIT_PAY: Final = 133
-SPLIT_MARKET: Final = 134
-MERGE: Final = 135
-MERGE_CHECK: Final = 136
-MERGE_MARKET: Final = 137
-MERGE_PAY: Final = 138
-REDEEM: Final = 139
+QUEUE_SIFT: Final = 68
+TIMER_SIFT: Final = 69
+REQUEUE: Final = 70
+NOTE_PRICE: Final = 71
+FEE_EXTRA: Final = 72
+FEE_REFERRER: Final = 73
+QUOTA_CREDIT: Final = 74
+# door, interface, access of an order
+DOOR: Final = 75
+INTERFACE: Final = 76
+ACCESS: Final = 77
+ACCESS_WALK: Final = 78
+# many orders
+CANCEL_ALL: Final = 80
+DEAD_MAN: Final = 81
+QUOTE_PULL: Final = 82
+QUOTE_WALK: Final = 83
+QUOTE_ONE: Final = 84
 # plans
-PLACE_PLAN: Final = 140
-PLAN_PARENT: Final = 141
-PARENT_WALK: Final = 142
-PLAN_OPEN: Final = 143
-ARM_PLAN: Final = 144
-ARM: Final = 145
-CHILDREN: Final = 146
-CANCEL_PLAN: Final = 147
-PLAN_LEVEL: Final = 148
-PLAN_RING: Final = 149
-REMOVE_PLAN: Final = 150
-TRIGGER: Final = 151
-FIRE: Final = 152
-PLAN_SENT: Final = 153
-PLAN_REFUSED: Final = 154
+CHILDREN: Final = 90
+ARM: Final = 91
+TRIGGER: Final = 92
+PLAN_SENT: Final = 93
+PLAN_REFUSED: Final = 94
+PLAN_LEAVE: Final = 95
+# updates of markets
+UPDATE_DUE: Final = 120
 
 NAMES: Final = {
     value: name
