@@ -73,6 +73,7 @@ ACCESS_WALK: Final = 78
 # many orders
 CANCEL_ALL: Final = 80
 DEAD_MAN: Final = 81
+DEAD_MAN_DUE: Final = 85
 QUOTE_PULL: Final = 82
 QUOTE_WALK: Final = 83
 QUOTE_ONE: Final = 84
