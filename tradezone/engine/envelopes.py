@@ -1,4 +1,4 @@
-"""Envelopes: admission checks, and the actions that touch keys and money but no book."""
+"""Envelopes: admission checks, the way to each action, and the actions on keys and money."""
 
 from __future__ import annotations
 
@@ -50,10 +50,12 @@ from .codec import (
     signer_is,
 )
 from .orders import item_at, reject_item
+from .quota import admit, charge, get_cost
 from .tables import (
     T_ACCOUNT,
     T_ASSET,
     T_BALANCE,
+    T_DRAFT,
     T_KEY,
     T_MACHINE,
     T_NONCES,
@@ -92,6 +94,37 @@ _NOT_SAME_KIND = int(Code.NOT_SAME_KIND)
 _TABLE_FULL = int(Code.TABLE_FULL)
 
 _CELLS = 16  # nonce cells in one record
+QUOTE_PLACING = 1 << 30  # draft.mask: the first pass of a mass quote is over; bit n = item n is done
+
+# Bytes of one item (0: a typed action), and the step that an item begins with.
+_ITEM_BYTES = tuple(
+    A.layout_bytes(A.ITEM_LAYOUTS[a]) if a in A.ITEM_LAYOUTS else 0 for a in range(A.ACTIONS[-1] + 1)
+)
+_FIRST_STEPS = {
+    A.PLACE: P.PLACE,
+    A.AMEND: P.FIND,
+    A.CANCEL: P.FIND,
+    A.CANCEL_ALL: P.CANCEL_ALL,
+    A.DEAD_MAN: P.DEAD_MAN,
+    A.PLACE_PLAN: P.PLACE_PLAN,
+    A.CANCEL_PLAN: P.CANCEL_PLAN,
+    A.SPLIT: P.SPLIT,
+    A.MERGE: P.MERGE,
+    A.REDEEM: P.REDEEM,
+    A.TRANSFER: P.TRANSFER,
+    A.WITHDRAW: P.WITHDRAW,
+    A.APPROVE_KEY: P.APPROVE_KEY,
+    A.REVOKE_KEY: P.REVOKE_KEY,
+    A.CREATE_ACCOUNT: P.CREATE_ACCOUNT,
+    A.APPROVE_INTERFACE: P.APPROVE_INTERFACE,
+    A.FAUCET: P.FAUCET,
+    A.ISSUE: P.ISSUE,
+    A.GRANT_ACCESS: P.GRANT_ACCESS,
+    A.REVOKE_ACCESS: P.GRANT_ACCESS,
+    A.OPEN_BALANCE: P.OPEN_BALANCE,
+    A.CLOSE_BALANCE: P.CLOSE_BALANCE,
+}
+_FIRST_STEP = tuple(_FIRST_STEPS.get(a, P.ITEM_DONE) for a in range(A.ACTIONS[-1] + 1))
 
 
 @jit
@@ -197,6 +230,27 @@ def is_acting(s, account):
 
 
 @jit
+def is_trade_action(action):
+    """Whether the action is signed as `Trade(...)`: agents may sign it."""
+    return _ITEM_BYTES[action] > 0
+
+
+@jit
+def is_relief(io, seq, action):
+    """Whether the envelope only takes orders, risk or claims away, so that quota must not stop it."""
+    if (
+        action == A.CANCEL
+        or action == A.CANCEL_ALL
+        or action == A.CANCEL_PLAN
+        or action == A.DEAD_MAN
+        or action == A.MERGE
+        or action == A.REDEEM
+    ):
+        return True
+    return action == A.AMEND and get_class(io, seq) == A.CLASS_CANCEL
+
+
+@jit
 def step_envelope(s, d, io):
     """ENVELOPE: who signs, may it, is it fresh; burns the nonce; then the items or the action."""
     m = s.machine[0]
@@ -237,10 +291,17 @@ def step_envelope(s, d, io):
     if nonce <= get_cell(r, cell & (_CELLS - 1)):
         reject_leaf(s, d, io, shown, items, _NONCE_USED)
         return
+    owner = i64(a.owner)
+    cost = get_cost(action, items)
+    # Behind the nonce, so that nobody else can spend the owner's quota with copies of its envelopes.
+    error = admit(s, d, owner, cost, is_relief(io, seq, action))
+    if error != _OK:
+        reject_leaf(s, d, io, shown, items, error)
+        return
     set_cell(r, cell & (_CELLS - 1), nonce)
     touch(d, T_NONCES, slot)
     scope = i64(k.scope)
-    is_trade = action == A.PLACE or action == A.AMEND or action == A.CANCEL
+    is_trade = is_trade_action(action)
     if time > expires:
         error = _EXPIRED
     elif expires > time + MAX_EXPIRES_AFTER:
@@ -256,17 +317,21 @@ def step_envelope(s, d, io):
     elif time > m.l1_time + STALE_L1 and get_class(io, seq) >= A.CLASS_POST:
         error = _STALE_L1
     if error != _OK:
+        charge(s, d, owner, cost)
         reject_leaf(s, d, io, shown, items, error)
         return
     m.account = account
     m.key = key
-    m.owner = a.owner
+    m.owner = owner
     m.action = action
     m.item = 0
     m.items = items
     m.pos = A.AT_BODY
     m.error = 0
     m.failed = 0
+    if action == A.MASS_QUOTE:
+        s.draft[0].mask = 0
+        touch(d, T_DRAFT, 0)
     m.pc = P.ITEM
     touch(d, T_MACHINE, 0)
 
@@ -275,40 +340,34 @@ def step_envelope(s, d, io):
 def step_item(s, d, io):
     """ITEM: the next item, or the end of the envelope."""
     m = s.machine[0]
+    touch(d, T_MACHINE, 0)
+    action = i64(m.action)
     if m.item >= m.items:
+        if action == A.MASS_QUOTE and (i64(s.draft[0].mask) & QUOTE_PLACING) == 0:
+            # All rungs of the old ladder are gone or stay: now the new ones are placed.
+            s.draft[0].mask = i64(s.draft[0].mask) | QUOTE_PLACING
+            touch(d, T_DRAFT, 0)
+            m.item = 0
+            m.pos = A.AT_BODY
+            return
+        if m.failed > 0:
+            charge(s, d, i64(m.owner), i64(m.failed))
         set_result(io, i64(m.seq), (i64(m.failed) << 16) | i64(m.error))
         m.action = 0
         m.seq += 1
         m.pc = P.LEAF
-    elif m.action == A.PLACE:
-        m.pc = P.PLACE
-    elif m.action == A.AMEND or m.action == A.CANCEL:
-        m.pc = P.FIND
-    elif m.action == A.TRANSFER:
-        m.pc = P.TRANSFER
-    elif m.action == A.WITHDRAW:
-        m.pc = P.WITHDRAW
-    elif m.action == A.APPROVE_KEY:
-        m.pc = P.APPROVE_KEY
-    elif m.action == A.REVOKE_KEY:
-        m.pc = P.REVOKE_KEY
-    elif m.action == A.CREATE_ACCOUNT:
-        m.pc = P.CREATE_ACCOUNT
+    elif action == A.MASS_QUOTE:
+        is_placing = (i64(s.draft[0].mask) & QUOTE_PLACING) != 0
+        m.pc = P.QUOTE_PLACE if is_placing else P.QUOTE_PULL
     else:
-        m.pc = P.ITEM_DONE
-    touch(d, T_MACHINE, 0)
+        m.pc = _FIRST_STEP[action]
 
 
 @jit
 def step_item_done(s, d, io):
     """ITEM_DONE: on to the next item."""
     m = s.machine[0]
-    if m.action == A.PLACE:
-        m.pos += A.PLACE_BYTES
-    elif m.action == A.AMEND:
-        m.pos += A.AMEND_BYTES
-    elif m.action == A.CANCEL:
-        m.pos += A.CANCEL_BYTES
+    m.pos += _ITEM_BYTES[m.action]
     m.item += 1
     m.pc = P.ITEM
     touch(d, T_MACHINE, 0)
