@@ -9,11 +9,12 @@ from tradezone.protocol.events import ASSET_UPDATED, BALANCE_CLOSED, BALANCE_OPE
 from tradezone.protocol.limits import MAX_QUOTA_RATE, MAX_TIME, MAX_TOTAL_ATOMS
 
 from ._jit import i64, jit
-from .balances import can_open, close_balance, find_balance, open_balance
+from .balances import can_open, find_balance, open_balance
 from .codec import emit_note, read32, read64
 from .envelopes import is_acting
+from .lookup import unindex_balance
 from .orders import item_at, reject_item
-from .tables import T_ASSET, T_BALANCE, T_MACHINE, is_used, touch
+from .tables import T_ACCOUNT, T_ASSET, T_BALANCE, T_MACHINE, free_balance, is_used, touch
 
 _OK = int(Code.OK)
 _ACCOUNT_NOT_FOUND = int(Code.ACCOUNT_NOT_FOUND)
@@ -153,7 +154,8 @@ def step_close_balance(s, d, io):
         is_kept = s.account[account].kind != ACCOUNT_USER
         is_kept = is_kept or b.free != 0 or b.locked != 0 or b.uses != 0
         # The time of the last claim lives in the balance: closing it must not bring a new claim.
-        if is_kept or is_too_soon(s, slot, s.asset[asset]):
+        x = s.asset[asset]
+        if is_kept or (x.faucet_amount > 0 and is_too_soon(s, slot, x)):
             error = _BALANCE_IN_USE
     if error != _OK:
         reject_item(s, d, io, error)
@@ -161,6 +163,26 @@ def step_close_balance(s, d, io):
     close_balance(s, d, slot)
     emit_note(d, io, BALANCE_CLOSED, m.seq, asset, account, 0, 0, 0, 0, 0)
     finish_item(s, d)
+
+
+@jit
+def close_balance(s, d, slot):
+    """Take an empty balance out of its account's list and free it."""
+    b = s.balance[slot]
+    account, previous, following = i64(b.account), i64(b.previous), i64(b.next)
+    a = s.account[account]
+    if previous != 0:
+        s.balance[previous].next = following
+        touch(d, T_BALANCE, previous)
+    else:
+        a.first_balance = following
+    if following != 0:
+        s.balance[following].previous = previous
+        touch(d, T_BALANCE, following)
+    a.balance_count -= 1
+    touch(d, T_ACCOUNT, account)
+    unindex_balance(d, account, i64(b.asset))
+    free_balance(s, d, slot)
 
 
 @jit

@@ -94,11 +94,14 @@ _NOT_SAME_KIND = int(Code.NOT_SAME_KIND)
 _TABLE_FULL = int(Code.TABLE_FULL)
 
 _CELLS = 16  # nonce cells in one record
-QUOTE_PLACING = 1 << 30  # draft.mask: the first pass of a mass quote is over; bit n = item n is done
+QUOTE_PLACING = (
+    1 << 30
+)  # draft.mask: the first pass of a mass quote is over; bit n = item n is done
 
 # Bytes of one item (0: a typed action), and the step that an item begins with.
 _ITEM_BYTES = tuple(
-    A.layout_bytes(A.ITEM_LAYOUTS[a]) if a in A.ITEM_LAYOUTS else 0 for a in range(A.ACTIONS[-1] + 1)
+    A.layout_bytes(A.ITEM_LAYOUTS[a]) if a in A.ITEM_LAYOUTS else 0
+    for a in range(A.ACTIONS[-1] + 1)
 )
 _FIRST_STEPS = {
     A.PLACE: P.PLACE,

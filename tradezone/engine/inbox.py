@@ -1,4 +1,7 @@
-"""Inbox messages: what L1 tells the zone, one message a step (a listing takes four)."""
+"""Inbox messages: what L1 tells the zone, one message a step.
+
+Listings, updates that wait and resolutions go on in steps of ``markets``.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,8 @@ from tradezone.protocol.enums import (
     ACTIVE,
     ASSET_NATIVE,
     ASSET_SIMULATED,
-    MARKET_SPOT,
     OWNER_CONTRACT,
     OWNER_USER,
-    PHASE_CONTINUOUS,
     PROTOCOL_OWNER,
     SCOPE_OWNER,
     SCOPE_TRADE,
@@ -28,38 +29,34 @@ from tradezone.protocol.events import (
     DEPOSITED,
     HEARTBEAT,
     KEY_APPROVED,
-    MARKET_LISTED,
     MESSAGE_IGNORED,
     OWNER_REGISTERED,
     VENUE_CREATED,
     WITHDRAWN,
 )
-from tradezone.protocol.limits import (
-    MAX_MAKER_FEE,
-    MAX_NOTIONAL,
-    MAX_PRICE,
-    MAX_REBATE,
-    MAX_TAKER_DELAY,
-    MAX_TAKER_FEE,
-    MAX_TICK_VALUE,
-    MAX_TIME,
-    MAX_TOTAL_ATOMS,
-    MIN_PROTOCOL_SHARE,
-    PPM,
-)
+from tradezone.protocol.limits import MAX_TIME, MAX_TOTAL_ATOMS
 
 from ._jit import i64, jit
+from .assets import set_asset
 from .balances import can_open, credit, find_balance, open_balance
-from .codec import emit_note, read8, read32, read64, read_i32, read_limb, set_result
+from .codec import emit_note, read8, read32, read64, read_limb, set_result
 from .envelopes import key_id, link_key, open_account, post_withdrawal, reset_nonces
+from .markets import (
+    list_event,
+    list_guest,
+    list_market,
+    list_outcome,
+    resolve,
+    set_calendar,
+    update_market,
+    update_venue,
+)
+from .quota import start
 from .tables import (
     T_ACCOUNT,
     T_ASSET,
-    T_BALANCE,
-    T_BOOK,
     T_KEY,
     T_MACHINE,
-    T_MARKET,
     T_OUTBOX,
     T_OWNER,
     T_VENUE,
@@ -77,15 +74,15 @@ _UNKNOWN_MESSAGE = int(Code.UNKNOWN_MESSAGE)
 _OWNER_MISMATCH = int(Code.OWNER_MISMATCH)
 _BAD_PARAMETERS = int(Code.BAD_PARAMETERS)
 _NOT_NEXT_ID = int(Code.NOT_NEXT_ID)
-_VENUE_NOT_FOUND = int(Code.VENUE_NOT_FOUND)
 _ASSET_NOT_FOUND = int(Code.ASSET_NOT_FOUND)
 _NOT_SAME_KIND = int(Code.NOT_SAME_KIND)
 _TABLE_FULL = int(Code.TABLE_FULL)
 
 DRAINING = 9  # phase: the batch is over, what its header says is consumed still is not
 
+_LAST_KIND = max(M.BODIES)
 _BYTES = tuple(
-    layout_bytes(M.BODIES[kind]) if kind in M.BODIES else -1 for kind in range(M.LIST_MARKET + 1)
+    layout_bytes(M.BODIES[kind]) if kind in M.BODIES else -1 for kind in range(_LAST_KIND + 1)
 )
 
 
@@ -100,15 +97,6 @@ def message_size(io, index):
     """Bytes of inbox message ``index``."""
     n = index - io.first_message
     return i64(io.message_at[n + 1]) - i64(io.message_at[n])
-
-
-@jit
-def next_message(s, d):
-    """Go on behind the message: it is consumed."""
-    m = s.machine[0]
-    m.inbox += 1
-    m.pc = P.MESSAGE
-    touch(d, T_MACHINE, 0)
 
 
 @jit
@@ -135,30 +123,50 @@ def step_message(s, d, io):
     if time > m.l1_time:
         m.l1_time = time
     body = at + M.MESSAGE_HEADER
-    error = _OK
-    if kind > M.LIST_MARKET or kind < 1:
+    error = i64(_OK)
+    if kind > _LAST_KIND or _BYTES[kind] < 0:
         error = _UNKNOWN_MESSAGE
     elif size != _BYTES[kind]:
         error = _MALFORMED
-    elif kind == M.DEPOSIT:
-        error = deposit(s, d, io, body)
-    elif kind == M.REGISTER_OWNER:
-        error = register_owner(s, d, io, body)
-    elif kind == M.REGISTER_ASSET:
-        error = register_asset(s, d, io, body)
-    elif kind == M.CREATE_VENUE:
-        error = create_venue(s, d, io, body)
-    elif kind == M.LIST_MARKET:
-        error = list_market(s, d, io, body)
-        if error == _OK:
-            m.item = 0
-            m.pc = P.LIST_BALANCE
-            return
-    else:
+    elif kind == M.HEARTBEAT:
         emit_note(d, io, HEARTBEAT, index, 0, 0, 0, 0, 0, 0, m.l1_time)
+    else:
+        m.pc = P.MESSAGE
+        error = execute(s, d, io, kind, body)
     if error != _OK:
         emit_note(d, io, MESSAGE_IGNORED, index, 0, 0, 0, 0, 0, error, 0)
-    next_message(s, d)
+    if m.pc == P.MESSAGE:  # nothing is left of it for later steps
+        m.inbox += 1
+
+
+@jit
+def execute(s, d, io, kind, body):
+    """Run a message whose size is right; one that goes on in other steps sets ``pc``."""
+    if kind == M.DEPOSIT:
+        return deposit(s, d, io, body)
+    if kind == M.REGISTER_OWNER:
+        return register_owner(s, d, io, body)
+    if kind == M.REGISTER_ASSET:
+        return register_asset(s, d, io, body)
+    if kind == M.CREATE_VENUE:
+        return create_venue(s, d, io, body)
+    if kind == M.LIST_MARKET:
+        return list_market(s, d, io, body)
+    if kind == M.UPDATE_VENUE:
+        return update_venue(s, d, io, body)
+    if kind == M.UPDATE_MARKET:
+        return update_market(s, d, io, body)
+    if kind == M.LIST_EVENT:
+        return list_event(s, d, io, body)
+    if kind == M.LIST_OUTCOME:
+        return list_outcome(s, d, io, body)
+    if kind == M.LIST_GUEST:
+        return list_guest(s, d, io, body)
+    if kind == M.SET_CALENDAR:
+        return set_calendar(s, d, io, body)
+    if kind == M.RESOLUTION:
+        return resolve(s, d, io, body)
+    return set_asset(s, d, io, body)
 
 
 @jit
@@ -238,6 +246,7 @@ def deposit(s, d, io, at):
         credit(s, d, open_balance(s, d, account, asset), amount)
         x.total += amount
         touch(d, T_ASSET, asset)
+        start(s, d, owner, asset, amount)
     else:
         slot = post_withdrawal(s, d, owner, asset, amount, i64(m.inbox))
         emit_note(d, io, WITHDRAWN, m.inbox, asset, account, 0, slot, 0, 0, amount)
@@ -303,93 +312,3 @@ def create_venue(s, d, io, at):
         d, io, VENUE_CREATED, s.machine[0].inbox, venue, v.fee_account, v.fund_account, 0, 0, 0, 0
     )
     return _OK
-
-
-@jit
-def list_market(s, d, io, at):
-    """LIST_MARKET: a spot instrument, its terms checked against every bound."""
-    source = io.message
-    market, number, venue = read32(source, at), read32(source, at + 4), read32(source, at + 8)
-    kind, base, quote = read8(source, at + 12), read32(source, at + 13), read32(source, at + 17)
-    lot_size, tick_value = read64(source, at + 21), read64(source, at + 29)
-    min_notional, max_notional = read64(source, at + 37), read64(source, at + 45)
-    max_lots, max_price = read64(source, at + 53), read32(source, at + 61)
-    taker_fee, maker_fee = read_i32(source, at + 65), read_i32(source, at + 69)
-    protocol_share, insurance_share = read32(source, at + 73), read32(source, at + 77)
-    delay, listed = read8(source, at + 81), read64(source, at + 82)
-    if market != s.head[T_MARKET].high_water:
-        return _NOT_NEXT_ID
-    if not is_used(s, T_VENUE, venue):
-        return _VENUE_NOT_FOUND
-    if not is_used(s, T_ASSET, base) or not is_used(s, T_ASSET, quote):
-        return _ASSET_NOT_FOUND
-    if (s.asset[base].kind == ASSET_SIMULATED) != (s.asset[quote].kind == ASSET_SIMULATED):
-        return _NOT_SAME_KIND
-    if kind != MARKET_SPOT or base == quote or number >> 16 != venue or number >= 1 << 31:
-        return _BAD_PARAMETERS
-    if tick_value < 1 or tick_value > MAX_TICK_VALUE or max_price < 1 or max_price > MAX_PRICE:
-        return _BAD_PARAMETERS
-    if max_price * tick_value > MAX_NOTIONAL or max_lots < 1:
-        return _BAD_PARAMETERS
-    if max_lots > MAX_NOTIONAL // (max_price * tick_value):
-        return _BAD_PARAMETERS
-    if lot_size < 1 or lot_size > MAX_NOTIONAL // max_lots:
-        return _BAD_PARAMETERS
-    if min_notional > max_notional or max_notional > MAX_NOTIONAL:
-        return _BAD_PARAMETERS
-    if taker_fee < 0 or taker_fee > MAX_TAKER_FEE:
-        return _BAD_PARAMETERS
-    if maker_fee < -MAX_REBATE or maker_fee > MAX_MAKER_FEE:
-        return _BAD_PARAMETERS
-    if protocol_share < MIN_PROTOCOL_SHARE or protocol_share + insurance_share > PPM:
-        return _BAD_PARAMETERS
-    if delay > MAX_TAKER_DELAY or listed > MAX_TIME:
-        return _BAD_PARAMETERS
-    if not (has_room(s, T_MARKET, 1) and has_room(s, T_BALANCE, 3)):
-        return _TABLE_FULL
-    append_slot(s, d, T_MARKET)
-    k = s.market[market]
-    k.id = number
-    k.venue = venue
-    k.base = base
-    k.quote = quote
-    k.kind = kind
-    k.phase = PHASE_CONTINUOUS
-    k.taker_delay = delay
-    k.lot_size = lot_size
-    k.tick_value = tick_value
-    k.min_notional = min_notional
-    k.max_notional = max_notional
-    k.max_price = max_price
-    k.taker_fee = taker_fee
-    k.maker_fee = maker_fee
-    k.protocol_share = protocol_share
-    k.insurance_share = insurance_share
-    k.max_lots = max_lots
-    k.listed = listed
-    s.venue[venue].market_count += 1
-    m = s.machine[0]
-    m.market = market
-    touch(d, T_MARKET, market)
-    touch(d, T_BOOK, market)
-    touch(d, T_VENUE, venue)
-    return _OK
-
-
-@jit
-def step_list_balance(s, d, io):
-    """LIST_BALANCE: open the quote balance of one account that fees of the market go to."""
-    m = s.machine[0]
-    market = s.market[m.market]
-    venue = s.venue[market.venue]
-    account = i64(venue.fee_account)
-    if m.item == 1:
-        account = i64(venue.fund_account)
-    elif m.item == 2:
-        account = i64(s.owner[PROTOCOL_OWNER].first_account)
-    open_balance(s, d, account, i64(market.quote))
-    m.item += 1
-    if m.item == 3:
-        emit_note(d, io, MARKET_LISTED, m.inbox, m.market, 0, 0, 0, 0, 0, 0)
-        next_message(s, d)
-    touch(d, T_MACHINE, 0)
