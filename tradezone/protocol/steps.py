@@ -84,8 +84,41 @@ TRIGGER: Final = 92
 PLAN_SENT: Final = 93
 PLAN_REFUSED: Final = 94
 PLAN_LEAVE: Final = 95
+# permissions
+APPROVE_INTERFACE: Final = 104
+GRANT_ACCESS: Final = 105
+ACCESS_FIND: Final = 106
+ACCESS_WRITE: Final = 107
+CREDENTIAL: Final = 108
+# assets and balances
+FAUCET: Final = 110
+ISSUE: Final = 111
+OPEN_BALANCE: Final = 112
+CLOSE_BALANCE: Final = 113
 # updates of markets
 UPDATE_DUE: Final = 120
+RESOLVE_MARKET: Final = 121
+# outcomes
+SPLIT: Final = 131
+SPLIT_CHECK: Final = 132
+SPLIT_PAY: Final = 133
+SPLIT_MARKET: Final = 134
+MERGE: Final = 135
+MERGE_CHECK: Final = 136
+MERGE_MARKET: Final = 137
+MERGE_PAY: Final = 138
+REDEEM: Final = 139
+# placing and leaving of plans
+PLACE_PLAN: Final = 140
+PLAN_PARENT: Final = 141
+PARENT_WALK: Final = 142
+PLAN_OPEN: Final = 143
+ARM_PLAN: Final = 144
+CANCEL_PLAN: Final = 147
+PLAN_LEVEL: Final = 148
+PLAN_RING: Final = 149
+REMOVE_PLAN: Final = 150
+FIRE: Final = 152
 
 NAMES: Final = {
     value: name
