@@ -44,7 +44,7 @@ from .codec import (
 )
 from .envelopes import reject_leaf
 from .orders import item_at, refuse, reject_item
-from .phases import admits
+from .phases import is_admitted
 from .tables import (
     T_ACCOUNT,
     T_APPROVAL,
@@ -77,7 +77,6 @@ _BAD_SIGNATURE = int(Code.BAD_SIGNATURE)
 _BAD_CREDENTIAL = int(Code.BAD_CREDENTIAL)
 
 _RULES = 4  # access rules an order can meet: venue and market of its home, then of its door
-_TOP_BIT = 1 << 31
 # a credential leaf behind its kind byte
 _VENUE, _OWNER, _SUBJECT, _REGION, _CLASS, _ISSUED, _EXPIRES = 1, 5, 9, 29, 33, 35, 43
 
@@ -122,7 +121,7 @@ def step_door(s, d, io):
     m, f = s.machine[0], s.draft[0]
     touch(d, T_MACHINE, 0)
     door = i64(f.door)
-    if not admits(s, m, door, i64(f.tif), i64(f.flags)):
+    if not is_admitted(s, door, i64(m.time), i64(f.tif), i64(f.flags)):
         refuse(s, d, io, _MARKET_CLOSED)
     elif s.market[door].guest_fee > 0 or f.interface != 0 or f.interface_fee != 0:
         m.pc = P.INTERFACE

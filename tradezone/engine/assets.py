@@ -33,7 +33,7 @@ _BY_FAUCET, _BY_VENUE = 1, 2  # flag of ISSUED
 
 @jit
 def finish_item(s, d):
-    """The item is done."""
+    """Go on behind the item: it is done."""
     s.machine[0].pc = P.ITEM_DONE
     touch(d, T_MACHINE, 0)
 

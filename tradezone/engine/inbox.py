@@ -135,7 +135,7 @@ def step_message(s, d, io):
         error = execute(s, d, io, kind, body)
     if error != _OK:
         emit_note(d, io, MESSAGE_IGNORED, index, 0, 0, 0, 0, 0, error, 0)
-    if m.pc == P.MESSAGE:  # nothing is left of it for later steps
+    if m.pc != P.LIST_BALANCE and m.pc != P.RESOLVE_MARKET:  # those consume it when they are done
         m.inbox += 1
 
 

@@ -60,7 +60,7 @@ from .codec import emit, emit_note, read8, read16, read32, read64, read_i32, rea
 from .tables import (
     T_AGENDA,
     T_ASSET,
-    T_BOOK,
+    T_BALANCE,
     T_CALENDAR,
     T_EVENT_GROUP,
     T_HOLDING,
@@ -68,14 +68,13 @@ from .tables import (
     T_MARKET,
     T_PENDING,
     T_VENUE,
-    T_BALANCE,
     append_slot,
     has_room,
     is_used,
     touch,
 )
 from .tasks import add_market_task
-from .timers import set_timer
+from .timers import begin_timer
 
 _OK = int(Code.OK)
 _MARKET_NOT_FOUND = int(Code.MARKET_NOT_FOUND)
@@ -112,7 +111,7 @@ def are_sizes_good(kind, lot_size, tick_value, max_price, max_lots, min_notional
         return False
     if lot_size < 1 or lot_size > MAX_NOTIONAL // max_lots:
         return False
-    return min_notional <= max_notional and max_notional <= MAX_NOTIONAL
+    return min_notional <= max_notional <= MAX_NOTIONAL
 
 
 @jit
@@ -573,7 +572,8 @@ def update_market(s, d, io, at):
     if s.pending[market].effective <= m.time:
         apply_update(s, d, io, i64(m.inbox), market)
     else:
-        set_timer(s, d, TIMER_MARKET, market, i64(s.pending[market].effective))
+        node, effective = i64(s.market[market].timer), i64(s.pending[market].effective)
+        begin_timer(s, d, m, TIMER_MARKET, market, node, effective, P.MESSAGE)
     return _OK
 
 
