@@ -1,4 +1,5 @@
-"""Derived lookups: a balance by (account, asset), a holding by (account, market), a level by price, the level before a price.
+"""Derived lookups: a balance by (account, asset), a holding by (account, market), a level by
+price, the level before a price.
 
 Nothing here is state and nothing here decides: each answer is a *hint* that the calling step checks against
 the records (``docs/spec/steps.md``). All of it is rebuilt from the state on load.
@@ -100,42 +101,6 @@ def index_balance(d, account, asset, slot):
     at = find_entry(d.balance_key, _BALANCE_MASK, key)
     d.balance_key[at] = key
     d.balance_slot[at] = slot
-
-
-# --- holdings ---------------------------------------------------------------------------------------
-
-
-@jit
-def holding_hint(s, d, account, market):
-    """Slot of the holding (account, market), else of the holding it would follow, 0 = none."""
-    at = find_entry(d.holding_key, _HOLDING_MASK, (i64(account) << 32) | i64(market))
-    if d.holding_key[at] != 0:
-        return i64(d.holding_slot[at])
-    previous = i64(0)
-    slot = i64(s.account[account].first_holding)
-    while slot != 0 and s.holding[slot].market < market:
-        previous = slot
-        slot = i64(s.holding[slot].next)
-    return previous
-
-
-@jit
-def index_holding(d, account, market, slot):
-    """Enter a holding."""
-    key = (i64(account) << 32) | i64(market)
-    at = find_entry(d.holding_key, _HOLDING_MASK, key)
-    d.holding_key[at] = key
-    d.holding_slot[at] = slot
-
-
-@jit
-def unindex_holding(d, account, market):
-    """Take a holding out."""
-    key = (i64(account) << 32) | i64(market)
-    at = find_entry(d.holding_key, _HOLDING_MASK, key)
-    if d.holding_key[at] == 0:
-        raise ValueError("holding is not indexed")
-    remove_entry(d.holding_key, d.holding_slot, _HOLDING_MASK, at)
 
 
 @jit
