@@ -119,6 +119,11 @@ PLAN_LEVEL: Final = 148
 PLAN_RING: Final = 149
 REMOVE_PLAN: Final = 150
 FIRE: Final = 152
+SIBLINGS: Final = 153
+# holdings
+HOLD_OPEN: Final = 156
+PAY_OPEN: Final = 157
+PAY_HOLDING: Final = 158
 
 NAMES: Final = {
     value: name
