@@ -96,7 +96,7 @@ _TABLE_FULL = int(Code.TABLE_FULL)
 _CELLS = 16  # nonce cells in one record
 QUOTE_PLACING = (
     1 << 30
-)  # draft.mask: the first pass of a mass quote is over; bit n = item n is done
+)  # draft.mask: the pull of a mass quote is over; bit n: item n is done or failed
 
 # Bytes of one item (0: a typed action), and the step that an item begins with.
 _ITEM_BYTES = tuple(
@@ -360,8 +360,11 @@ def step_item(s, d, io):
         m.seq += 1
         m.pc = P.LEAF
     elif action == A.MASS_QUOTE:
-        is_placing = (i64(s.draft[0].mask) & QUOTE_PLACING) != 0
-        m.pc = P.QUOTE_PLACE if is_placing else P.QUOTE_PULL
+        mask = i64(s.draft[0].mask)
+        if (mask & QUOTE_PLACING) == 0:
+            m.pc = P.QUOTE_PULL
+        else:
+            m.pc = P.ITEM_DONE if (mask >> i64(m.item)) & 1 == 1 else P.PLACE
     else:
         m.pc = _FIRST_STEP[action]
 

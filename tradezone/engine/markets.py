@@ -605,7 +605,7 @@ def apply_update(s, d, io, leaf, market):
 
 @jit
 def leave_venue(s, d, market):
-    """A settled market does not count any more."""
+    """Stop counting a settled market among those of its venue."""
     venue = i64(s.market[market].venue)
     s.venue[venue].market_count -= 1
     touch(d, T_VENUE, venue)
