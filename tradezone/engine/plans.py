@@ -20,7 +20,6 @@ from tradezone.protocol.enums import (
     CANCEL_SIBLING,
     CANCEL_USER,
     FREE,
-    GROUP_NONE,
     GROUP_ORDER,
     GROUP_POSITION,
     MARKET_OUTCOME,
@@ -210,6 +209,11 @@ def step_place_plan(s, d, io):
     if error != _OK:
         reject_item(s, d, io, error)
         return
+    f = s.draft[0]
+    market = read32(io.leaf, at)
+    f.market = home_of(s, market)
+    f.door = market if f.market != market else 0
+    touch(d, T_DRAFT, 0)
     m.order = 0
     if read8(io.leaf, at + _GROUPING) == GROUP_ORDER:
         m.pc = P.PLAN_PARENT
@@ -224,7 +228,7 @@ def is_parent(s, m, leaf, at, slot):
     o = s.order[slot]
     return (
         o.account == m.account
-        and o.market == home_of(s, read32(leaf, at))
+        and o.market == s.draft[0].market
         and o.side != read8(leaf, at + _SIDE)
     )
 
@@ -298,15 +302,14 @@ def step_plan_open(s, d, io):
     if not has_room(s, T_PLAN, 1) or (expires != 0 and not has_timer_room(s)):
         reject_item(s, d, io, _TABLE_FULL)
         return
-    market = read32(leaf, at)
-    home = home_of(s, market)
+    home = i64(f.market)
     a = s.account[m.account]
     slot = take_plan(s, d)
     p = s.plan[slot]
     m.order_seq += 1
     p.account = m.account
     p.market = home
-    p.door = market if market != home else 0
+    p.door = f.door
     p.price = read32(leaf, at + _PRICE)
     p.kind = read8(leaf, at + _KIND)
     p.side = read8(leaf, at + _SIDE)
@@ -338,11 +341,13 @@ def step_plan_open(s, d, io):
         p.parent = parent
         shown = (i64(o.generation) << 32) | parent
         is_held = o.filled == 0
+        if not is_held:
+            o.flags = i64(o.flags) | ORDER_ARMED
+        touch(d, T_ORDER, parent)
         if o.first_child != 0:
             join_ring(s, d, slot, i64(o.first_child))
         else:
             o.first_child = slot
-            touch(d, T_ORDER, parent)
     if p.grouping != GROUP_POSITION:
         f.mask = 0
     else:
@@ -412,7 +417,6 @@ def begin_arming(s, d, m, f, order):
     o = s.order[order]
     o.flags = i64(o.flags) | ORDER_ARMED
     f.found = o.first_child
-    m.count = order
     m.return1 = P.ARM
     m.pc = P.ARM_PLAN
     touch(d, T_ORDER, order)
@@ -422,15 +426,16 @@ def begin_arming(s, d, m, f, order):
 def step_arm(s, d, io):
     """ARM: after a fill, the next child of the taker, then of the maker; then the matching goes on.
 
-    ``m.count`` is the order whose children are being armed; 0 = none yet, as the fill leaves it.
+    ``m.return1`` says whether a child was armed last; its parent is the order whose children are being armed.
     """
     m, f = s.machine[0], s.draft[0]
     touch(d, T_DRAFT, 0)
     touch(d, T_MACHINE, 0)
-    if m.count != 0:
-        following = i64(s.plan[f.found].sibling)
-        if following != 0 and following != s.order[m.count].first_child:
-            f.found = following
+    if m.return1 == P.ARM:
+        m.return1 = 0
+        p = s.plan[f.found]
+        if p.sibling != 0 and p.sibling != s.order[p.parent].first_child:
+            f.found = p.sibling
             m.return1 = P.ARM
             m.pc = P.ARM_PLAN
             return
@@ -438,12 +443,10 @@ def step_arm(s, d, io):
         begin_arming(s, d, m, f, i64(m.taker))
     elif needs_arming(s.order[m.order]):
         begin_arming(s, d, m, f, i64(m.order))
+    elif s.order[m.order].lots == 0:
+        begin_remove(m, 0, P.MATCH)
     else:
-        m.count = 0
-        if s.order[m.order].lots == 0:
-            begin_remove(m, 0, P.MATCH)
-        else:
-            m.pc = P.MATCH
+        m.pc = P.MATCH
 
 
 # --- children of an order that leaves --------------------------------------------------------------
