@@ -23,7 +23,7 @@ WITHDRAWN: Final = 6  # account, market = asset, amount, order = outbox id
 TRANSFERRED: Final = 7  # account -> other_account, market = asset, amount
 ASSET_REGISTERED: Final = 8  # market = asset
 VENUE_CREATED: Final = 9  # market = venue, account = fee account, other_account = fund account
-MARKET_LISTED: Final = 10  # market
+MARKET_LISTED: Final = 10  # market, account = venue
 HEARTBEAT: Final = 11  # amount = L1 time, ms
 # MARKET_LISTED and each update are followed by both of these: with them a book needs no other source
 MARKET_TERMS: Final = 12  # market, flag = kind, account = base asset or event, other_account = quote,
@@ -37,7 +37,7 @@ EVENT_LISTED: Final = 14  # market = event, flag = outcomes, account = venue, ot
 EVENT_RESOLVED: Final = 15  # market = event, flag = state, payouts = client_id0, client_id1, order,
 #                             other_order (limbs, lowest first, bits of the u256)
 VENUE_UPDATED: Final = 16  # market = venue, flag = access, side = state
-CALENDAR_SET: Final = 17  # market = calendar
+CALENDAR_SET: Final = 17  # market = calendar, account = venue
 ASSET_UPDATED: Final = 18  # market = asset
 RESTARTED: Final = 19  # amount = ms of the gap
 ORDER_WAITING: Final = 20  # order, account, market, side, tif, price, lots, amount = locked
@@ -72,9 +72,9 @@ REDEEMED: Final = 44  # account, market, lots = yes, left = no, amount
 ISSUED: Final = 45  # account, market = asset, amount, flag 1 = faucet, 2 = by the venue
 INTERFACE_APPROVED: Final = 46  # account, other_account = interface, price = most ppm (0 = revoked),
 #                                 amount = expires
-ACCESS_GRANTED: Final = 47  # market = venue, order = owner, flag = class, price = region,
-#                             amount = expires
-ACCESS_REVOKED: Final = 48  # market = venue, order = owner
+ACCESS_GRANTED: Final = 47  # market = venue, order = owner, flag = mode, price = region,
+#                             lots = class, amount = expires, amount2 = issued
+ACCESS_REVOKED: Final = 48  # market = venue, order = owner, flag = mode
 BALANCE_OPENED: Final = 49  # account, market = asset
 BALANCE_CLOSED: Final = 50  # account, market = asset
 
