@@ -23,14 +23,18 @@ from numpy.typing import NDArray
 
 from tradezone.engine import (
     _jit,
+    access,
+    assets,
     balances,
     block,
     codec,
     envelopes,
     inbox,
     lookup,
+    markets,
     matching,
     orders,
+    quota,
     tables,
 )
 from tradezone.engine.memory import allocate_state, get_tables
@@ -38,13 +42,14 @@ from tradezone.protocol.batches import Header
 from tradezone.protocol.enums import BUY, NONE
 from tradezone.protocol.events import EVENT_DTYPE
 from tradezone.protocol.hashing import keccak
-from tradezone.protocol.limits import ORDER_BUCKETS, RECORD_TREE_DEPTH
+from tradezone.protocol.limits import ACCESS_BUCKETS, ORDER_BUCKETS, RECORD_TREE_DEPTH
 from tradezone.protocol.records import TABLE_BY_NUMBER, TABLES, Table
 from tradezone.protocol.steps import IDLE, NAMES, STEP_RECORDS
 from tradezone.state.tree import RecordTree
 
 _MODULES: Final[tuple[ModuleType, ...]] = (
-    _jit, tables, codec, lookup, balances, orders, envelopes, inbox, matching, block,
+    _jit, tables, codec, lookup, balances, orders, quota, envelopes, access, assets, markets,
+    inbox, matching, block,
 )  # fmt: skip
 
 
@@ -209,6 +214,10 @@ def _balance_hint(_s: _State, d: _Derived, account: int, asset: int) -> int:
     return d.hint("balance", (int(account), int(asset)))
 
 
+def _approval_hint(_s: _State, d: _Derived, account: int, kind: int, subject: int) -> int:
+    return d.hint("approval", (int(account), int(kind), int(subject)))
+
+
 def _level_hint(_s: _State, d: _Derived, market: int, side: int, price: int) -> int:
     return d.hint("level", (int(market), int(side), int(price)))
 
@@ -250,6 +259,11 @@ def _bucket_of(_io: _Inputs, account: int, limb1: int, limb0: int) -> int:
     return int.from_bytes(digest, "big") % ORDER_BUCKETS
 
 
+def _access_bucket_of(_io: _Inputs, venue: int, owner: int, mode: int) -> int:
+    packed = int(venue).to_bytes(4, "big") + int(owner).to_bytes(4, "big") + bytes([int(mode)])
+    return ORDER_BUCKETS + int.from_bytes(keccak(packed), "big") % ACCESS_BUCKETS
+
+
 def _set_result(io: _Inputs, seq: int, result: int) -> None:
     io.effects.results[int(seq)] = int(result)
 
@@ -272,6 +286,7 @@ _REPLACED: Final[dict[str, Callable[..., Any]]] = {
     "touch": _touch,
     "balance_hint": _balance_hint,
     "index_balance": _ignore,
+    "approval_hint": _approval_hint,
     "level_hint": _level_hint,
     "index_level": _ignore,
     "unindex_level": _ignore,
@@ -281,6 +296,7 @@ _REPLACED: Final[dict[str, Callable[..., Any]]] = {
     "message_size": _message_size,
     "signer_is": _signer_is,
     "bucket_of": _bucket_of,
+    "access_bucket_of": _access_bucket_of,
     "set_result": _set_result,
     "emit": _emit,
     "class_of": _class_of,
@@ -587,6 +603,12 @@ class Stepper:
             account, asset = key
             chain = _walk(lambda slot: get("balance", slot), get("account", account).first_balance)
             return _last(chain, lambda b: b.asset <= asset)
+        if what == "approval":
+            account, kind, subject = key
+            chain = _walk(
+                lambda slot: get("approval", slot), get("account", account).first_approval
+            )
+            return _last(chain, lambda r: (r.kind, r.subject) <= (kind, subject))
         market, side, price = key
         book = get("book", market)
         chain = _walk(
@@ -616,6 +638,9 @@ def to_event_rows(events: Sequence[dict[str, int]]) -> NDArray[Any]:
     rows = np.zeros(len(events), dtype=EVENT_DTYPE)
     for n, event in enumerate(events):
         for name, value in event.items():
-            mask = (1 << 64) - 1 if name.startswith("client_id") else -1
-            rows[name][n] = value & mask
+            bits = rows[name].dtype.itemsize * 8
+            value &= (1 << bits) - 1  # limbs of hashes use all bits, whatever the column's sign
+            if rows[name].dtype.kind == "i" and value >> (bits - 1):
+                value -= 1 << bits
+            rows[name][n] = value
     return rows
