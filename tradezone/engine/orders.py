@@ -13,20 +13,27 @@ from __future__ import annotations
 from tradezone.protocol import actions as A
 from tradezone.protocol import steps as P
 from tradezone.protocol.enums import (
-    ACCESS_OPEN,
     ACTIVE,
     BUY,
     CANCEL_AMEND,
     CANCEL_USER,
     FREE,
-    PHASE_CONTINUOUS,
-    PHASE_POST_ONLY,
+    MARKET_OUTCOME,
+    MARKET_SPOT,
+    ORDER_CANCELLED_WAITING,
+    ORDER_REDUCE_ONLY,
     RESTING,
+    SELL,
+    STP_MODE,
+    STP_OWNER,
     TIF_FOK,
     TIF_GTC,
     TIF_IOC,
+    TIF_MARKET,
     TIF_POST_ONLY,
-    VENUE_ACTIVE,
+    TIF_POST_SLIDE,
+    TIMER_ORDER,
+    TRIGGER_UP_LAST,
     WAITING,
 )
 from tradezone.protocol.errors import Code
@@ -40,29 +47,39 @@ from tradezone.protocol.events import (
 from tradezone.protocol.limits import (
     MAX_BUCKET_LENGTH,
     MAX_OPEN_ORDERS,
+    MAX_PRICE,
     MAX_TIME,
     ORDER_BUCKETS,
+    PPM,
     WAIT_BLOCKS,
 )
 from tradezone.state.keccak import keccak256
 
 from ._jit import i64, jit, ppm_up
-from .balances import (
-    can_open,
-    find_balance,
-    open_balance,
-)
+from .balances import can_open, find_balance, open_balance
 from .codec import emit_note, emit_order, leaf_start, read8, read32, read64, read_limb
-from .lookup import index_level, level_hint, unindex_level
+from .heaps import push_book
+from .holdings import (
+    check_caps,
+    choose_cover,
+    held,
+    release_cover,
+    set_cover,
+    take_cover,
+)
+from .lookup import get_rank, index_level, level_hint, unindex_level
+from .phases import band_high, band_low, is_admitted, is_beyond, is_post, is_restart_closed, move_anchor
 from .tables import (
     T_ACCOUNT,
     T_BALANCE,
     T_BOOK,
     T_BUCKET,
+    T_DRAFT,
     T_LEVEL,
     T_MACHINE,
     T_MARKET,
     T_ORDER,
+    T_VENUE,
     free_level,
     free_order,
     has_room,
@@ -71,14 +88,15 @@ from .tables import (
     take_order,
     touch,
 )
+from .timers import begin_timer, begin_timer_out, has_timer_room
 
 # offsets inside a PLACE item
 _PRICE, _LOTS, _SIDE, _TIF, _STP, _FLAGS, _EXPIRES, _CLIENT, _INTERFACE, _INTERFACE_FEE = (
     4, 8, 16, 17, 18, 19, 20, 28, 44, 48,
 )  # fmt: skip
+_QUOTE_EXPIRES, _QUOTE_CLIENT = 19, 27  # a QUOTE item is a PLACE item up to stp
 # offsets inside an AMEND item
 _AMEND_CLIENT, _AMEND_PRICE, _AMEND_LOTS, _AMEND_MODE = 8, 24, 28, 36
-FLAG_CANCELLED = 2  # bit 1: cancelled while waiting, the rest is IOC
 
 OK = int(Code.OK)
 MARKET_NOT_FOUND = int(Code.MARKET_NOT_FOUND)
@@ -100,9 +118,9 @@ NOT_A_SHRINK = int(Code.NOT_A_SHRINK)
 ORDER_IS_WAITING = int(Code.ORDER_WAITING)
 KEY_VENUE = int(Code.KEY_VENUE)
 KEY_NOTIONAL = int(Code.KEY_NOTIONAL)
-INTERFACE_NOT_APPROVED = int(Code.INTERFACE_NOT_APPROVED)
 TABLE_FULL = int(Code.TABLE_FULL)
-ACCESS_DENIED = int(Code.ACCESS_DENIED)
+PRICE_BAND = int(Code.PRICE_BAND)
+NOTHING_TO_REDUCE = int(Code.NOTHING_TO_REDUCE)
 
 
 # --- amounts ---------------------------------------------------------------------------------------
@@ -115,13 +133,32 @@ def get_notional(market, price, lots):
 
 
 @jit
-def lock_for(market, side, price, lots):
-    """Atoms an order locks: notional and worst fee (buy, quote) or its lots (sell, base)."""
-    if side != BUY:
-        return i64(lots) * i64(market.lot_size)
-    notional = get_notional(market, price, lots)
-    rate = max(i64(market.taker_fee), i64(market.maker_fee), 0)
-    return notional + ppm_up(notional, rate)
+def get_cost(market, side, price, lots):
+    """Atoms that ``lots`` cost their side: exact. An outcome's seller pays for the other outcome."""
+    if side == BUY:
+        return get_notional(market, price, lots)
+    if market.kind == MARKET_OUTCOME:
+        return (i64(market.lot_size) - i64(price) * i64(market.tick_value)) * i64(lots)
+    return i64(lots) * i64(market.lot_size)
+
+
+@jit
+def get_fee_base(market, price, lots):
+    """Atoms that fees are a part of: the notional, of an outcome that of the cheaper side."""
+    value = i64(price) * i64(market.tick_value)
+    if market.kind == MARKET_OUTCOME:
+        value = min(value, i64(market.lot_size) - value)
+    return value * i64(lots)
+
+
+@jit
+def lock_for(market, side, price, lots, interface_fee):
+    """Atoms that ``lots`` lock: their cost and, where quote pays, the worst fee on it."""
+    cost = get_cost(market, side, price, lots)
+    if side != BUY and market.kind == MARKET_SPOT:
+        return cost
+    rate = max(i64(market.taker_fee), i64(market.maker_fee), 0) + i64(interface_fee)
+    return cost + ppm_up(get_fee_base(market, price, lots), rate)
 
 
 @jit
@@ -143,20 +180,18 @@ def crosses(side, price, other):
 
 
 @jit
-def would_cross(s, market, side, price):
-    """Whether an order would take from the book as it stands."""
-    k = s.book[market]
+def best_opposite(s, k, side):
+    """Best price that an order of ``side`` would meet in book ``k``, 0 if there is none."""
     best = i64(k.best_ask) if side == BUY else i64(k.best_bid)
-    return best != 0 and crosses(side, price, i64(s.level[best].price))
+    return i64(s.level[best].price) if best != 0 else i64(0)
 
 
 @jit
-def is_market_open(s, m, market, tif):
-    """Whether the market takes an order of this kind now."""
-    k = s.market[market]
-    if s.venue[k.venue].state != VENUE_ACTIVE or k.listed > m.time:
-        return False
-    return k.phase == PHASE_CONTINUOUS or (k.phase == PHASE_POST_ONLY and tif == TIF_POST_ONLY)
+def is_own(t, o):
+    """Whether maker ``o`` is an own order of taker ``t``, by the taker's setting."""
+    if t.account == o.account:
+        return True
+    return (i64(t.stp) & STP_OWNER) != 0 and t.owner == o.owner
 
 
 # --- items -----------------------------------------------------------------------------------------
@@ -193,81 +228,213 @@ def bucket_of(io, account, limb1, limb0):
 
 
 @jit
-def step_place(s, d, io):
-    """PLACE: every check that needs no walk; then the client id's bucket, or the balances."""
-    m = s.machine[0]
+def refuse(s, d, io, error):
+    """Refuse the order in the draft: its item fails, or the plan that sends it."""
+    f = s.draft[0]
+    if f.plan != 0:
+        f.value = error
+        s.machine[0].pc = P.PLAN_REFUSED
+        touch(d, T_DRAFT, 0)
+        touch(d, T_MACHINE, 0)
+    else:
+        reject_item(s, d, io, error)
+
+
+# --- placing ---------------------------------------------------------------------------------------
+
+
+@jit
+def load_place(s, d, io, m):
+    """Fill the draft from the PLACE or QUOTE item; checks 1 to 3, which need only the item and its market."""
     at = item_at(io, m)
     leaf = io.leaf
-    market, price, lots = read32(leaf, at), read32(leaf, at + _PRICE), read64(leaf, at + _LOTS)
-    side, tif, stp = read8(leaf, at + _SIDE), read8(leaf, at + _TIF), read8(leaf, at + _STP)
-    expires = read64(leaf, at + _EXPIRES)
-    error = OK
+    f = s.draft[0]
+    market = read32(leaf, at)
     if not is_used(s, T_MARKET, market):
-        error = MARKET_NOT_FOUND
+        return MARKET_NOT_FOUND
+    k, key = s.market[market], s.key[m.key]
+    if key.venue != 0 and key.venue != k.venue:
+        return KEY_VENUE
+    home = market
+    if k.guest_of != 0:
+        home = i64(k.guest_of)
+    side, tif, stp = read8(leaf, at + _SIDE), read8(leaf, at + _TIF), read8(leaf, at + _STP)
+    flags, interface, interface_fee = i64(0), i64(0), i64(0)
+    if m.action == A.MASS_QUOTE:
+        expires, client = read64(leaf, at + _QUOTE_EXPIRES), at + _QUOTE_CLIENT
     else:
-        k, key = s.market[market], s.key[m.key]
-        if key.venue != 0 and key.venue != k.venue:
-            error = KEY_VENUE
-        elif s.venue[k.venue].access != ACCESS_OPEN or k.access != ACCESS_OPEN:
-            error = ACCESS_DENIED
-        elif not is_market_open(s, m, market, tif):
-            error = MARKET_CLOSED
-        elif side > 1 or tif > TIF_FOK or stp > 3 or leaf[at + _FLAGS] != 0 or expires > MAX_TIME:
-            error = BAD_ORDER_FIELD
-        elif price < 1 or price > k.max_price:
-            error = PRICE_OUT_OF_RANGE
-        elif lots < 1 or lots > k.max_lots:
-            error = LOTS_OUT_OF_RANGE
-        else:
-            notional = get_notional(k, price, lots)
-            if notional < k.min_notional:
-                error = NOTIONAL_TOO_SMALL
-            elif notional > k.max_notional:
-                error = NOTIONAL_TOO_LARGE
-            elif key.max_notional != 0 and notional > key.max_notional:
-                error = KEY_NOTIONAL
-            elif expires != 0 and expires <= m.time:
-                error = ORDER_EXPIRED
-            elif read32(leaf, at + _INTERFACE) != 0 or read32(leaf, at + _INTERFACE_FEE) != 0:
-                error = INTERFACE_NOT_APPROVED
-            elif s.account[m.account].order_count >= MAX_OPEN_ORDERS:
-                error = TOO_MANY_ORDERS
-            elif tif == TIF_POST_ONLY and would_cross(s, market, side, price):
-                error = POST_ONLY_WOULD_CROSS
+        expires, client = read64(leaf, at + _EXPIRES), at + _CLIENT
+        flags = read8(leaf, at + _FLAGS)
+        interface = read32(leaf, at + _INTERFACE)
+        interface_fee = read32(leaf, at + _INTERFACE_FEE)
+    if side > SELL or tif > TIF_MARKET or stp > (STP_OWNER | STP_MODE) or (stp & STP_MODE) > 3:
+        return BAD_ORDER_FIELD
+    if flags > ORDER_REDUCE_ONLY or expires > MAX_TIME:
+        return BAD_ORDER_FIELD
+    if flags != 0 and k.kind != MARKET_OUTCOME:
+        return BAD_ORDER_FIELD
+    if tif == TIF_FOK and is_capped(s, home):
+        return BAD_ORDER_FIELD
+    # A field of the draft holds 31 bits. What does not fit becomes a value that its check refuses as well.
+    price = read32(leaf, at + _PRICE)
+    if price > MAX_PRICE:
+        price = i64(0)
+    if interface > MAX_PRICE or interface_fee > PPM:
+        interface, interface_fee = i64(1), i64(PPM)
+    f.market = home
+    f.door = market if home != market else i64(0)
+    f.price = price
+    f.side = side
+    f.tif = tif
+    f.stp = stp
+    f.flags = flags
+    f.lots = read64(leaf, at + _LOTS)
+    f.expires = expires
+    f.interface = interface
+    f.interface_fee = interface_fee
+    f.plan = 0
+    f.holding = 0
+    f.cover = 0
+    set_client(s, d, io, i64(m.account), read_limb(leaf, client), read_limb(leaf, client + 8))
+    return OK
+
+
+@jit
+def is_capped(s, market):
+    """Whether a market bounds its open interest or that of an account."""
+    k = s.market[market]
+    return k.open_interest_cap != 0 or k.account_cap != 0
+
+
+@jit
+def set_client(s, d, io, account, limb1, limb0):
+    """Give the draft its client id and the bucket of it; ORDER_BUCKETS without one."""
+    f = s.draft[0]
+    f.client_id1 = limb1
+    f.client_id0 = limb0
+    if limb1 == 0 and limb0 == 0:
+        f.bucket = ORDER_BUCKETS
+    else:
+        f.bucket = bucket_of(io, account, limb1, limb0)
+    touch(d, T_DRAFT, 0)
+
+
+@jit
+def step_place(s, d, io):
+    """PLACE: the item becomes the draft; where no door, session or band is asked, also its terms."""
+    m = s.machine[0]
+    error = load_place(s, d, io, m)
     if error != OK:
         reject_item(s, d, io, error)
         return
-    limb1, limb0 = read_limb(leaf, at + _CLIENT), read_limb(leaf, at + _CLIENT + 8)
-    m.market = market
-    if limb1 == 0 and limb0 == 0:
-        m.value2 = ORDER_BUCKETS  # no client id, no bucket
-        m.pc = P.PLACE_OPEN
+    k = s.market[s.draft[0].market]
+    if s.draft[0].door != 0 or k.calendar != 0 or k.band != 0:
+        m.pc = P.PLACE_CHECK
+        touch(d, T_MACHINE, 0)
     else:
-        m.value2 = bucket_of(io, m.account, limb1, limb0)
-        m.cursor2 = s.bucket[m.value2].first
-        m.pc = P.PLACE_WALK
+        step_place_check(s, d, io)
+
+
+@jit
+def step_place_check(s, d, io):
+    """PLACE_CHECK: checks 4 to 14 of the draft, then the first later one that applies."""
+    m, f = s.machine[0], s.draft[0]
+    error = check_terms(s, d, io, m, f, False)
+    if error != OK:
+        refuse(s, d, io, error)
+        return
+    if f.bucket < ORDER_BUCKETS:
+        m.cursor2 = s.bucket[f.bucket].first
+    k = s.market[f.market]
     touch(d, T_MACHINE, 0)
+    if f.door != 0:
+        m.pc = P.DOOR
+    elif f.interface != 0 or f.interface_fee != 0:
+        m.pc = P.INTERFACE
+    elif (i64(f.flags) & ORDER_REDUCE_ONLY) == 0 and (
+        k.access != 0 or s.venue[k.venue].access != 0
+    ):
+        f.value = 0
+        touch(d, T_DRAFT, 0)
+        m.pc = P.ACCESS
+    elif f.bucket < ORDER_BUCKETS:
+        m.pc = P.PLACE_WALK
+    else:
+        m.pc = P.PLACE_HOLD if k.kind == MARKET_OUTCOME else P.PLACE_OPEN
+
+
+@jit
+def check_terms(s, d, io, m, f, is_amend):
+    """Checks 4, 5, 7 to 12 and 14 of the draft, and 6 and 13 of a new one; 0 or the error.
+
+    May move the band's anchor and the draft's price. An amend's expiry comes first (``docs/spec/orders.md``).
+    """
+    market, side, tif = i64(f.market), i64(f.side), i64(f.tif)
+    k, b = s.market[market], s.book[market]
+    time, price, lots = i64(m.time), i64(f.price), i64(f.lots)
+    if is_amend and f.expires != 0 and f.expires <= time:
+        return ORDER_EXPIRED
+    if not is_admitted(s, market, time, tif, i64(f.flags)) or is_restart_closed(s, time, tif):
+        return MARKET_CLOSED
+    if price < 1 or price > k.max_price:
+        return PRICE_OUT_OF_RANGE
+    if not is_amend and (lots < 1 or lots > k.max_lots):
+        return LOTS_OUT_OF_RANGE
+    if k.band != 0:
+        move_anchor(s, d, io, market, time, leaf_of(m))
+        if is_beyond(k, b, side, price):
+            if tif != TIF_MARKET:
+                return PRICE_BAND
+            anchor = i64(b.band_price)
+            price = band_high(k, anchor) if side == BUY else band_low(k, anchor)
+    best = best_opposite(s, b, side) if is_post(tif) else i64(0)
+    would_take = best != 0 and crosses(side, price, best)
+    if tif == TIF_POST_SLIDE and would_take:
+        price = best - 1 if side == BUY else best + 1
+        if price < 1 or price > k.max_price:
+            return POST_ONLY_WOULD_CROSS
+    f.price = price
+    touch(d, T_DRAFT, 0)
+    notional = get_notional(k, price, lots)
+    if notional < k.min_notional:
+        # All that is left may go, however little: what "all" is, the balances say later.
+        is_closing = (k.kind == MARKET_SPOT and side == SELL) or f.flags != 0
+        if is_amend or not is_closing:
+            return NOTIONAL_TOO_SMALL
+    if notional > k.max_notional:
+        return NOTIONAL_TOO_LARGE
+    if f.plan == 0:
+        bound = i64(s.key[m.key].max_notional)
+        if bound != 0 and notional > bound:
+            return KEY_NOTIONAL
+    if not is_amend:
+        if f.expires != 0 and f.expires <= time:
+            return ORDER_EXPIRED
+        if s.account[m.account].order_count >= MAX_OPEN_ORDERS:
+            return TOO_MANY_ORDERS
+    if tif == TIF_POST_ONLY and would_take:
+        return POST_ONLY_WOULD_CROSS
+    return OK
 
 
 @jit
 def step_place_walk(s, d, io):
     """PLACE_WALK: one order of the bucket chain; the client id must not be among the account's."""
-    m = s.machine[0]
+    m, f = s.machine[0], s.draft[0]
     slot = i64(m.cursor2)
-    if slot == 0:
-        if s.bucket[m.value2].length >= MAX_BUCKET_LENGTH:
-            reject_item(s, d, io, BUCKET_FULL)
+    if f.bucket >= ORDER_BUCKETS or slot == 0:
+        if f.bucket < ORDER_BUCKETS and s.bucket[f.bucket].length >= MAX_BUCKET_LENGTH:
+            refuse(s, d, io, BUCKET_FULL)
             return
-        m.pc = P.PLACE_OPEN
+        m.pc = P.PLACE_HOLD if s.market[f.market].kind == MARKET_OUTCOME else P.PLACE_OPEN
     else:
         o = s.order[slot]
-        at = item_at(io, m) + _CLIENT
         if (
             o.account == m.account
-            and i64(o.client_id1) == read_limb(io.leaf, at)
-            and i64(o.client_id0) == read_limb(io.leaf, at + 8)
+            and i64(o.client_id1) == i64(f.client_id1)
+            and i64(o.client_id0) == i64(f.client_id0)
         ):
-            reject_item(s, d, io, CLIENT_ID_IN_USE)
+            refuse(s, d, io, CLIENT_ID_IN_USE)
             return
         m.cursor2 = o.bucket_next
     touch(d, T_MACHINE, 0)
@@ -275,87 +442,124 @@ def step_place_walk(s, d, io):
 
 @jit
 def step_place_open(s, d, io):
-    """PLACE_OPEN: the paying balance covers the lock; the receiving one exists or is opened."""
-    m = s.machine[0]
-    at = item_at(io, m)
-    k = s.market[m.market]
-    side = read8(io.leaf, at + _SIDE)
-    pays, receives = i64(k.base), i64(k.quote)
-    if side == BUY:
-        pays, receives = receives, pays
-    lock = lock_for(k, side, read32(io.leaf, at + _PRICE), read64(io.leaf, at + _LOTS))
+    """PLACE_OPEN: checks 20 to 22: the lock is covered, the receiving balance exists or is opened, there is room."""
+    m, f = s.machine[0], s.draft[0]
+    k = s.market[f.market]
+    side = i64(f.side)
+    pays, receives = i64(k.quote), i64(k.quote)
+    if k.kind == MARKET_SPOT:
+        if side == BUY:
+            receives = i64(k.base)
+        else:
+            pays = i64(k.base)
     pay = find_balance(s, d, m.account, pays)
+    free = i64(s.balance[pay].free) if pay != 0 else i64(0)
+    lots = i64(f.lots)
+    lock = lock_for(k, side, f.price, lots - f.cover, f.interface_fee)
     error = OK
-    if pay == 0 or s.balance[pay].free < lock:
+    if k.kind == MARKET_SPOT and side == SELL and get_notional(k, f.price, lots) < k.min_notional:
+        if lots != free // i64(k.lot_size):  # a closing order is all that the account can sell
+            error = NOTIONAL_TOO_SMALL
+    if error == OK and free < lock:
         error = INSUFFICIENT_BALANCE
-    elif find_balance(s, d, m.account, receives) == 0:
-        error = can_open(s, m.account)
-    if error == OK and not has_room(s, T_ORDER, 1):
-        error = TABLE_FULL
+    if error == OK and (pays != receives or pay == 0):
+        if find_balance(s, d, m.account, receives) == 0:
+            error = can_open(s, m.account)
+    if error == OK:
+        if not has_room(s, T_ORDER, 1) or (f.expires != 0 and not has_timer_room(s)):
+            error = TABLE_FULL
     if error != OK:
-        reject_item(s, d, io, error)
+        refuse(s, d, io, error)
         return
-    m.value1 = open_balance(s, d, m.account, receives)
-    m.value0 = pay
+    f.receive = pay
+    if pays != receives or pay == 0:
+        f.receive = open_balance(s, d, m.account, receives)
+    f.pay = pay if pay != 0 else i64(f.receive)
+    f.lock = lock
     m.pc = P.PLACE_LOCK
+    touch(d, T_DRAFT, 0)
     touch(d, T_MACHINE, 0)
 
 
 @jit
 def step_place_lock(s, d, io):
     """PLACE_LOCK: the order comes into being, its lock moves, its lists take it in."""
-    m = s.machine[0]
-    at = item_at(io, m)
-    leaf = io.leaf
-    k, a = s.market[m.market], s.account[m.account]
+    m, f = s.machine[0], s.draft[0]
+    k, a = s.market[f.market], s.account[m.account]
     slot = take_order(s, d)
     o = s.order[slot]
     m.order_seq += 1
     o.account = m.account
-    o.market = m.market
-    o.price = read32(leaf, at + _PRICE)
-    o.side = read8(leaf, at + _SIDE)
-    o.tif = read8(leaf, at + _TIF)
-    o.stp = read8(leaf, at + _STP)
-    o.lots = read64(leaf, at + _LOTS)
+    o.owner = a.owner
+    o.market = f.market
+    o.door = f.door
+    o.price = f.price
+    o.side = f.side
+    o.tif = f.tif
+    o.stp = f.stp
+    o.flags = f.flags
+    o.lots = f.lots
     o.next = 0
     o.seq = m.order_seq
-    o.expires = read64(leaf, at + _EXPIRES)
+    o.expires = f.expires
+    o.interface = f.interface
+    o.interface_fee = f.interface_fee
     o.key = m.key
-    o.pay_balance = m.value0
-    o.receive_balance = m.value1
-    lock = lock_for(k, o.side, o.price, o.lots)
-    o.locked = lock
-    pay, receive = s.balance[o.pay_balance], s.balance[o.receive_balance]
-    pay.free -= lock
-    pay.locked += lock
+    o.pay_balance = f.pay
+    o.receive_balance = f.receive
+    o.locked = f.lock
+    pay, receive = s.balance[f.pay], s.balance[f.receive]
+    pay.free -= f.lock
+    pay.locked += f.lock
     pay.uses += 1
     receive.uses += 1
+    if f.holding != 0:
+        o.holding = f.holding
+        o.cover = f.cover
+        take_cover(s, d, o)
     o.account_next = a.first_order
     if a.first_order != 0:
         s.order[a.first_order].account_previous = slot
         touch(d, T_ORDER, a.first_order)
     a.first_order = slot
     a.order_count += 1
-    if m.value2 < ORDER_BUCKETS:
-        o.client_id1 = read_limb(leaf, at + _CLIENT)
-        o.client_id0 = read_limb(leaf, at + _CLIENT + 8)
-        chain = s.bucket[m.value2]
+    s.venue[k.venue].market_orders += 1
+    touch(d, T_VENUE, k.venue)
+    if f.bucket < ORDER_BUCKETS:
+        o.client_id1 = f.client_id1
+        o.client_id0 = f.client_id0
+        o.bucket = f.bucket
+        chain = s.bucket[f.bucket]
         o.bucket_next = chain.first
         chain.first = slot
         chain.length += 1
-        touch(d, T_BUCKET, m.value2)
+        touch(d, T_BUCKET, f.bucket)
     m.order = slot
     m.return0 = P.ITEM_DONE
-    if o.tif == TIF_POST_ONLY:
-        m.pc = P.REST
+    if f.expires != 0:
+        m.pc = P.PLACE_TIMER
     else:
-        m.pc = P.JOIN
-    touch(d, T_BALANCE, o.pay_balance)
-    touch(d, T_BALANCE, o.receive_balance)
+        m.pc = entry_step(f)
+    touch(d, T_BALANCE, f.pay)
+    touch(d, T_BALANCE, f.receive)
     touch(d, T_ACCOUNT, m.account)
     touch(d, T_ORDER, slot)
     touch(d, T_MACHINE, 0)
+
+
+@jit
+def entry_step(f):
+    """Step that a new order goes on with: its plan has its say first, then it rests or waits."""
+    if f.plan != 0:
+        return P.PLAN_SENT
+    return P.REST if is_post(f.tif) else P.JOIN
+
+
+@jit
+def step_place_timer(s, d, io):
+    """PLACE_TIMER: a new order that expires is timed."""
+    m, f = s.machine[0], s.draft[0]
+    begin_timer(s, d, m, TIMER_ORDER, i64(m.order), i64(0), i64(f.expires), entry_step(f))
 
 
 # --- the book --------------------------------------------------------------------------------------
@@ -364,7 +568,7 @@ def step_place_lock(s, d, io):
 @jit
 def is_better(side, price, other):
     """Whether ``price`` stands strictly before ``other`` on its side."""
-    return price > other if side == BUY else price < other
+    return get_rank(side, price) < get_rank(side, other)
 
 
 @jit
@@ -377,13 +581,47 @@ def is_level(s, slot, market, side, price):
 
 
 @jit
+def first_level(k, side):
+    """Best level of a side of book ``k``, or the level of a list of triggers that fires first."""
+    if side == BUY:
+        return i64(k.best_bid)
+    if side == SELL:
+        return i64(k.best_ask)
+    if side == TRIGGER_UP_LAST:
+        return i64(k.up_last)
+    return i64(k.down_last)
+
+
+@jit
+def set_first_level(k, side, slot):
+    """Set the first level of a side or a list of triggers."""
+    if side == BUY:
+        k.best_bid = slot
+    elif side == SELL:
+        k.best_ask = slot
+    elif side == TRIGGER_UP_LAST:
+        k.up_last = slot
+    else:
+        k.down_last = slot
+
+
+@jit
+def count_level(k, side, change):
+    """Count the levels of the two sides."""
+    if side == BUY:
+        k.bid_levels += change
+    elif side == SELL:
+        k.ask_levels += change
+
+
+@jit
 def open_level(s, d, market, side, price):
     """Slot of the level at ``price``, opened between its neighbours if the side has none there."""
     previous = level_hint(s, d, market, side, price)
     if is_level(s, previous, market, side, price):
         return previous
     k = s.book[market]
-    following = i64(k.best_bid) if side == BUY else i64(k.best_ask)
+    following = first_level(k, side)
     if previous != 0:
         p = s.level[previous]
         if (
@@ -408,19 +646,34 @@ def open_level(s, d, market, side, price):
     if previous != 0:
         s.level[previous].next = slot
         touch(d, T_LEVEL, previous)
-    elif side == BUY:
-        k.best_bid = slot
     else:
-        k.best_ask = slot
+        set_first_level(k, side, slot)
     if following != 0:
         s.level[following].previous = slot
         touch(d, T_LEVEL, following)
-    if side == BUY:
-        k.bid_levels += 1
-    else:
-        k.ask_levels += 1
+    count_level(k, side, 1)
     index_level(d, market, side, price, slot)
+    touch(d, T_BOOK, market)
+    touch(d, T_LEVEL, slot)
     return slot
+
+
+@jit
+def close_level(s, d, k, level):
+    """Take an empty level out of its side of book ``k`` and give its slot back."""
+    v = s.level[level]
+    if v.previous != 0:
+        s.level[v.previous].next = v.next
+        touch(d, T_LEVEL, v.previous)
+    else:
+        set_first_level(k, i64(v.side), i64(v.next))
+    if v.next != 0:
+        s.level[v.next].previous = v.previous
+        touch(d, T_LEVEL, v.next)
+    count_level(k, i64(v.side), -1)
+    touch(d, T_BOOK, v.market)
+    unindex_level(d, v.market, v.side, v.price)
+    free_level(s, d, level)
 
 
 @jit
@@ -496,44 +749,9 @@ def step_join(s, d, io):
         k.release = release
         k.release_seq = o.seq
         k.release_block = o.release_block
-        m.market = o.market
-        m.cursor2 = m.release_first
-        m.value2 = 0  # the book walked over last
-        m.pc = P.BOOK_INSERT
+        push_book(s, d, m, i64(o.market), i64(m.return0))
     touch(d, T_BOOK, o.market)
     touch(d, T_ORDER, slot)
-    touch(d, T_MACHINE, 0)
-
-
-@jit
-def is_later(k, release, seq):
-    """Whether book ``k``'s key is after (release, seq)."""
-    return k.release > release or (k.release == release and k.release_seq > seq)
-
-
-@jit
-def step_book_insert(s, d, io):
-    """BOOK_INSERT: one book of the release list; the market's book goes before the first later one."""
-    m = s.machine[0]
-    k = s.book[m.market]
-    following = i64(m.cursor2)
-    if following != 0 and not is_later(s.book[following], i64(k.release), i64(k.release_seq)):
-        m.value2 = following
-        m.cursor2 = s.book[following].release_next
-    else:
-        previous = i64(m.value2)
-        k.release_next = following
-        k.release_previous = previous
-        if previous != 0:
-            s.book[previous].release_next = m.market
-            touch(d, T_BOOK, previous)
-        else:
-            m.release_first = m.market
-        if following != 0:
-            s.book[following].release_previous = m.market
-            touch(d, T_BOOK, following)
-        touch(d, T_BOOK, m.market)
-        m.pc = m.return0
     touch(d, T_MACHINE, 0)
 
 
@@ -597,12 +815,11 @@ def step_cancel(s, d, io):
     """CANCEL: a resting order leaves; a waiting one will not rest."""
     m = s.machine[0]
     o = s.order[m.order]
-    venue = i64(s.key[m.key].venue)
-    if venue != 0 and venue != s.market[o.market].venue:
+    if not is_in_venue(s, m, o):
         reject_item(s, d, io, KEY_VENUE)
         return
     if o.state == WAITING:
-        o.flags = i64(o.flags) | FLAG_CANCELLED
+        o.flags = i64(o.flags) | ORDER_CANCELLED_WAITING
         emit_order(d, io, ORDER_AMENDED, m.seq, i64(m.order), o, TIF_IOC, 0, o.locked)
         touch(d, T_ORDER, m.order)
         m.pc = P.ITEM_DONE
@@ -622,21 +839,42 @@ def begin_remove(m, reason, back):
 
 
 @jit
-def shrink(s, d, o, lots):
-    """Lower the open lots of an order, and its lock with them."""
+def is_in_venue(s, m, o):
+    """Whether the running key may act on an order: it is bound to no venue, the order's or its door's."""
+    venue = i64(s.key[m.key].venue)
+    if venue == 0 or venue == s.market[o.market].venue:
+        return True
+    return o.door != 0 and venue == s.market[o.door].venue
+
+
+@jit
+def shrink(s, d, io, o, lots, leaf):
+    """Lower the open lots of an order; its cover and its lock fall with them."""
     o.lots = lots
-    set_lock(s, d, o, lock_for(s.market[o.market], o.side, o.price, lots))
+    if o.cover > lots:
+        set_cover(s, d, io, o, i64(lots), leaf)
+    lock = lock_for(s.market[o.market], o.side, o.price, lots - o.cover, o.interface_fee)
+    set_lock(s, d, o, lock)
+
+
+@jit
+def shrink_resting(s, d, io, m, slot, o, lots):
+    """Lower the open lots of a resting order in place, which keeps its priority."""
+    s.level[o.level].lots -= o.lots - lots
+    shrink(s, d, io, o, lots, i64(m.seq))
+    emit_order(d, io, ORDER_AMENDED, m.seq, slot, o, o.tif, 0, o.locked)
+    touch(d, T_LEVEL, o.level)
+    touch(d, T_ORDER, slot)
 
 
 @jit
 def step_amend(s, d, io):
-    """AMEND: shrink in place, cancel, or take the order off its level to re-place it."""
+    """AMEND: shrink in place, cancel, or begin to re-place the order."""
     m = s.machine[0]
     at = item_at(io, m)
     slot = i64(m.order)
     o = s.order[slot]
-    market = i64(o.market)
-    k, key = s.market[market], s.key[m.key]
+    k = s.market[o.market]
     price, total = read32(io.leaf, at + _AMEND_PRICE), read64(io.leaf, at + _AMEND_LOTS)
     mode = read8(io.leaf, at + _AMEND_MODE)
     if price == 0:
@@ -644,9 +882,9 @@ def step_amend(s, d, io):
     error = OK
     if o.state == WAITING:
         error = ORDER_IS_WAITING
-    elif mode > A.AMEND_TAKE:
+    elif mode > A.AMEND_POST_SLIDE:
         error = BAD_ORDER_FIELD
-    elif key.venue != 0 and key.venue != k.venue:
+    elif not is_in_venue(s, m, o):
         error = KEY_VENUE
     elif total < 1 or total > k.max_lots:
         error = LOTS_OUT_OF_RANGE
@@ -654,80 +892,114 @@ def step_amend(s, d, io):
         reject_item(s, d, io, error)
         return
     lots = total - o.filled
+    touch(d, T_MACHINE, 0)
     if price == o.price and lots <= o.lots:
         if lots <= 0:
             begin_remove(m, CANCEL_AMEND, P.ITEM_DONE)
         elif lots < o.lots and get_notional(k, price, lots) < k.min_notional:
             reject_item(s, d, io, NOTIONAL_TOO_SMALL)
-            return
         else:
-            s.level[o.level].lots -= o.lots - lots
-            shrink(s, d, o, lots)
-            emit_order(d, io, ORDER_AMENDED, m.seq, slot, o, o.tif, 0, o.locked)
-            touch(d, T_LEVEL, o.level)
-            touch(d, T_ORDER, slot)
+            shrink_resting(s, d, io, m, slot, o, lots)
             m.pc = P.ITEM_DONE
-        touch(d, T_MACHINE, 0)
         return
     if mode == A.AMEND_SHRINK:
         reject_item(s, d, io, NOT_A_SHRINK)
         return
     if lots <= 0:
         begin_remove(m, CANCEL_AMEND, P.ITEM_DONE)
-        touch(d, T_MACHINE, 0)
         return
-    tif = TIF_POST_ONLY if mode == A.AMEND_POST_ONLY else TIF_GTC
-    if o.expires != 0 and o.expires <= m.time:
-        error = ORDER_EXPIRED
-    elif not is_market_open(s, m, market, tif):
-        error = MARKET_CLOSED
-    elif price < 1 or price > k.max_price:
-        error = PRICE_OUT_OF_RANGE
-    else:
-        notional = get_notional(k, price, lots)
-        if notional < k.min_notional:
-            error = NOTIONAL_TOO_SMALL
-        elif notional > k.max_notional:
-            error = NOTIONAL_TOO_LARGE
-        elif key.max_notional != 0 and notional > key.max_notional:
-            error = KEY_NOTIONAL
-        elif tif == TIF_POST_ONLY and would_cross(s, market, o.side, price):
-            error = POST_ONLY_WOULD_CROSS
-        elif lock_for(k, o.side, price, lots) - o.locked > s.balance[o.pay_balance].free:
-            error = INSUFFICIENT_BALANCE
+    if price > k.max_price:
+        price = i64(0)  # out of range either way; the draft's field is narrower than the item's
+    f = s.draft[0]
+    f.market = o.market
+    f.price = price
+    f.side = o.side
+    f.flags = i64(o.flags) & ORDER_REDUCE_ONLY
+    f.lots = lots
+    f.expires = o.expires
+    f.plan = 0
+    f.tif = TIF_GTC
+    if mode == A.AMEND_POST_ONLY:
+        f.tif = TIF_POST_ONLY
+    elif mode == A.AMEND_POST_SLIDE:
+        f.tif = TIF_POST_SLIDE
+    m.pc = P.AMEND_CHECK
+    touch(d, T_DRAFT, 0)
+
+
+@jit
+def step_amend_check(s, d, io):
+    """AMEND_CHECK: the new terms are those of an order that might be placed."""
+    m, f = s.machine[0], s.draft[0]
+    o, k = s.order[m.order], s.market[f.market]
+    error = check_terms(s, d, io, m, f, True)
+    touch(d, T_MACHINE, 0)
+    if error == OK and k.kind == MARKET_OUTCOME:
+        m.pc = P.AMEND_HOLD
+        return
+    if error == OK:
+        f.cover = 0
+        error = check_relock(s, d, k, o, f)
     if error != OK:
         reject_item(s, d, io, error)
-        return
-    m.return1 = P.AMEND_MOVE
-    m.pc = P.REMOVE_LEVEL
+    else:
+        m.return1 = P.AMEND_MOVE
+        m.pc = P.REMOVE_LEVEL
+
+
+@jit
+def check_relock(s, d, k, o, f):
+    """Set the draft's lock; 0 if the account can pay what it is above the order's, else the error."""
+    f.lock = lock_for(k, f.side, f.price, f.lots - f.cover, o.interface_fee)
+    touch(d, T_DRAFT, 0)
+    if i64(f.lock) - o.locked > s.balance[o.pay_balance].free:
+        return INSUFFICIENT_BALANCE
+    return OK
+
+
+@jit
+def step_amend_hold(s, d, io):
+    """AMEND_HOLD: cover and caps of an outcome order that is re-placed."""
+    m, f = s.machine[0], s.draft[0]
+    o, k = s.order[m.order], s.market[f.market]
+    lots = i64(f.lots)
+    cover = choose_cover(s, o, lots)
+    error = OK
+    if f.flags != 0 and lots > cover:
+        error = NOTHING_TO_REDUCE
+    else:
+        error = check_caps(s, i64(f.market), held(s.holding[o.holding], o.side), lots - cover)
+    if error == OK:
+        f.cover = cover
+        error = check_relock(s, d, k, o, f)
+    if error != OK:
+        reject_item(s, d, io, error)
+    else:
+        m.return1 = P.AMEND_MOVE
+        m.pc = P.REMOVE_LEVEL
     touch(d, T_MACHINE, 0)
 
 
 @jit
 def step_amend_move(s, d, io):
-    """AMEND_MOVE: the order, off its level, takes its new price, lots, lock and seq."""
-    m = s.machine[0]
-    at = item_at(io, m)
+    """AMEND_MOVE: the order, off its level, takes its new price, lots, cover, lock and seq."""
+    m, f = s.machine[0], s.draft[0]
     slot = i64(m.order)
     o = s.order[slot]
-    k = s.market[o.market]
-    price = read32(io.leaf, at + _AMEND_PRICE)
-    if price != 0:
-        o.price = price
-    o.lots = read64(io.leaf, at + _AMEND_LOTS) - o.filled
-    lock = lock_for(k, o.side, o.price, o.lots)
+    o.price = f.price
+    o.lots = f.lots
+    set_cover(s, d, io, o, i64(f.cover), i64(m.seq))
     b = s.balance[o.pay_balance]
-    b.free -= lock - o.locked
-    b.locked += lock - o.locked
-    o.locked = lock
+    b.free -= f.lock - o.locked
+    b.locked += f.lock - o.locked
+    o.locked = f.lock
     m.order_seq += 1
     o.seq = m.order_seq
-    is_post = read8(io.leaf, at + _AMEND_MODE) == A.AMEND_POST_ONLY
-    o.tif = TIF_POST_ONLY if is_post else TIF_GTC
+    o.tif = f.tif
     o.key = m.key
     emit_order(d, io, ORDER_AMENDED, m.seq, slot, o, o.tif, 1, o.locked)
     m.return0 = P.ITEM_DONE
-    m.pc = P.REST if is_post else P.JOIN
+    m.pc = P.REST if is_post(f.tif) else P.JOIN
     touch(d, T_BALANCE, o.pay_balance)
     touch(d, T_ORDER, slot)
     touch(d, T_MACHINE, 0)
@@ -760,22 +1032,7 @@ def step_remove_level(s, d, io):
     o.previous = 0
     o.level = 0
     if v.count == 0:
-        if v.previous != 0:
-            s.level[v.previous].next = v.next
-            touch(d, T_LEVEL, v.previous)
-        elif v.side == BUY:
-            k.best_bid = v.next
-        else:
-            k.best_ask = v.next
-        if v.next != 0:
-            s.level[v.next].previous = v.previous
-            touch(d, T_LEVEL, v.next)
-        if v.side == BUY:
-            k.bid_levels -= 1
-        else:
-            k.ask_levels -= 1
-        unindex_level(d, o.market, v.side, v.price)
-        free_level(s, d, level)
+        close_level(s, d, k, level)
     m.pc = m.return1
     touch(d, T_LEVEL, level)
     touch(d, T_BOOK, o.market)
@@ -788,32 +1045,37 @@ def step_remove_bucket(s, d, io):
     """REMOVE_BUCKET: the order leaves its client id's chain, if it has one, walking to it."""
     m = s.machine[0]
     o = s.order[m.order]
-    limb1, limb0 = i64(o.client_id1), i64(o.client_id0)
-    if limb1 == 0 and limb0 == 0:
-        m.pc = P.REMOVE_ORDER
-        touch(d, T_MACHINE, 0)
-        return
-    bucket = bucket_of(io, o.account, limb1, limb0)
-    chain = s.bucket[bucket]
-    if chain.first == m.order:
-        chain.first = o.bucket_next
-        chain.length -= 1
-        touch(d, T_BUCKET, bucket)
-        m.cursor2 = 0
-        m.pc = P.REMOVE_ORDER
-    else:
-        previous = i64(m.cursor2) if m.cursor2 != 0 else i64(chain.first)
-        p = s.order[previous]
-        if p.bucket_next == m.order:
-            p.bucket_next = o.bucket_next
-            chain.length -= 1
-            touch(d, T_ORDER, previous)
-            touch(d, T_BUCKET, bucket)
-            m.cursor2 = 0
-            m.pc = P.REMOVE_ORDER
-        else:
-            m.cursor2 = p.bucket_next
     touch(d, T_MACHINE, 0)
+    if i64(o.client_id1) != 0 or i64(o.client_id0) != 0:
+        chain = s.bucket[o.bucket]
+        if chain.first == m.order:
+            chain.first = o.bucket_next
+        else:
+            previous = i64(m.cursor2) if m.cursor2 != 0 else i64(chain.first)
+            p = s.order[previous]
+            if p.bucket_next != m.order:
+                m.cursor2 = p.bucket_next
+                return
+            p.bucket_next = o.bucket_next
+            touch(d, T_ORDER, previous)
+        chain.length -= 1
+        touch(d, T_BUCKET, o.bucket)
+        m.cursor2 = 0
+    m.pc = P.REMOVE_TIMER if o.timer != 0 else leaving_step(o)
+
+
+@jit
+def leaving_step(o):
+    """Step that an order leaves with: what follows it first, then itself."""
+    return P.CHILDREN if o.first_child != 0 else P.REMOVE_ORDER
+
+
+@jit
+def step_remove_timer(s, d, io):
+    """REMOVE_TIMER: an order that leaves early takes its timer along."""
+    m = s.machine[0]
+    o = s.order[m.order]
+    begin_timer_out(s, d, m, i64(o.timer), leaving_step(o))
 
 
 @jit
@@ -826,9 +1088,13 @@ def step_remove_order(s, d, io):
     slot = i64(m.order)
     o = s.order[slot]
     a = s.account[o.account]
+    venue = i64(s.market[o.market].venue)
+    s.venue[venue].market_orders -= 1
+    touch(d, T_VENUE, venue)
     pay, receive = s.balance[o.pay_balance], s.balance[o.receive_balance]
     if m.value1 != 0:
         emit_order(d, io, ORDER_CANCELLED, leaf_of(m), slot, o, m.value1, 0, o.locked)
+    release_cover(s, d, io, o, leaf_of(m))
     pay.free += o.locked
     pay.locked -= o.locked
     pay.uses -= 1

@@ -64,6 +64,7 @@ REQUEUE: Final = 70
 NOTE_PRICE: Final = 71
 FEE_EXTRA: Final = 72
 FEE_REFERRER: Final = 73
+FILL_DONE: Final = 79
 QUOTA_CREDIT: Final = 74
 # door, interface, access of an order
 DOOR: Final = 75
@@ -77,6 +78,7 @@ DEAD_MAN_DUE: Final = 85
 QUOTE_PULL: Final = 82
 QUOTE_WALK: Final = 83
 QUOTE_ONE: Final = 84
+QUOTE_PLACE: Final = 86
 # plans
 CHILDREN: Final = 90
 ARM: Final = 91
