@@ -9,17 +9,31 @@ from __future__ import annotations
 
 from tradezone.protocol import actions as A
 from tradezone.protocol import steps as P
-from tradezone.protocol.enums import CANCEL_EXPIRED, RESTING
 from tradezone.protocol.errors import Code
-from tradezone.protocol.limits import EXPIRY_SWEEP, MAX_BLOCK_LEAVES, MAX_INBOX_MARK, MAX_TIME
+from tradezone.protocol.events import RESTARTED
+from tradezone.protocol.limits import MAX_BLOCK_LEAVES, MAX_INBOX_MARK, MAX_TIME, RESTART_GAP
 
-from . import envelopes, inbox, matching, orders
+from . import (
+    access,
+    assets,
+    envelopes,
+    heaps,
+    inbox,
+    markets,
+    matching,
+    orders,
+    plans,
+    quota,
+    quotes,
+    tasks,
+    timers,
+)
 from ._jit import i64, jit
-from .codec import get_class, is_block_mark, leaf_size, leaf_start, read64
+from .codec import emit_note, get_class, is_block_mark, leaf_size, leaf_start, read64
 from .envelopes import reject_leaf
 from .memory import EVENT_CAPACITY, EVENT_MARGIN
-from .orders import begin_remove
-from .tables import T_MACHINE, T_ORDER, touch
+from .tables import T_AGENDA, T_MACHINE, touch
+from .timers import is_timer_due
 
 _MALFORMED = int(Code.MALFORMED)
 _UNEXPECTED = int(Code.UNEXPECTED_LEAF)
@@ -35,30 +49,85 @@ _step_revoke_key = envelopes.step_revoke_key
 _step_revoke_walk = envelopes.step_revoke_walk
 _step_create_account = envelopes.step_create_account
 _step_message = inbox.step_message
-_step_list_balance = inbox.step_list_balance
+_step_list_balance = markets.step_list_balance
+_step_update_due = markets.step_update_due
+_step_resolve_market = markets.step_resolve_market
+_step_door = access.step_door
+_step_interface = access.step_interface
+_step_access = access.step_access
+_step_access_walk = access.step_access_walk
+_step_approve_interface = access.step_approve_interface
+_step_grant_access = access.step_grant_access
+_step_credential = access.step_credential
+_step_access_find = access.step_access_find
+_step_access_write = access.step_access_write
+_step_faucet = assets.step_faucet
+_step_issue = assets.step_issue
+_step_open_balance = assets.step_open_balance
+_step_close_balance = assets.step_close_balance
+_step_credit = quota.step_credit
 _step_place = orders.step_place
+_step_place_check = orders.step_place_check
 _step_place_walk = orders.step_place_walk
 _step_place_open = orders.step_place_open
 _step_place_lock = orders.step_place_lock
+_step_place_timer = orders.step_place_timer
 _step_rest = orders.step_rest
 _step_join = orders.step_join
-_step_book_insert = orders.step_book_insert
 _step_find = orders.step_find
 _step_find_walk = orders.step_find_walk
 _step_cancel = orders.step_cancel
 _step_amend = orders.step_amend
+_step_amend_check = orders.step_amend_check
+_step_amend_hold = orders.step_amend_hold
 _step_amend_move = orders.step_amend_move
 _step_remove_level = orders.step_remove_level
 _step_remove_bucket = orders.step_remove_bucket
+_step_remove_timer = orders.step_remove_timer
 _step_remove_order = orders.step_remove_order
 _step_release = matching.step_release
+_step_requeue = matching.step_requeue
 _step_take = matching.step_take
 _step_fok_walk = matching.step_fok_walk
 _step_match = matching.step_match
+_step_note_price = matching.step_note_price
+_step_fee_extra = matching.step_fee_extra
+_step_fee_referrer = matching.step_fee_referrer
 _step_fees = matching.step_fees
+_step_fill_done = matching.step_fill_done
 _step_stp_taker = matching.step_stp_taker
 _step_take_pop = matching.step_take_pop
 _step_dispose = matching.step_dispose
+_step_queue_sift = heaps.step_queue_sift
+_step_timer_sift = heaps.step_timer_sift
+_step_timers = timers.step_timers
+_step_timer_due = timers.step_timer_due
+_step_cancel_all = tasks.step_cancel_all
+_step_dead_man = tasks.step_dead_man
+_step_dead_man_due = tasks.step_dead_man_due
+_step_task = tasks.step_task
+_step_payout = tasks.step_payout
+_step_quote_pull = quotes.step_quote_pull
+_step_quote_walk = quotes.step_quote_walk
+_step_quote_one = quotes.step_quote_one
+_step_quote_place = quotes.step_quote_place
+_step_place_plan = plans.step_place_plan
+_step_plan_parent = plans.step_plan_parent
+_step_parent_walk = plans.step_parent_walk
+_step_plan_open = plans.step_plan_open
+_step_arm_plan = plans.step_arm_plan
+_step_arm = plans.step_arm
+_step_children = plans.step_children
+_step_cancel_plan = plans.step_cancel_plan
+_step_plan_leave = plans.step_plan_leave
+_step_plan_level = plans.step_plan_level
+_step_plan_ring = plans.step_plan_ring
+_step_remove_plan = plans.step_remove_plan
+_step_trigger = plans.step_trigger
+_step_fire = plans.step_fire
+_step_siblings = plans.step_siblings
+_step_plan_sent = plans.step_plan_sent
+_step_plan_refused = plans.step_plan_refused
 
 
 @jit
@@ -83,6 +152,7 @@ def step_idle(s, d, io):
         and time <= io.header_end
     )
     if is_in_header and number == m.block + 1 and time >= m.time and time <= MAX_TIME:
+        begin_agenda(s, d, io, m, time)
         m.block = number
         m.time = time
         m.seq = seq + 1
@@ -96,6 +166,19 @@ def step_idle(s, d, io):
         reject_leaf(s, d, io, 0, 1, _UNEXPECTED)
         m.pc = P.IDLE
     touch(d, T_MACHINE, 0)
+
+
+@jit
+def begin_agenda(s, d, io, m, time):
+    """What the agenda keeps for one block starts anew; a gap since the last block begins a restart."""
+    g = s.agenda[0]
+    if g.removed != 0:
+        g.removed = 0
+        touch(d, T_AGENDA, 0)
+    if m.block > 0 and time - m.time > RESTART_GAP:
+        g.restart_time = time
+        touch(d, T_AGENDA, 0)
+        emit_note(d, io, RESTARTED, 0, 0, 0, 0, 0, 0, 0, time - m.time)
 
 
 @jit
@@ -122,6 +205,21 @@ def class_of(io, seq):
 
 
 @jit
+def end_class(s, m):
+    """Behind the last leaf of a class: timers, tasks or the release, if there are any, and the next class."""
+    phase = i64(m.phase)
+    if phase == A.CLASS_TAKE:
+        m.pc = P.RELEASE
+    elif phase == A.CLASS_PRICES and is_timer_due(s, i64(m.time)):
+        m.value3 = 0
+        m.pc = P.TIMERS
+    elif phase == A.CLASS_CANCEL and (s.agenda[0].task_first != 0 or s.agenda[0].sweep_left != 0):
+        m.pc = P.TASK
+    else:
+        m.phase = phase + 1
+
+
+@jit
 def step_leaf(s, d, io):
     """LEAF: the leaf under the cursor, if its class is the phase's; at the end the next phase."""
     m = s.machine[0]
@@ -129,15 +227,7 @@ def step_leaf(s, d, io):
     seq = i64(m.seq)
     if seq >= m.block_end:
         m.seq = m.block_first
-        if m.phase == A.CLASS_PRICES:
-            orders_seen = i64(s.head[T_ORDER].high_water) - 1
-            m.count = min(EXPIRY_SWEEP, orders_seen)
-            m.pc = P.SWEEP
-        elif m.phase == A.CLASS_TAKE:
-            m.cursor = m.release_first
-            m.pc = P.RELEASE
-        else:
-            m.phase += 1
+        end_class(s, m)
         return
     if class_of(io, seq) != m.phase:
         m.seq = seq + 1
@@ -156,28 +246,10 @@ def step_leaf(s, d, io):
             reject_leaf(s, d, io, 0, 1, _UNEXPECTED)
     elif kind == A.LEAF_PRICE and size == A.PRICE_BYTES:
         reject_leaf(s, d, io, 0, 1, _UNEXPECTED)
+    elif kind == A.LEAF_CREDENTIAL and size == A.CREDENTIAL_BYTES:
+        m.pc = P.CREDENTIAL
     else:
         reject_leaf(s, d, io, 0, 1, _MALFORMED)
-
-
-@jit
-def step_sweep(s, d, io):
-    """SWEEP: one order slot; an expired resting order leaves."""
-    m = s.machine[0]
-    if m.count == 0:
-        m.phase = A.CLASS_CANCEL
-        m.pc = P.LEAF
-    else:
-        if m.expiry_cursor < 1 or m.expiry_cursor >= s.head[T_ORDER].high_water:
-            m.expiry_cursor = 1
-        slot = i64(m.expiry_cursor)
-        m.expiry_cursor = slot + 1
-        m.count -= 1
-        o = s.order[slot]
-        if o.state == RESTING and o.expires != 0 and o.expires <= m.time:
-            m.order = slot
-            begin_remove(m, CANCEL_EXPIRED, P.SWEEP)
-    touch(d, T_MACHINE, 0)
 
 
 @jit
@@ -187,6 +259,143 @@ def step_close(s, d, io):
     m.seq = m.block_end
     m.pc = P.IDLE
     touch(d, T_MACHINE, 0)
+
+
+@jit
+def step_cold(s, d, io, pc):
+    """Run a step that is not on the way of a plain order."""
+    if pc == P.TRANSFER:
+        _step_transfer(s, d, io)
+    elif pc == P.WITHDRAW:
+        _step_withdraw(s, d, io)
+    elif pc == P.APPROVE_KEY:
+        _step_approve_key(s, d, io)
+    elif pc == P.REVOKE_KEY:
+        _step_revoke_key(s, d, io)
+    elif pc == P.REVOKE_WALK:
+        _step_revoke_walk(s, d, io)
+    elif pc == P.CREATE_ACCOUNT:
+        _step_create_account(s, d, io)
+    elif pc == P.MESSAGE:
+        _step_message(s, d, io)
+    elif pc == P.LIST_BALANCE:
+        _step_list_balance(s, d, io)
+    elif pc == P.UPDATE_DUE:
+        _step_update_due(s, d, io)
+    elif pc == P.RESOLVE_MARKET:
+        _step_resolve_market(s, d, io)
+    elif pc == P.DOOR:
+        _step_door(s, d, io)
+    elif pc == P.INTERFACE:
+        _step_interface(s, d, io)
+    elif pc == P.ACCESS:
+        _step_access(s, d, io)
+    elif pc == P.ACCESS_WALK:
+        _step_access_walk(s, d, io)
+    elif pc == P.APPROVE_INTERFACE:
+        _step_approve_interface(s, d, io)
+    elif pc == P.GRANT_ACCESS:
+        _step_grant_access(s, d, io)
+    elif pc == P.CREDENTIAL:
+        _step_credential(s, d, io)
+    elif pc == P.ACCESS_FIND:
+        _step_access_find(s, d, io)
+    elif pc == P.ACCESS_WRITE:
+        _step_access_write(s, d, io)
+    elif pc == P.FAUCET:
+        _step_faucet(s, d, io)
+    elif pc == P.ISSUE:
+        _step_issue(s, d, io)
+    elif pc == P.OPEN_BALANCE:
+        _step_open_balance(s, d, io)
+    elif pc == P.CLOSE_BALANCE:
+        _step_close_balance(s, d, io)
+    elif pc == P.QUOTA_CREDIT:
+        _step_credit(s, d, io)
+    elif pc == P.PLACE_CHECK:
+        _step_place_check(s, d, io)
+    elif pc == P.PLACE_TIMER:
+        _step_place_timer(s, d, io)
+    elif pc == P.AMEND_CHECK:
+        _step_amend_check(s, d, io)
+    elif pc == P.AMEND_HOLD:
+        _step_amend_hold(s, d, io)
+    elif pc == P.AMEND_MOVE:
+        _step_amend_move(s, d, io)
+    elif pc == P.REMOVE_TIMER:
+        _step_remove_timer(s, d, io)
+    elif pc == P.FOK_WALK:
+        _step_fok_walk(s, d, io)
+    elif pc == P.NOTE_PRICE:
+        _step_note_price(s, d, io)
+    elif pc == P.FEE_EXTRA:
+        _step_fee_extra(s, d, io)
+    elif pc == P.FEE_REFERRER:
+        _step_fee_referrer(s, d, io)
+    elif pc == P.FILL_DONE:
+        _step_fill_done(s, d, io)
+    elif pc == P.STP_TAKER:
+        _step_stp_taker(s, d, io)
+    elif pc == P.TIMER_SIFT:
+        _step_timer_sift(s, d, io)
+    elif pc == P.TIMERS:
+        _step_timers(s, d, io)
+    elif pc == P.TIMER_DUE:
+        _step_timer_due(s, d, io)
+    elif pc == P.CANCEL_ALL:
+        _step_cancel_all(s, d, io)
+    elif pc == P.DEAD_MAN:
+        _step_dead_man(s, d, io)
+    elif pc == P.DEAD_MAN_DUE:
+        _step_dead_man_due(s, d, io)
+    elif pc == P.TASK:
+        _step_task(s, d, io)
+    elif pc == P.PAYOUT:
+        _step_payout(s, d, io)
+    elif pc == P.QUOTE_PULL:
+        _step_quote_pull(s, d, io)
+    elif pc == P.QUOTE_WALK:
+        _step_quote_walk(s, d, io)
+    elif pc == P.QUOTE_ONE:
+        _step_quote_one(s, d, io)
+    elif pc == P.QUOTE_PLACE:
+        _step_quote_place(s, d, io)
+    elif pc == P.PLACE_PLAN:
+        _step_place_plan(s, d, io)
+    elif pc == P.PLAN_PARENT:
+        _step_plan_parent(s, d, io)
+    elif pc == P.PARENT_WALK:
+        _step_parent_walk(s, d, io)
+    elif pc == P.PLAN_OPEN:
+        _step_plan_open(s, d, io)
+    elif pc == P.ARM_PLAN:
+        _step_arm_plan(s, d, io)
+    elif pc == P.ARM:
+        _step_arm(s, d, io)
+    elif pc == P.CHILDREN:
+        _step_children(s, d, io)
+    elif pc == P.CANCEL_PLAN:
+        _step_cancel_plan(s, d, io)
+    elif pc == P.PLAN_LEAVE:
+        _step_plan_leave(s, d, io)
+    elif pc == P.PLAN_LEVEL:
+        _step_plan_level(s, d, io)
+    elif pc == P.PLAN_RING:
+        _step_plan_ring(s, d, io)
+    elif pc == P.REMOVE_PLAN:
+        _step_remove_plan(s, d, io)
+    elif pc == P.TRIGGER:
+        _step_trigger(s, d, io)
+    elif pc == P.FIRE:
+        _step_fire(s, d, io)
+    elif pc == P.SIBLINGS:
+        _step_siblings(s, d, io)
+    elif pc == P.PLAN_SENT:
+        _step_plan_sent(s, d, io)
+    elif pc == P.PLAN_REFUSED:
+        _step_plan_refused(s, d, io)
+    else:
+        raise ValueError("machine.pc names no step")
 
 
 @jit
@@ -222,8 +431,6 @@ def step(s, d, io):
         _step_rest(s, d, io)
     elif pc == P.JOIN:
         _step_join(s, d, io)
-    elif pc == P.BOOK_INSERT:
-        _step_book_insert(s, d, io)
     elif pc == P.FIND:
         _step_find(s, d, io)
     elif pc == P.FIND_WALK:
@@ -232,8 +439,6 @@ def step(s, d, io):
         _step_cancel(s, d, io)
     elif pc == P.AMEND:
         _step_amend(s, d, io)
-    elif pc == P.AMEND_MOVE:
-        _step_amend_move(s, d, io)
     elif pc == P.REMOVE_LEVEL:
         _step_remove_level(s, d, io)
     elif pc == P.REMOVE_BUCKET:
@@ -244,38 +449,20 @@ def step(s, d, io):
         _step_release(s, d, io)
     elif pc == P.TAKE:
         _step_take(s, d, io)
-    elif pc == P.FOK_WALK:
-        _step_fok_walk(s, d, io)
-    elif pc == P.STP_TAKER:
-        _step_stp_taker(s, d, io)
     elif pc == P.TAKE_POP:
         _step_take_pop(s, d, io)
     elif pc == P.DISPOSE:
         _step_dispose(s, d, io)
-    elif pc == P.SWEEP:
-        step_sweep(s, d, io)
+    elif pc == P.QUEUE_SIFT:
+        _step_queue_sift(s, d, io)
+    elif pc == P.REQUEUE:
+        _step_requeue(s, d, io)
     elif pc == P.IDLE:
         step_idle(s, d, io)
     elif pc == P.CLOSE:
         step_close(s, d, io)
-    elif pc == P.MESSAGE:
-        _step_message(s, d, io)
-    elif pc == P.LIST_BALANCE:
-        _step_list_balance(s, d, io)
-    elif pc == P.TRANSFER:
-        _step_transfer(s, d, io)
-    elif pc == P.WITHDRAW:
-        _step_withdraw(s, d, io)
-    elif pc == P.APPROVE_KEY:
-        _step_approve_key(s, d, io)
-    elif pc == P.REVOKE_KEY:
-        _step_revoke_key(s, d, io)
-    elif pc == P.REVOKE_WALK:
-        _step_revoke_walk(s, d, io)
-    elif pc == P.CREATE_ACCOUNT:
-        _step_create_account(s, d, io)
     else:
-        raise ValueError("machine.pc names no step")
+        step_cold(s, d, io, pc)
 
 
 @jit

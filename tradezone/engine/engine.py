@@ -17,7 +17,7 @@ from tradezone.protocol.records import RECORDS_VERSION, TABLES
 from tradezone.state.tree import RecordTree
 
 from .block import run
-from .lookup import index_balance, index_level
+from .lookup import index_balance, index_holding, index_level
 from .memory import (
     DERIVED_DTYPE,
     IO_DTYPE,
@@ -29,7 +29,7 @@ from .memory import (
     allocate_state,
     get_tables,
 )
-from .tables import T_HEAD, T_MACHINE
+from .tables import T_HEAD, T_HOLDING, T_MACHINE, T_QUEUE, T_TIMER
 
 _STEPS_PER_CALL: Final = 1 << 22  # so that a long run returns now and then
 _WIDEST: Final = 1 << 62
@@ -107,18 +107,28 @@ class Engine:
 
     def next_release(self) -> int | None:
         """Release time (ms) of the first waiting order, or None if none waits."""
-        book = int(self._machine["release_first"])
-        return None if book == NONE else int(self.tables["book"][book]["release"])
+        if not int(self.tables["head"][T_QUEUE]["in_use"]):
+            return None
+        return int(self.tables["queue"][1]["release"])
+
+    def next_timer(self) -> int | None:
+        """Time (ms) of the earliest timer, or None if none is set."""
+        if not int(self.tables["head"][T_TIMER]["in_use"]):
+            return None
+        return int(self.tables["timer"][1]["time"])
 
     def has_due_work(self, time: int, block: int) -> bool:
-        """Whether a block ``block`` at ``time`` would release an order even without a leaf."""
-        books = self.tables["book"]
-        book = int(self._machine["release_first"])
-        while book != NONE and int(books[book]["release"]) <= time:
-            if int(books[book]["release_block"]) <= block:
-                return True
-            book = int(books[book]["release_next"])
-        return False
+        """Whether a block ``block`` at ``time`` would do something even without a leaf."""
+        agenda = self.tables["agenda"][0]
+        if agenda["task_first"] != NONE or agenda["sweep_left"] or agenda["trigger_first"] != NONE:
+            return True
+        timer = self.next_timer()
+        if timer is not None and timer <= time:
+            return True
+        size = int(self.tables["head"][T_QUEUE]["in_use"])
+        nodes = self.tables["queue"][1 : size + 1]
+        books = self.tables["book"][nodes["book"][nodes["release"] <= time]]
+        return bool((books["release_block"] <= block).any())
 
     # --- running -----------------------------------------------------------------------------------
 
@@ -295,7 +305,9 @@ class Engine:
             return table.capacity
         if table.name == "nonces":
             return min(table.capacity, int(self.tables["head"][5]["high_water"]) * 4)
-        if table.name in ("book", "price"):
+        if table.name in ("timer", "queue"):  # heaps: nodes 1 .. size
+            return int(self.tables["head"][number]["in_use"]) + 1
+        if table.name in ("book", "price", "job", "pending"):
             return int(self.tables["head"][15]["high_water"])
         return len(records)  # buckets: sparse, compressed away
 
@@ -347,7 +359,14 @@ class Engine:
         balances, levels = self.tables["balance"], self.tables["level"]
         for slot in range(1, int(self.tables["head"][7]["high_water"])):
             row = balances[slot]
+            if row["state"] != ACTIVE:
+                continue
             index_balance(d, int(row["account"]), int(row["asset"]), slot)
+        holdings = self.tables["holding"]
+        for slot in range(1, int(self.tables["head"][T_HOLDING]["high_water"])):
+            row = holdings[slot]
+            if row["state"] == ACTIVE:
+                index_holding(d, int(row["account"]), int(row["market"]), slot)
         for slot in range(1, int(self.tables["head"][19]["high_water"])):
             row = levels[slot]
             if row["state"] == ACTIVE:

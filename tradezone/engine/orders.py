@@ -89,6 +89,7 @@ from .tables import (
     touch,
 )
 from .timers import begin_timer, begin_timer_out, has_timer_room
+from .triggers import sent
 
 # offsets inside a PLACE item
 _PRICE, _LOTS, _SIDE, _TIF, _STP, _FLAGS, _EXPIRES, _CLIENT, _INTERFACE, _INTERFACE_FEE = (
@@ -536,6 +537,9 @@ def step_place_lock(s, d, io):
         touch(d, T_BUCKET, f.bucket)
     m.order = slot
     m.return0 = P.ITEM_DONE
+    if f.plan != 0:
+        m.return0 = P.PLAN_SENT
+        sent(s, d, io, slot)
     if f.expires != 0:
         m.pc = P.PLACE_TIMER
     else:
@@ -549,9 +553,7 @@ def step_place_lock(s, d, io):
 
 @jit
 def entry_step(f):
-    """Step that a new order goes on with: its plan has its say first, then it rests or waits."""
-    if f.plan != 0:
-        return P.PLAN_SENT
+    """Step that a new order goes on with: it rests or waits."""
     return P.REST if is_post(f.tif) else P.JOIN
 
 
