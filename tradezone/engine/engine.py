@@ -92,7 +92,7 @@ class Engine:
         self._machine = self.tables["machine"][0]
         self._bases = np.cumsum([0] + [t.capacity for t in TABLES])[:-1].astype(np.int64)
         for table in TABLES:
-            if table.is_allocated:
+            if table.is_allocated or table.name in ("timer", "queue"):
                 self.tables["head"][table.number]["high_water"] = 1
                 self._mark(T_HEAD, table.number)
         self._machine["seq"] = 1
