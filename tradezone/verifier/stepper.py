@@ -638,9 +638,8 @@ def to_event_rows(events: Sequence[dict[str, int]]) -> NDArray[Any]:
     rows = np.zeros(len(events), dtype=EVENT_DTYPE)
     for n, event in enumerate(events):
         for name, value in event.items():
-            bits = rows[name].dtype.itemsize * 8
-            value &= (1 << bits) - 1  # limbs of hashes use all bits, whatever the column's sign
-            if rows[name].dtype.kind == "i" and value >> (bits - 1):
-                value -= 1 << bits
-            rows[name][n] = value
+            column = rows[name].dtype  # limbs of hashes use all bits, whatever the column's sign
+            bits = value & ((1 << (column.itemsize * 8)) - 1)
+            is_negative = column.kind == "i" and bits >> (column.itemsize * 8 - 1)
+            rows[name][n] = bits - (1 << (column.itemsize * 8)) if is_negative else bits
     return rows
