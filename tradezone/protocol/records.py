@@ -903,7 +903,7 @@ EVENT_GROUP = _table(
     """,
     """
     u64 cash -- quote atoms that back all holdings of the event
-    u64 sets -- complete sets split and not merged, lots
+    i64 sets -- complete sets split minus merged, lots; below zero when sets put together by trading are merged
     u32 asset -- settlement asset
     u32 markets -- listed so far
     """,
