@@ -360,11 +360,8 @@ def step_item(s, d, io):
         m.seq += 1
         m.pc = P.LEAF
     elif action == A.MASS_QUOTE:
-        mask = i64(s.draft[0].mask)
-        if (mask & QUOTE_PLACING) == 0:
-            m.pc = P.QUOTE_PULL
-        else:
-            m.pc = P.ITEM_DONE if (mask >> i64(m.item)) & 1 == 1 else P.PLACE
+        is_placing = (i64(s.draft[0].mask) & QUOTE_PLACING) != 0
+        m.pc = P.QUOTE_PLACE if is_placing else P.QUOTE_PULL
     else:
         m.pc = _FIRST_STEP[action]
 
