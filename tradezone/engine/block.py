@@ -22,6 +22,7 @@ from . import (
     markets,
     matching,
     orders,
+    outcome,
     plans,
     quota,
     quotes,
@@ -111,6 +112,19 @@ _step_quote_pull = quotes.step_quote_pull
 _step_quote_walk = quotes.step_quote_walk
 _step_quote_one = quotes.step_quote_one
 _step_quote_place = quotes.step_quote_place
+_step_place_hold = outcome.step_place_hold
+_step_hold_open = outcome.step_hold_open
+_step_split = outcome.step_split
+_step_split_check = outcome.step_split_check
+_step_split_pay = outcome.step_split_pay
+_step_split_market = outcome.step_split_market
+_step_merge = outcome.step_merge
+_step_merge_check = outcome.step_merge_check
+_step_merge_pay = outcome.step_merge_pay
+_step_merge_market = outcome.step_merge_market
+_step_redeem = outcome.step_redeem
+_step_pay_open = outcome.step_pay_open
+_step_pay_holding = outcome.step_pay_holding
 _step_place_plan = plans.step_place_plan
 _step_plan_parent = plans.step_plan_parent
 _step_parent_walk = plans.step_parent_walk
@@ -360,6 +374,32 @@ def step_cold(s, d, io, pc):
         _step_quote_one(s, d, io)
     elif pc == P.QUOTE_PLACE:
         _step_quote_place(s, d, io)
+    elif pc == P.PLACE_HOLD:
+        _step_place_hold(s, d, io)
+    elif pc == P.HOLD_OPEN:
+        _step_hold_open(s, d, io)
+    elif pc == P.SPLIT:
+        _step_split(s, d, io)
+    elif pc == P.SPLIT_CHECK:
+        _step_split_check(s, d, io)
+    elif pc == P.SPLIT_PAY:
+        _step_split_pay(s, d, io)
+    elif pc == P.SPLIT_MARKET:
+        _step_split_market(s, d, io)
+    elif pc == P.MERGE:
+        _step_merge(s, d, io)
+    elif pc == P.MERGE_CHECK:
+        _step_merge_check(s, d, io)
+    elif pc == P.MERGE_PAY:
+        _step_merge_pay(s, d, io)
+    elif pc == P.MERGE_MARKET:
+        _step_merge_market(s, d, io)
+    elif pc == P.REDEEM:
+        _step_redeem(s, d, io)
+    elif pc == P.PAY_OPEN:
+        _step_pay_open(s, d, io)
+    elif pc == P.PAY_HOLDING:
+        _step_pay_holding(s, d, io)
     elif pc == P.PLACE_PLAN:
         _step_place_plan(s, d, io)
     elif pc == P.PLAN_PARENT:

@@ -14,6 +14,7 @@ from tradezone.protocol import steps as P
 from tradezone.protocol.enums import (
     BUY,
     CANCEL_BAND,
+    CANCEL_CAP,
     CANCEL_EXPIRED,
     CANCEL_FOK,
     CANCEL_IOC,
@@ -40,6 +41,7 @@ from ._jit import i64, jit, ppm_down, ppm_up
 from .balances import credit, find_balance
 from .codec import emit, emit_order
 from .heaps import heap_size, push_book, rekey_book, take_out
+from .holdings import annihilate
 from .orders import (
     begin_remove,
     crosses,
@@ -50,6 +52,9 @@ from .orders import (
     lock_for,
     shrink,
 )
+from .outcome import MAKER, TAKER, capped_side
+from .outcome import room_of as outcome_room
+from .outcome import settle as settle_outcome
 from .phases import is_admitted, is_beyond, is_restart_closed, move_anchor
 from .tables import (
     T_ACCOUNT,
@@ -261,11 +266,20 @@ def step_match(s, d, io):
     if is_beyond(market, k, o.side, i64(o.price)):
         begin_remove(m, CANCEL_BAND, P.MATCH)
         return
+    lots = i64(min(t.lots, o.lots))
     if market.kind == MARKET_OUTCOME:
-        raise ValueError("fills of outcomes are not there yet")
-    v.lots -= min(t.lots, o.lots)
+        capped = capped_side(s, i64(m.market), t, o, lots)
+        if capped == TAKER:
+            finish(m, CANCEL_CAP)
+            return
+        if capped == MAKER:
+            begin_remove(m, CANCEL_CAP, P.MATCH)
+            return
+        trade_outcome(s, d, io, m, t, taker, o, maker, lots)
+    else:
+        trade(s, d, io, m, t, taker, o, maker, lots)
+    v.lots -= lots
     touch(d, T_LEVEL, level)
-    trade(s, d, io, m, t, taker, o, maker)
     begin_share(s, d, m, market, k, t, o)
 
 
@@ -364,10 +378,9 @@ def settle(s, d, market, o, lots, notional, fee):
 
 
 @jit
-def trade(s, d, io, m, t, taker, o, maker):
+def trade(s, d, io, m, t, taker, o, maker, lots):
     """Fill taker ``t`` against maker ``o`` of a spot market at the maker's price."""
     market = s.market[m.market]
-    lots = i64(min(t.lots, o.lots))
     price = i64(o.price)
     notional = get_notional(market, price, lots)
     taker_fee, taker_part, maker_fee, maker_part = fees_of(
@@ -379,6 +392,25 @@ def trade(s, d, io, m, t, taker, o, maker):
     record_fill(
         s, d, io, m, t, taker, o, maker, price, lots, taker_fee, taker_part, maker_fee, maker_part
     )
+
+
+@jit
+def trade_outcome(s, d, io, m, t, taker, o, maker, lots):
+    """Fill taker ``t`` against maker ``o`` of an outcome; free Yes and No lots then cancel each other."""
+    slot = i64(m.market)
+    market = s.market[slot]
+    price = i64(o.price)
+    taker_fee, taker_part, maker_fee, maker_part = fees_of(
+        market, get_fee_base(market, price, lots), i64(t.interface_fee), i64(o.interface_fee),
+        outcome_room(market, t, price, lots), outcome_room(market, o, price, lots),
+    )  # fmt: skip
+    settle_outcome(s, d, slot, t, price, lots, taker_fee + taker_part)
+    settle_outcome(s, d, slot, o, price, lots, maker_fee + maker_part)
+    record_fill(
+        s, d, io, m, t, taker, o, maker, price, lots, taker_fee, taker_part, maker_fee, maker_part
+    )
+    annihilate(s, d, io, i64(t.holding), i64(t.pay_balance), i64(0))
+    annihilate(s, d, io, i64(o.holding), i64(o.pay_balance), i64(0))
 
 
 @jit

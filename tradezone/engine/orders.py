@@ -477,7 +477,8 @@ def step_place_open(s, d, io):
         f.receive = open_balance(s, d, m.account, receives)
     f.pay = pay if pay != 0 else i64(f.receive)
     f.lock = lock
-    m.pc = P.PLACE_LOCK
+    # The holding is opened last, when nothing can refuse the order any more.
+    m.pc = P.HOLD_OPEN if k.kind == MARKET_OUTCOME and f.holding == 0 else P.PLACE_LOCK
     touch(d, T_DRAFT, 0)
     touch(d, T_MACHINE, 0)
 

@@ -12,6 +12,7 @@ from tradezone.protocol.enums import (
     ACTIVE,
     BOTH_SIDES,
     CANCEL_DEAD_MAN,
+    GROUP_OPEN,
     ORDER_CANCELLED_WAITING,
     RESTING,
     TASK_ACCOUNT,
@@ -38,6 +39,7 @@ from tradezone.protocol.limits import (
 from ._jit import i64, jit
 from .codec import emit, emit_note, emit_order, read8, read32
 from .orders import begin_remove, item_at, reject_item
+from .outcome import begin_pay
 from .tables import (
     T_ACCOUNT,
     T_AGENDA,
@@ -323,6 +325,11 @@ def step_payout(s, d, io):
     if g.holding_cursor >= s.head[T_HOLDING].high_water:
         g.holding_cursor = 1
     touch(d, T_AGENDA, 0)
-    if s.holding[g.holding_cursor].state == ACTIVE:
-        m.cursor = g.holding_cursor
-        m.pc = P.PAYOUT_ONE
+    slot = i64(g.holding_cursor)
+    h = s.holding[slot]
+    if h.state != ACTIVE or s.event_group[h.group].state == GROUP_OPEN:
+        return
+    if h.uses != 0:
+        g.sweep_left = i64(s.head[T_HOLDING].high_water) - 1  # an order names it: once more round
+    else:
+        begin_pay(s, d, slot, P.PAYOUT)

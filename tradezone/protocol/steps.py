@@ -14,7 +14,6 @@ TIMERS: Final = 5
 TIMER_DUE: Final = 6
 TASK: Final = 7
 PAYOUT: Final = 8
-PAYOUT_ONE: Final = 9
 # inbox
 MESSAGE: Final = 10
 LIST_BALANCE: Final = 11

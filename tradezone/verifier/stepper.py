@@ -29,17 +29,32 @@ from tradezone.engine import (
     block,
     codec,
     envelopes,
+    heaps,
+    holdings,
     inbox,
     lookup,
     markets,
     matching,
     orders,
+    outcome,
+    phases,
+    plans,
     quota,
+    quotes,
     tables,
+    tasks,
+    timers,
+    triggers,
 )
 from tradezone.engine.memory import allocate_state, get_tables
 from tradezone.protocol.batches import Header
-from tradezone.protocol.enums import BUY, NONE
+from tradezone.protocol.enums import (
+    BUY,
+    NONE,
+    SELL,
+    TRIGGER_DOWN_LAST,
+    TRIGGER_UP_LAST,
+)
 from tradezone.protocol.events import EVENT_DTYPE
 from tradezone.protocol.hashing import keccak
 from tradezone.protocol.limits import ACCESS_BUCKETS, ORDER_BUCKETS, RECORD_TREE_DEPTH
@@ -48,8 +63,8 @@ from tradezone.protocol.steps import IDLE, NAMES, STEP_RECORDS
 from tradezone.state.tree import RecordTree
 
 _MODULES: Final[tuple[ModuleType, ...]] = (
-    _jit, tables, codec, lookup, balances, orders, quota, envelopes, access, assets, markets,
-    inbox, matching, block,
+    _jit, tables, codec, lookup, balances, heaps, timers, phases, triggers, holdings, orders, quota,
+    envelopes, access, assets, outcome, plans, tasks, quotes, markets, inbox, matching, block,
 )  # fmt: skip
 
 
@@ -218,6 +233,10 @@ def _approval_hint(_s: _State, d: _Derived, account: int, kind: int, subject: in
     return d.hint("approval", (int(account), int(kind), int(subject)))
 
 
+def _holding_hint(_s: _State, d: _Derived, account: int, market: int) -> int:
+    return d.hint("holding", (int(account), int(market)))
+
+
 def _level_hint(_s: _State, d: _Derived, market: int, side: int, price: int) -> int:
     return d.hint("level", (int(market), int(side), int(price)))
 
@@ -286,6 +305,10 @@ _REPLACED: Final[dict[str, Callable[..., Any]]] = {
     "touch": _touch,
     "balance_hint": _balance_hint,
     "index_balance": _ignore,
+    "unindex_balance": _ignore,
+    "holding_hint": _holding_hint,
+    "index_holding": _ignore,
+    "unindex_holding": _ignore,
     "approval_hint": _approval_hint,
     "level_hint": _level_hint,
     "index_level": _ignore,
@@ -307,19 +330,19 @@ def _strip_numba() -> dict[str, Any]:
     """Return name -> plain function for every jitted function of the engine."""
     namespaces = {module.__name__: dict(vars(module)) for module in _MODULES}
     pure: dict[str, Any] = {}
+    twins: dict[Any, Any] = {}  # by the function itself: two modules may use one name
     for module in _MODULES:
         for name, thing in vars(module).items():
             if isinstance(thing, numba.core.dispatcher.Dispatcher):
                 function = thing.py_func
                 if function.__module__ == module.__name__:
                     twin = FunctionType(function.__code__, namespaces[module.__name__], name)
-                    pure[function.__name__] = _REPLACED.get(function.__name__, twin)
+                    twins[function] = _REPLACED.get(function.__name__, twin)
+                    pure[function.__name__] = twins[function]
     for namespace in namespaces.values():
         for name, thing in list(namespace.items()):
             if isinstance(thing, numba.core.dispatcher.Dispatcher):
-                known = pure.get(thing.py_func.__name__)
-                if known is not None:
-                    namespace[name] = known
+                namespace[name] = twins.get(thing.py_func, thing)
         namespace["i64"] = int
     return pure
 
@@ -609,12 +632,21 @@ class Stepper:
                 lambda slot: get("approval", slot), get("account", account).first_approval
             )
             return _last(chain, lambda r: (r.kind, r.subject) <= (kind, subject))
+        if what == "holding":
+            account, market = key
+            chain = _walk(lambda slot: get("holding", slot), get("account", account).first_holding)
+            return _last(chain, lambda h: h.market <= market)
         market, side, price = key
         book = get("book", market)
-        chain = _walk(
-            lambda slot: get("level", slot), book.best_bid if side == BUY else book.best_ask
-        )
-        return _last(chain, lambda v: v.price >= price if side == BUY else v.price <= price)
+        firsts = {
+            BUY: "best_bid",
+            SELL: "best_ask",
+            TRIGGER_UP_LAST: "up_last",
+            TRIGGER_DOWN_LAST: "down_last",
+        }
+        chain = _walk(lambda slot: get("level", slot), getattr(book, firsts[side]))
+        is_falling = side in (BUY, TRIGGER_DOWN_LAST)
+        return _last(chain, lambda v: v.price >= price if is_falling else v.price <= price)
 
 
 def _walk(get: Callable[[int], Any], slot: int) -> Iterator[tuple[int, Any]]:
