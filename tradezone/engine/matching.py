@@ -52,9 +52,7 @@ from .orders import (
     lock_for,
     shrink,
 )
-from .outcome import MAKER, TAKER, capped_side
-from .outcome import room_of as outcome_room
-from .outcome import settle as settle_outcome
+from .outcome import MAKER, TAKER, capped_side, outcome_room, settle_outcome
 from .phases import is_admitted, is_beyond, is_restart_closed, move_anchor
 from .tables import (
     T_ACCOUNT,

@@ -9,7 +9,6 @@ out; ``return0`` the step behind a payout.
 
 from __future__ import annotations
 
-from tradezone.protocol import actions as A
 from tradezone.protocol import steps as P
 from tradezone.protocol.enums import (
     BUY,
@@ -34,11 +33,10 @@ from .holdings import (
     close_holding,
     find_holding,
     held,
-    lock_lots,
     open_holding,
     worth_of,
 )
-from .orders import get_notional, item_at, leaf_of, lock_for, refuse, reject_item
+from .orders import get_cost, get_notional, item_at, leaf_of, lock_for, refuse, reject_item
 from .phases import is_admitted, is_restart_closed
 from .tables import (
     T_BALANCE,
@@ -134,19 +132,6 @@ def step_hold_open(s, d, io):
 
 
 @jit
-def cost_of(k, side, price, lots):
-    """What ``lots`` opened at ``price`` cost: Yes costs its price, No the rest of the unit."""
-    value = i64(price) * i64(k.tick_value)
-    return lots * (value if side == BUY else i64(k.lot_size) - value)
-
-
-@jit
-def fee_base(k, price, lots):
-    """What fees of a fill are taken of: the smaller of what Yes and No cost."""
-    return min(cost_of(k, BUY, price, lots), cost_of(k, 1 - BUY, price, lots))
-
-
-@jit
 def capped_side(s, market, t, o, lots):
     """Whose open lots a fill of ``lots`` would carry beyond a cap: TAKER, MAKER or 0."""
     k = s.market[market]
@@ -169,25 +154,25 @@ def capped_side(s, market, t, o, lots):
 
 
 @jit
-def room_of(k, o, price, lots):
+def outcome_room(k, o, price, lots):
     """Most that the fees of one side of a fill may take: what it has beyond this fill and its rest."""
     closes = min(lots, i64(o.cover))
-    pays = cost_of(k, o.side, price, lots - closes)
-    gets = cost_of(k, 1 - i64(o.side), price, closes)
+    pays = get_cost(k, o.side, price, lots - closes)
+    gets = get_cost(k, 1 - i64(o.side), price, closes)
     rest = i64(o.lots) - lots - (i64(o.cover) - closes)
-    return i64(o.locked) - pays - cost_of(k, o.side, o.price, rest) + gets
+    return i64(o.locked) - pays - get_cost(k, o.side, o.price, rest) + gets
 
 
 @jit
-def settle(s, d, market, o, price, lots, fees):
+def settle_outcome(s, d, market, o, price, lots, fees):
     """Move one side of a fill: covered lots close, the others open; the lock falls to what the rest needs."""
     k = s.market[market]
     h, b = s.holding[o.holding], s.balance[o.pay_balance]
     side = i64(o.side)
     closes = min(lots, i64(o.cover))
     opens = lots - closes
-    pays = cost_of(k, side, price, opens)
-    gets = cost_of(k, 1 - side, price, closes)
+    pays = get_cost(k, side, price, opens)
+    gets = get_cost(k, 1 - side, price, closes)
     rest = i64(o.lots) - lots - (i64(o.cover) - closes)
     old = i64(o.locked)
     lock = min(old - pays - max(fees - gets, 0), lock_for(k, side, o.price, rest, o.interface_fee))
@@ -449,7 +434,9 @@ def step_redeem(s, d, io):
                 error = _NOT_ENOUGH_SETS
             elif s.holding[slot].uses != 0:
                 error = _BALANCE_IN_USE
-            elif worth_of(g, s.holding[slot]) > 0 and find_balance(s, d, account, i64(g.asset)) == 0:
+            elif (
+                worth_of(g, s.holding[slot]) > 0 and find_balance(s, d, account, i64(g.asset)) == 0
+            ):
                 error = can_open(s, account)
     if error != _OK:
         reject_item(s, d, io, error)

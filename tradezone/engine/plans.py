@@ -12,7 +12,6 @@ the plan that the next leg on a position joins.
 
 from __future__ import annotations
 
-from tradezone.protocol import actions as A
 from tradezone.protocol import steps as P
 from tradezone.protocol.enums import (
     BUY,
@@ -62,7 +61,16 @@ from tradezone.protocol.limits import (
 from ._jit import i64, jit
 from .access import interface_error
 from .codec import emit, emit_order, read8, read32, read64, read_limb
-from .orders import begin_remove, bucket_of, get_notional, item_at, leaf_of, reject_item
+from .orders import (
+    begin_remove,
+    bucket_of,
+    close_level,
+    get_notional,
+    item_at,
+    leaf_of,
+    open_level,
+    reject_item,
+)
 from .tables import (
     T_ACCOUNT,
     T_AGENDA,
@@ -82,11 +90,9 @@ from .tables import (
 from .timers import begin_timer, begin_timer_out, has_timer_room
 from .triggers import (
     begin_remove_plan,
-    close_trigger_level,
     emit_plan,
     is_reached,
     note_price,
-    open_trigger_level,
     plan_id,
     sent,
     trigger_side,
@@ -239,7 +245,10 @@ def step_plan_parent(s, d, io):
     m = s.machine[0]
     at = item_at(io, m)
     name = read64(io.leaf, at + _PARENT)
-    limb1, limb0 = read_limb(io.leaf, at + _PARENT_CLIENT), read_limb(io.leaf, at + _PARENT_CLIENT + 8)
+    limb1, limb0 = (
+        read_limb(io.leaf, at + _PARENT_CLIENT),
+        read_limb(io.leaf, at + _PARENT_CLIENT + 8),
+    )
     touch(d, T_MACHINE, 0)
     if name != 0:
         slot, generation = name & 0xFFFFFFFF, name >> 32
@@ -383,7 +392,7 @@ def step_arm_plan(s, d, io):
     market, trigger = i64(p.market), i64(p.trigger)
     k = s.book[market]
     side = trigger_side(p)
-    level = open_trigger_level(s, d, market, side, trigger)
+    level = open_level(s, d, market, side, trigger)
     v = s.level[level]
     p.state = PLAN_ARMED
     p.level = level
@@ -443,10 +452,8 @@ def step_arm(s, d, io):
         begin_arming(s, d, m, f, i64(m.taker))
     elif needs_arming(s.order[m.order]):
         begin_arming(s, d, m, f, i64(m.order))
-    elif s.order[m.order].lots == 0:
-        begin_remove(m, 0, P.MATCH)
     else:
-        m.pc = P.MATCH
+        m.pc = P.FILL_DONE
 
 
 # --- children of an order that leaves --------------------------------------------------------------
@@ -547,7 +554,7 @@ def step_plan_level(s, d, io):
     touch(d, T_PLAN, slot)
     touch(d, T_LEVEL, level)
     if v.count == 0:
-        close_trigger_level(s, d, level)
+        close_level(s, d, s.book[p.market], level)
 
 
 @jit
@@ -714,6 +721,8 @@ def step_siblings(s, d, io):
     f.interface = p.interface
     f.interface_fee = p.interface_fee
     f.bucket = ORDER_BUCKETS
+    f.holding = 0
+    f.cover = 0
     m.pc = P.PLACE_CHECK
     touch(d, T_DRAFT, 0)
 

@@ -11,32 +11,12 @@ follows by ``machine.return1``: an order that leaves with its children keeps its
 from __future__ import annotations
 
 from tradezone.protocol import steps as P
-from tradezone.protocol.enums import (
-    ACTIVE,
-    BUY,
-    PLAN_STOP,
-    TRIGGER_DOWN_INDEX,
-    TRIGGER_DOWN_LAST,
-    TRIGGER_DOWN_MARK,
-    TRIGGER_UP_INDEX,
-    TRIGGER_UP_LAST,
-    TRIGGER_UP_MARK,
-)
+from tradezone.protocol.enums import BUY, PLAN_STOP, TRIGGER_UP_LAST
 from tradezone.protocol.events import PLAN_TRIGGERED
 
 from ._jit import i64, jit
 from .codec import emit
-from .lookup import index_level, level_hint, unindex_level
-from .tables import (
-    T_AGENDA,
-    T_BOOK,
-    T_DRAFT,
-    T_LEVEL,
-    T_MACHINE,
-    free_level,
-    take_level,
-    touch,
-)
+from .tables import T_AGENDA, T_BOOK, T_DRAFT, T_MACHINE, touch
 
 
 @jit
@@ -138,112 +118,3 @@ def trigger_side(p):
 def is_reached(side, trigger, price):
     """Whether ``price`` has reached a trigger of a list."""
     return price <= trigger if (side & 1) == 1 else price >= trigger
-
-
-@jit
-def first_trigger(k, side):
-    """First level of a list of triggers: the one nearest to firing."""
-    if side == TRIGGER_UP_LAST:
-        return i64(k.up_last)
-    if side == TRIGGER_DOWN_LAST:
-        return i64(k.down_last)
-    if side == TRIGGER_UP_MARK:
-        return i64(k.up_mark)
-    if side == TRIGGER_DOWN_MARK:
-        return i64(k.down_mark)
-    if side == TRIGGER_UP_INDEX:
-        return i64(k.up_index)
-    return i64(k.down_index)
-
-
-@jit
-def set_first_trigger(k, side, level):
-    """Set the first level of a list of triggers."""
-    if side == TRIGGER_UP_LAST:
-        k.up_last = level
-    elif side == TRIGGER_DOWN_LAST:
-        k.down_last = level
-    elif side == TRIGGER_UP_MARK:
-        k.up_mark = level
-    elif side == TRIGGER_DOWN_MARK:
-        k.down_mark = level
-    elif side == TRIGGER_UP_INDEX:
-        k.up_index = level
-    else:
-        k.down_index = level
-
-
-@jit
-def is_nearer(side, trigger, other):
-    """Whether ``trigger`` stands strictly before ``other`` in its list."""
-    return trigger > other if (side & 1) == 1 else trigger < other
-
-
-@jit
-def is_trigger_level(s, slot, market, side, trigger):
-    """Whether ``slot`` is the level of (market, side, trigger)."""
-    if slot == 0:
-        return False
-    v = s.level[slot]
-    return v.state == ACTIVE and v.market == market and v.side == side and v.price == trigger
-
-
-@jit
-def open_trigger_level(s, d, market, side, trigger):
-    """Slot of the level of a trigger, opened between its neighbours if the list has none there."""
-    previous = level_hint(s, d, market, side, trigger)
-    if is_trigger_level(s, previous, market, side, trigger):
-        return previous
-    k = s.book[market]
-    following = first_trigger(k, side)
-    if previous != 0:
-        p = s.level[previous]
-        if (
-            p.state != ACTIVE
-            or p.market != market
-            or p.side != side
-            or not is_nearer(side, i64(p.price), trigger)
-        ):
-            raise ValueError("level hint is not the predecessor")
-        following = i64(p.next)
-    if following != 0 and not is_nearer(side, trigger, i64(s.level[following].price)):
-        raise ValueError("level hint skips a level")
-    slot = take_level(s, d)
-    v = s.level[slot]
-    v.market = market
-    v.side = side
-    v.price = trigger
-    v.state = ACTIVE
-    v.previous = previous
-    v.next = following
-    v.first = 0
-    if previous != 0:
-        s.level[previous].next = slot
-        touch(d, T_LEVEL, previous)
-    else:
-        set_first_trigger(k, side, slot)
-        touch(d, T_BOOK, market)
-    if following != 0:
-        s.level[following].previous = slot
-        touch(d, T_LEVEL, following)
-    touch(d, T_LEVEL, slot)
-    index_level(d, market, side, trigger, slot)
-    return slot
-
-
-@jit
-def close_trigger_level(s, d, slot):
-    """Take an empty trigger level out of its list and give its slot back."""
-    v = s.level[slot]
-    market, side = i64(v.market), i64(v.side)
-    if v.previous != 0:
-        s.level[v.previous].next = v.next
-        touch(d, T_LEVEL, v.previous)
-    else:
-        set_first_trigger(s.book[market], side, v.next)
-        touch(d, T_BOOK, market)
-    if v.next != 0:
-        s.level[v.next].previous = v.previous
-        touch(d, T_LEVEL, v.next)
-    unindex_level(d, market, side, i64(v.price))
-    free_level(s, d, slot)
