@@ -1,9 +1,9 @@
-"""What holds after every block (end of docs/spec/spot.md), checked on the model and on record arrays."""
+"""What holds after every block (docs/spec/orders.md, outcome.md, plans.md), checked on the model and on record arrays."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -67,28 +67,73 @@ UNUSED_TABLES = (
 
 def check_model(model: Model) -> None:
     """AssertionError if the model breaks an invariant."""
+    _check_model_money(model)
+    _check_model_books(model)
+    _check_model_outcomes(model)
+    _check_model_plans(model)
+    for heap in (model.timers, model.queue):
+        keys = [heap.key(node) for node in heap.nodes]
+        assert all(keys[i // 2 - 1] < keys[i - 1] for i in range(2, len(keys) + 1)), "heap"
+    assert sorted(model.queue.nodes) == [m for m, book in sorted(model.books.items()) if book.queue]
+    named: list[Any] = [t for o in model.orders.values() if (t := o.timer)]
+    named += [t for p in model.plans.values() if (t := p.timer)]
+    named += [t for a in model.accounts.values() if (t := a.timer)]
+    named += [p.timer for p in model.pending.values()]
+    assert sorted(map(id, named)) == sorted(map(id, model.timers.nodes)), "each timer has a subject"
+    tasks = [task for task in model.tasks if task.kind == enums.TASK_ACCOUNT]
+    assert all(model.accounts[task.subject].task is task for task in tasks)
+    assert len(tasks) == sum(account.task is not None for account in model.accounts.values())
+
+
+def _check_model_money(model: Model) -> None:
     held: Counter[int] = Counter()
     locked: Counter[tuple[int, int]] = Counter()
+    market_orders: Counter[int] = Counter()
     for order in model.orders.values():
         market = model.markets[order.market]
         locked[order.account, order.pay_asset] += order.locked
+        market_orders[market.venue] += 1
         assert order.lots > 0, f"order {order.id}: open without open lots"
         assert order.state in (enums.WAITING, enums.RESTING), f"order {order.id}: {order.state}"
-        if order.side == enums.BUY:
-            assert order.locked >= market.notional(order.price, order.lots), f"order {order.id}"
-        else:
-            assert order.locked == market.base_atoms(order.lots), f"order {order.id}"
+        assert 0 <= order.cover <= order.lots, f"order {order.id}: cover"
+        cost = market.cost(order.side, order.price, order.lots - order.cover)
+        assert order.locked >= cost, f"order {order.id}: lock below its cost"
+        if order.side == enums.SELL and not market.is_outcome:
+            assert order.locked == cost, f"order {order.id}: lock"
     for account_id, account in model.accounts.items():
         is_user = account.kind == enums.ACCOUNT_USER
         assert not is_user or len(account.balances) <= limits.MAX_BALANCES
         assert len(account.orders) <= limits.MAX_OPEN_ORDERS
+        assert len(account.plans) <= limits.MAX_PLANS
+        assert len(account.holdings) <= limits.MAX_HOLDINGS
         for asset, balance in account.balances.items():
-            assert balance.free >= 0
+            assert balance.free >= 0, f"balance {balance.slot}: free {balance.free}"
             assert balance.locked == locked[account_id, asset], f"balance {balance.slot}: locked"
             held[asset] += balance.free + balance.locked
+            record = model.assets[asset]
+            is_quote = any(
+                asset in (m.base, m.quote) and m.venue == record.venue
+                for m in model.markets.values()
+            )
+            assert not record.is_simulated or is_quote or not balance.locked, "simulated, walled"
+    for event in model.groups.values():
+        assert event.cash >= 0, "cash of an event"
+        held[event.asset] += event.cash
     for asset_id, asset in model.assets.items():
         assert 0 <= asset.total <= limits.MAX_TOTAL_ATOMS
         assert asset.total == held[asset_id] + asset.dust, f"asset {asset_id}: total"
+    for market in model.markets.values():
+        kinds = {
+            (model.assets[a].is_simulated, model.assets[a].venue)
+            for a in (market.base, market.quote)
+            if a
+        }
+        assert len(kinds) == 1, f"market {market.slot}: simulated and real assets never meet"
+    for venue_id, venue in model.venues.items():
+        assert venue.market_orders == market_orders[venue_id], f"venue {venue_id}: market_orders"
+
+
+def _check_model_books(model: Model) -> None:
     placed: list[int] = []
     for market_id, book in model.books.items():
         bids, asks = book.prices(enums.BUY), book.prices(enums.SELL)
@@ -111,6 +156,65 @@ def check_model(model: Model) -> None:
             assert model.orders[order.slot] is order
     names = [(o.account, o.client_id) for o in model.orders.values() if o.client_id]
     assert len(names) == len(set(names)), "a client id names one open order of its account"
+
+
+def _check_model_outcomes(model: Model) -> None:
+    covered: Counter[tuple[int, int, int]] = Counter()
+    for order in model.orders.values():
+        covered[order.account, order.market, order.side] += order.cover
+    yes: Counter[int] = Counter()
+    no: Counter[int] = Counter()
+    owed: Counter[int] = Counter()
+    for holding in model.holdings.values():
+        market = model.markets[holding.market]
+        event = model.groups[market.group]
+        what = f"holding {holding.slot}"
+        name = (holding.account, holding.market)
+        assert holding.no_locked == covered[*name, enums.BUY], f"{what}: no_locked"
+        assert holding.yes_locked == covered[*name, enums.SELL], f"{what}: yes_locked"
+        free_yes, free_no = holding.yes - holding.yes_locked, holding.no - holding.no_locked
+        assert min(free_yes, free_no) == 0, f"{what}: unlocked lots on both sides or below 0"
+        yes[holding.market] += holding.yes
+        no[holding.market] += holding.no
+        if event.state != enums.GROUP_OPEN:
+            value = event.value_of_yes(market.outcome)
+            owed[market.group] += holding.yes * value + holding.no * (event.unit - value)
+    for group, event in model.groups.items():
+        for slot in event.markets:
+            assert model.books[slot].open_lots == yes[slot], f"market {slot}: open_lots"
+            if event.state == enums.GROUP_OPEN:
+                assert yes[slot] - no[slot] == event.sets, f"market {slot}: Yes - No = sets"
+        if event.state == enums.GROUP_OPEN:
+            lots = event.sets + sum(no[slot] for slot in event.markets)
+            assert event.cash == event.unit * lots, f"event {group}: cash"
+        else:
+            assert event.cash == owed[group], f"event {group}: cash is what is owed"
+
+
+def _check_model_plans(model: Model) -> None:
+    armed = {}
+    for market, book in model.books.items():
+        for side, levels in book.triggers.items():
+            for trigger, level in levels.items():
+                assert level.orders, f"market {market}: empty trigger level {trigger}"
+                for plan in level.orders:
+                    assert (plan.market, plan.list_side, plan.trigger) == (market, side, trigger)
+                    armed[plan.slot] = plan
+        is_triggering = market in model.triggering
+        assert is_triggering or book.trigger_low == book.trigger_high == 0, f"market {market}"
+    assert len(model.triggering) == len(set(model.triggering))
+    for slot, plan in model.plans.items():
+        assert (slot in armed) == (plan.state == enums.PLAN_ARMED), f"plan {slot}: state"
+        is_held = plan.parent is not None and plan.parent.filled == 0
+        assert is_held == (plan.state == enums.PLAN_HELD), f"plan {slot}: held"
+        assert sum(p is plan for p in plan.ring) == 1, f"plan {slot}: ring"
+        assert {(p.account, p.market) for p in plan.ring} == {(plan.account, plan.market)}
+        assert all(p.ring == plan.ring and model.plans[p.slot] is p for p in plan.ring)
+        if plan.parent is not None:
+            assert model.orders[plan.parent.slot] is plan.parent, f"plan {slot}: parent"
+            assert plan.ring == plan.parent.children, f"plan {slot}: ring of its parent"
+    for order in model.orders.values():
+        assert all(plan.parent is order for plan in order.children), f"order {order.id}: children"
 
 
 def _check_back_links(rows: Rows, slots: list[int], previous: str, what: str) -> None:
