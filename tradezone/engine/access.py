@@ -520,7 +520,8 @@ def step_access_write(s, d, io):
         region, number = read32(io.leaf, at + _REGION), read16(io.leaf, at + _CLASS)
         issued, expires = read64(io.leaf, at + _ISSUED), read64(io.leaf, at + _EXPIRES)
     else:
-        expires = read64(io.leaf, item_at(io, m) + 8)
+        at = item_at(io, m)
+        expires = read64(io.leaf, at + 8)
     error = _OK
     if slot != 0:
         if is_leaf and issued <= s.approval[slot].issued:

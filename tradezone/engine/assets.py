@@ -54,7 +54,8 @@ def issue(s, d, io, account, asset, amount, flag):
 def step_faucet(s, d, io):
     """FAUCET: a claim by an owner's main account, once an interval."""
     m = s.machine[0]
-    account, asset = i64(m.account), read32(io.leaf, item_at(io, m))
+    at = item_at(io, m)
+    account, asset = i64(m.account), read32(io.leaf, at)
     error = i64(_OK)
     if not is_used(s, T_ASSET, asset):
         error = _ASSET_NOT_FOUND
@@ -124,7 +125,8 @@ def step_issue(s, d, io):
 def step_open_balance(s, d, io):
     """OPEN_BALANCE: an empty balance, so that fees, rebates and issues may arrive."""
     m = s.machine[0]
-    account, asset = i64(m.account), read32(io.leaf, item_at(io, m))
+    at = item_at(io, m)
+    account, asset = i64(m.account), read32(io.leaf, at)
     error = i64(_OK)
     if not is_used(s, T_ASSET, asset):
         error = _ASSET_NOT_FOUND
@@ -144,7 +146,8 @@ def step_open_balance(s, d, io):
 def step_close_balance(s, d, io):
     """CLOSE_BALANCE: an empty balance that nothing names leaves the list."""
     m = s.machine[0]
-    account, asset = i64(m.account), read32(io.leaf, item_at(io, m))
+    at = item_at(io, m)
+    account, asset = i64(m.account), read32(io.leaf, at)
     slot = find_balance(s, d, account, asset)
     error = i64(_OK)
     if slot == 0:
