@@ -414,7 +414,8 @@ def step_merge_market(s, d, io):
 def step_redeem(s, d, io):
     """REDEEM: the account's holding of a settled outcome is paid out now."""
     m = s.machine[0]
-    market = read32(io.leaf, item_at(io, m))
+    at = item_at(io, m)
+    market = read32(io.leaf, at)
     account = i64(m.account)
     error, slot = _OK, i64(0)
     if not is_used(s, T_MARKET, market) or s.market[market].kind != MARKET_OUTCOME:

@@ -153,7 +153,8 @@ def step_cancel_all(s, d, io):
 def step_dead_man(s, d, io):
     """DEAD_MAN: set, move or take out the account's dead-man switch."""
     m = s.machine[0]
-    timeout = read32(io.leaf, item_at(io, m))
+    at = item_at(io, m)  # first: it is what brings the leaf
+    timeout = read32(io.leaf, at)
     account = i64(m.account)
     node = i64(s.account[account].timer)
     if timeout != 0 and (timeout < MIN_DEAD_MAN or timeout > MAX_DEAD_MAN):

@@ -147,6 +147,16 @@ class StepEffects:
     results: dict[int, int] = field(default_factory=dict)
 
 
+class _LeafBytes:
+    """The leaf of a step by position; what it is may be settled after the engine has named ``io.leaf``."""
+
+    def __init__(self, inputs: _Inputs) -> None:
+        self._inputs = inputs
+
+    def __getitem__(self, at: int) -> int:
+        return self._inputs.leaf_bytes[at]
+
+
 class _Inputs:
     """``io`` of the pure engine: one leaf or one message, whichever the step asks for."""
 
@@ -169,7 +179,8 @@ class _Inputs:
         self.header_start = header.start_time if header else 0
         self.header_end = header.end_time if header else widest
         self.first_message, self.end_message = message_range
-        self.leaf: bytes = b""
+        self.leaf = _LeafBytes(self)
+        self.leaf_bytes: bytes = b""
         self.signer: bytes = b""
         self.message: bytes = b""
         self.leaf_seq: int | None = None
@@ -180,7 +191,7 @@ class _Inputs:
     def use_leaf(self, seq: int) -> None:
         if self.leaf_seq is None:
             self.leaf_seq = seq
-            self.leaf, self.signer = self._get_leaf(seq)
+            self.leaf_bytes, self.signer = self._get_leaf(seq)
         elif self.leaf_seq != seq:
             raise WitnessError(
                 f"a step reads leaves {self.leaf_seq} and {seq}, expected at most one"
@@ -252,7 +263,7 @@ def _leaf_start(io: _Inputs, seq: int) -> int:
 
 def _leaf_size(io: _Inputs, seq: int) -> int:
     io.use_leaf(int(seq))
-    return len(io.leaf)
+    return len(io.leaf_bytes)
 
 
 def _message_start(io: _Inputs, index: int) -> int:
@@ -588,7 +599,7 @@ class Stepper:
             self._store(kind, slot, self._traced[kind, slot])
         for item in records:  # back to the state before: building a witness changes nothing
             self._store(item.kind, item.slot, item.raw)
-        leaf = None if io.leaf_seq is None else (io.leaf_seq, io.leaf, io.signer)
+        leaf = None if io.leaf_seq is None else (io.leaf_seq, io.leaf_bytes, io.signer)
         message = None if io.message_index is None else (io.message_index, io.message)
         return StepWitness(
             pc,
