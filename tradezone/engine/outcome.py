@@ -351,7 +351,8 @@ def step_merge(s, d, io):
 def step_merge_check(s, d, io):
     """MERGE_CHECK: one market of the event: enough unlocked Yes."""
     m = s.machine[0]
-    lots = read64(io.leaf, item_at(io, m) + _LOTS)
+    at = item_at(io, m)
+    lots = read64(io.leaf, at + _LOTS)
     market = i64(m.cursor)
     slot = find_holding(s, d, i64(m.account), market)
     if slot == 0 or i64(s.holding[slot].yes) - i64(s.holding[slot].yes_locked) < lots:

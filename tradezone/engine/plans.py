@@ -501,7 +501,8 @@ def step_children(s, d, io):
 def step_cancel_plan(s, d, io):
     """CANCEL_PLAN: the plan that the item names leaves."""
     m = s.machine[0]
-    name = read64(io.leaf, item_at(io, m))
+    at = item_at(io, m)
+    name = read64(io.leaf, at)
     slot, generation = name & 0xFFFFFFFF, name >> 32
     if not is_used(s, T_PLAN, slot):
         reject_item(s, d, io, _PLAN_NOT_FOUND)
