@@ -32,7 +32,7 @@ class Floor:
     def __init__(self) -> None:
         self.stepper = Stepper(Engine().tables)
         self.tables = self.stepper._tables
-        self.block_number, self.time, self.nonce = 0, START, START
+        self.block_number, self.time, self.nonce = 0, START, START + 60_000
         self.index = 0
         self.seen: Counter[int] = Counter()
         setup = [self.tell(M.HEARTBEAT, batch=0)]
