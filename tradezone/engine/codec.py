@@ -7,12 +7,12 @@ range check refuses (``docs/spec/envelopes.md``).
 from __future__ import annotations
 
 from tradezone.protocol import actions as A
-from tradezone.protocol.enums import TIF_POST_ONLY
+from tradezone.protocol.enums import TIF_POST_ONLY, TIF_POST_SLIDE
 from tradezone.protocol.limits import MAX_ITEMS, MAX_LEAF_BYTES
 
 from ._jit import i64, jit
 
-MAX_ACTION = 21
+MAX_ACTION = max(A.ACTIONS)
 MAX_I64 = (1 << 63) - 1
 _ITEM_BYTES = tuple(
     A.layout_bytes(A.ITEM_LAYOUTS[a]) if a in A.ITEM_LAYOUTS else 0 for a in range(MAX_ACTION + 1)
@@ -21,6 +21,8 @@ _BODY_BYTES = tuple(
     A.layout_bytes(A.TYPED_ACTIONS[a][1]) if a in A.TYPED_ACTIONS else -1
     for a in range(MAX_ACTION + 1)
 )
+
+_MOST_ITEMS = tuple(1 if a in A.SINGLE_ITEM else MAX_ITEMS for a in range(MAX_ACTION + 1))
 
 # offsets inside items
 _TIF_AT = 17
@@ -105,7 +107,7 @@ def is_envelope(io, seq):
     if size != A.ENVELOPE_HEADER + body + A.SIGNATURE_BYTES or action > MAX_ACTION:
         return False
     if _ITEM_BYTES[action] > 0:
-        return items >= 1 and items <= MAX_ITEMS and body == items * _ITEM_BYTES[action]
+        return 1 <= items <= _MOST_ITEMS[action] and body == items * _ITEM_BYTES[action]
     return items == 1 and body == _BODY_BYTES[action]
 
 
@@ -118,14 +120,19 @@ def get_class(io, seq):
     action, items = read8(io.leaf, at + A.AT_ACTION), read8(io.leaf, at + A.AT_ITEMS)
     if action == A.PLACE:
         for n in range(items):
-            if io.leaf[at + A.AT_BODY + n * A.PLACE_BYTES + _TIF_AT] != TIF_POST_ONLY:
+            tif = io.leaf[at + A.AT_BODY + n * A.PLACE_BYTES + _TIF_AT]
+            if tif != TIF_POST_ONLY and tif != TIF_POST_SLIDE:
                 return A.CLASS_TAKE
         return A.CLASS_POST
+    if action == A.MASS_QUOTE:
+        return A.CLASS_POST
+    if action == A.PLACE_PLAN:
+        return A.CLASS_TAKE
     if action == A.AMEND:
         result = A.CLASS_CANCEL
         for n in range(items):
             mode = io.leaf[at + A.AT_BODY + n * A.AMEND_BYTES + _MODE_AT]
-            if mode == A.AMEND_POST_ONLY:
+            if mode == A.AMEND_POST_ONLY or mode == A.AMEND_POST_SLIDE:
                 result = A.CLASS_POST
             elif mode != A.AMEND_SHRINK:
                 return A.CLASS_TAKE
