@@ -79,7 +79,7 @@ MAX_BAND: Final = 900_000
 # --- blocks ----------------------------------------------------------------------------------------
 MAX_BLOCK_LEAVES: Final = 1024  # leaves of a block after its mark; later ones are no-ops
 BLOCK_STEPS: Final = (
-    1 << 20
+    1 << 24
 )  # derived, not enforced: what the bounds here add up to (docs/spec/steps.md)
 BLOCK_MEETINGS: Final = (
     1 << 13
