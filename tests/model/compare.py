@@ -11,61 +11,45 @@ from typing import Any
 
 import numpy as np
 
-from tests.model.engine import ORDER_FIELDS, TABLES
+from tests.model.snapshot import (
+    AGENDA_FIELDS,
+    APPROVAL_FIELDS,
+    ASSET_FIELDS,
+    BOOK_FIELDS,
+    EVENT_FIELDS,
+    HOLDING_FIELDS,
+    KEY_FIELDS,
+    MACHINE_FIELDS,
+    ORDER_FIELDS,
+    OWNER_FIELDS,
+    PENDING_FIELDS,
+    PENDING_HOME_FIELDS,
+    PLAN_FIELDS,
+    TASK_FIELDS,
+    VENUE_FIELDS,
+)
+from tests.model.state import TABLES
 from tradezone.protocol import enums
 from tradezone.protocol.limits import NONCE_CELLS, ORDER_BUCKETS
 from tradezone.protocol.records import TABLE_BY_NAME
 
 Tables = Mapping[str, np.ndarray]
 
-MACHINE_FIELDS = (
-    "block",
-    "time",
-    "seq",
-    "inbox",
-    "l1_time",
-    "order_seq",
-    "trade_seq",
-    "expiry_cursor",
+ACCOUNT_FIELDS = (
+    *("generation", "state", "kind", "index", "owner", "balance_count", "order_count"),
+    *("plan_count", "holding_count", "approval_count", "task"),
 )
-KEY_FIELDS = (
-    "generation",
-    "scope",
-    "owner",
-    "account",
-    "venue",
-    "expires",
-    "approved",
-    "max_notional",
+BALANCE_FIELDS = (
+    *("generation", "account", "asset", "owner", "free", "locked", "uses", "faucet_time"),
 )
-BALANCE_FIELDS = ("generation", "account", "asset", "owner", "free", "locked", "uses")
-VENUE_FIELDS = ("owner", "fee_account", "fund_account", "state", "access", "market_count", "stake")
-ASSET_FIELDS = ("kind", "decimals", "state", "venue", "total", "dust", "quantum", "cap")
-ACCOUNT_FIELDS = ("generation", "state", "kind", "index", "owner", "balance_count", "order_count")
-OWNER_FIELDS = ("referrer", "kind", "flags", "account_count", "key_count")
 OUTBOX_FIELDS = ("kind", "status", "owner", "asset", "amount", "time", "inbox", "venue", "market")
 MARKET_FIELDS = (
-    "id",
-    "venue",
-    "kind",
-    "base",
-    "quote",
-    "lot_size",
-    "tick_value",
-    "min_notional",
-    "max_notional",
-    "max_lots",
-    "max_price",
-    "taker_fee",
-    "maker_fee",
-    "protocol_share",
-    "insurance_share",
-    "taker_delay",
-    "listed",
-    "phase",
-    "access",
+    *("id", "venue", "kind", "base", "quote", "lot_size", "tick_value", "min_notional"),
+    *("max_notional", "max_lots", "max_price", "taker_fee", "maker_fee", "protocol_share"),
+    *("insurance_share", "taker_delay", "listed", "phase", "access", "referrer_share", "band"),
+    *("calendar", "open_interest_cap", "account_cap", "closes", "guest_of", "guest_fee"),
+    *("group", "outcome", "group_next"),
 )
-BOOK_FIELDS = ("last_release", "last_price", "last_time", "volume_lots", "trades")
 
 
 class Rows:
@@ -109,81 +93,198 @@ def get_id(rows: Rows, slot: int) -> int:
     return rows["generation"][slot] << 32 | slot
 
 
-def build_snapshot(tables: Tables, buckets: Iterable[int] | None = None) -> dict[str, Any]:
+def get_word(rows: Rows, slot: int, field: str) -> str:
+    """A 32-byte field, the highest bits first."""
+    limbs = (rows[f"{field}{i}"][slot] for i in (3, 2, 1, 0))
+    return "".join(f"{limb:016x}" for limb in limbs)
+
+
+class Builder:
+    """Walks record arrays and builds the parts of the snapshot."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+        self.rows = {name: Rows(tables, name) for name in TABLES}
+        for name in ("book", "pending"):
+            self.rows[name] = Rows(tables, name, self.rows["market"].rows)
+        for name in ("timer", "queue"):
+            in_use = int(tables["head"]["in_use"][TABLE_BY_NAME[name].number])
+            self.rows[name] = Rows(tables, name, in_use + 1)
+        self.agenda = Rows(tables, "agenda", 1)
+
+    def head(self, name: str) -> dict[str, Any]:
+        head, rows = self.tables["head"][TABLE_BY_NAME[name].number], self.rows[name]
+        free: list[tuple[int, int]] = []
+        if first := int(head["first_free"]):
+            slots = rows.walk(first, "next", f"free list of {name}")
+            free = [(slot, rows["generation"][slot]) for slot in slots]
+        return {"high_water": int(head["high_water"]), "in_use": int(head["in_use"]), "free": free}
+
+    def ids(self, name: str, first: int, link: str, what: str) -> list[int]:
+        rows = self.rows[name]
+        return [get_id(rows, slot) for slot in rows.walk(first, link, what)]
+
+    def live(self, name: str) -> list[int]:
+        rows = self.rows[name]
+        return [slot for slot in rows.slots() if rows["state"][slot] != enums.FREE]
+
+    def side(self, market: int, field: str) -> list[dict[str, Any]]:
+        found = []
+        level, things = self.rows["level"], "order" if field.startswith("best") else "plan"
+        for slot in level.walk(self.rows["book"][field][market], "next", f"{field} of {market}"):
+            ids = self.ids(things, level["first"][slot], "next", f"level {slot}")
+            fields = level.get(slot, ("generation", "price", "lots", "count"))
+            found.append({"slot": slot, **fields, "orders": ids})
+        return found
+
+    def book(self, market: int) -> dict[str, Any]:
+        book = self.rows["book"]
+        waiting = self.ids("order", book["waiting_first"][market], "next", f"queue of {market}")
+        head = tuple(book[f][market] for f in ("release", "release_seq", "release_block"))
+        return {
+            "bids": self.side(market, "best_bid"),
+            "asks": self.side(market, "best_ask"),
+            "up_last": self.side(market, "up_last"),
+            "down_last": self.side(market, "down_last"),
+            "waiting": waiting,
+            "head": head if waiting else None,
+            **book.get(market, ("queue", "is_triggering", *BOOK_FIELDS)),
+        }
+
+    def ring(self, first: int, what: str) -> list[int]:
+        """Ids of a ring of plans from one of them on."""
+        plan = self.rows["plan"]
+        if not first:
+            return []
+        slots = [first]
+        while (after := plan["sibling"][slots[-1]]) not in (0, first):
+            slots.append(after)
+            assert len(slots) <= plan.rows, f"{what}: the ring does not close"
+        return [get_id(plan, slot) for slot in slots]
+
+    def order(self, slot: int) -> dict[str, Any]:
+        rows = self.rows["order"]
+        names = [name for name in ORDER_FIELDS if name != "client_id"]
+        values: dict[str, Any] = rows.get(
+            slot, [*names, "pay_balance", "receive_balance", "holding", "timer"]
+        )
+        values["client_id"] = rows["client_id1"][slot] << 64 | rows["client_id0"][slot]
+        values["children"] = self.ring(rows["first_child"][slot], f"children of {slot}")
+        is_waiting = rows["state"][slot] == enums.WAITING
+        release = (rows["release"][slot], rows["release_block"][slot])
+        values["release"] = release if is_waiting else None
+        return values
+
+    def plan(self, slot: int) -> dict[str, Any]:
+        values: dict[str, Any] = self.rows["plan"].get(slot, [*PLAN_FIELDS, "parent", "timer"])
+        return values | {"ring": self.ring(slot, f"ring of plan {slot}")}
+
+    def approval(self, slot: int) -> dict[str, int]:
+        names = [name for name in APPROVAL_FIELDS if name != "slot"]
+        return {"slot": slot, **self.rows["approval"].get(slot, names)}
+
+    def account(self, slot: int) -> dict[str, Any]:
+        account, what = self.rows["account"], f"account {slot}"
+        balance, holding = self.rows["balance"], self.rows["holding"]
+        balances = balance.walk(account["first_balance"][slot], "next", f"balances of {what}")
+        holdings = holding.walk(account["first_holding"][slot], "next", f"holdings of {what}")
+        approvals = self.rows["approval"].walk(
+            account["first_approval"][slot], "next", f"approvals of {what}"
+        )
+        return {
+            **account.get(slot, (*ACCOUNT_FIELDS, "timer")),
+            "balances": [(balance["asset"][b], b) for b in balances],
+            "holdings": [(holding["market"][h], h) for h in holdings],
+            "approvals": [self.approval(a) for a in approvals],
+            "orders": self.ids("order", account["first_order"][slot], "account_next", what),
+            "plans": self.ids("plan", account["first_plan"][slot], "account_next", what),
+        }
+
+    def owner(self, slot: int) -> dict[str, Any]:
+        owner, what = self.rows["owner"], f"owner {slot}"
+        accounts = self.rows["account"].walk(owner["first_account"][slot], "next", what)
+        keys = self.rows["key"].walk(owner["first_key"][slot], "next", what)
+        return {
+            "address": owner.address(slot, "address"),
+            "redirect": owner.address(slot, "redirect"),
+            **owner.get(slot, (*OWNER_FIELDS, "account_count", "key_count")),
+            "accounts": accounts,
+            "keys": keys,
+        }
+
+    def event(self, slot: int) -> dict[str, Any]:
+        event, market = self.rows["event_group"], self.rows["market"]
+        return {
+            **event.get(slot, EVENT_FIELDS),
+            "payouts": get_word(event, slot, "payouts"),
+            "void_payouts": get_word(event, slot, "void_payouts"),
+            "markets": market.walk(event["first_market"][slot], "group_next", f"event {slot}"),
+        }
+
+    def calendar(self, slot: int) -> dict[str, Any]:
+        rows = self.rows["calendar"]
+        return {
+            "venue": rows["venue"][slot],
+            "days": [(rows[f"open{d}"][slot], rows[f"close{d}"][slot]) for d in range(7)],
+            "closures": [(rows[f"from{n}"][slot], rows[f"to{n}"][slot]) for n in range(4)],
+        }
+
+    def pending(self, slot: int) -> dict[str, int]:
+        names = [*PENDING_FIELDS.values()]
+        if not self.rows["market"]["guest_of"][slot]:
+            names += PENDING_HOME_FIELDS.values()
+        timer = self.rows["market"]["timer"][slot]
+        return {**self.rows["pending"].get(slot, names), "timer": timer}
+
+    def task(self, slot: int) -> dict[str, Any]:
+        rows = self.rows["task"]
+        names = [name for name in TASK_FIELDS if name != "slot"]
+        is_account = rows["kind"][slot] == enums.TASK_ACCOUNT
+        bounds = (rows["market"][slot], rows["seq"][slot]) if is_account else None
+        cursor = rows["cursor"][slot]
+        return {"slot": slot, **rows.get(slot, names), "bounds": bounds, "cursor": cursor}
+
+
+def build_snapshot(
+    tables: Tables, buckets: Iterable[int] | None = None, access: Iterable[int] | None = None
+) -> dict[str, Any]:
     """Build the snapshot of `Model.snapshot` from record arrays.
 
     Parameters
     ----------
     tables : mapping of str to ndarray
         record arrays by table name
-    buckets : iterable of int, optional
-        buckets to look at; all of them without it
+    buckets, access : iterable of int, optional
+        buckets of client ids and of access records to look at; all of them without it
     """
-    rows = {name: Rows(tables, name) for name in TABLES}
-    order, account, balance, level, key = (
-        rows[name] for name in ("order", "account", "balance", "level", "key")
-    )
-    markets = rows["market"].rows
-    book = Rows(tables, "book", markets)
-    machine = Rows(tables, "machine", 1)
+    built = Builder(tables)
+    rows, agenda = built.rows, built.agenda
+    in_use = np.flatnonzero(tables["bucket"]["first"]).tolist() if buckets is None else []
     if buckets is None:
-        buckets = np.flatnonzero(tables["bucket"]["first"][:ORDER_BUCKETS]).tolist()
+        buckets = [bucket for bucket in in_use if bucket < ORDER_BUCKETS]
+        access = [bucket for bucket in in_use if bucket >= ORDER_BUCKETS]
 
-    def heads(name: str) -> dict[str, Any]:
-        number = TABLE_BY_NAME[name].number
-        head = tables["head"][number]
-        first = int(head["first_free"])
-        free = []
-        if first:
-            free = [
-                (slot, rows[name]["generation"][slot])
-                for slot in rows[name].walk(first, "next", f"free list of {name}")
-            ]
-        return {
-            "high_water": int(head["high_water"]),
-            "in_use": int(head["in_use"]),
-            "free": free,
-        }
+    def chain(bucket: int, name: str) -> list[int]:
+        first = int(tables["bucket"]["first"][bucket])
+        return rows[name].walk(first, "bucket_next", f"bucket {bucket}")
 
-    def side(market: int, field: str) -> list[dict[str, Any]]:
-        found = []
-        for slot in level.walk(book[field][market], "next", f"{field} of market {market}"):
-            what = f"orders of level {slot}"
-            orders = order.walk(level["first"][slot], "next", what)
-            found.append(
-                {
-                    "slot": slot,
-                    **level.get(slot, ("generation", "price", "lots", "count")),
-                    "orders": [get_id(order, o) for o in orders],
-                }
-            )
-        return found
-
-    def one_book(market: int) -> dict[str, Any]:
-        waiting = order.walk(book["waiting_first"][market], "next", f"queue of market {market}")
-        head = tuple(book[f][market] for f in ("release", "release_seq", "release_block"))
-        return {
-            "bids": side(market, "best_bid"),
-            "asks": side(market, "best_ask"),
-            "waiting": [get_id(order, o) for o in waiting],
-            "head": head if waiting else None,
-            **book.get(market, BOOK_FIELDS),
-        }
-
-    def one_order(slot: int) -> dict[str, Any]:
-        names = [name for name in ORDER_FIELDS if name != "client_id"]
-        values: dict[str, Any] = order.get(slot, [*names, "pay_balance", "receive_balance"])
-        values["client_id"] = order["client_id1"][slot] << 64 | order["client_id0"][slot]
-        is_waiting = order["state"][slot] == enums.WAITING
-        release = (order["release"][slot], order["release_block"][slot])
-        values["release"] = release if is_waiting else None
-        return values
-
-    live_orders = [slot for slot in order.slots() if order["state"][slot] != enums.FREE]
-    live_keys = [slot for slot in key.slots() if key["state"][slot] != enums.FREE]
+    timer, queue = rows["timer"], rows["queue"]
+    live_keys = built.live("key")
     return {
-        "machine": machine.get(0, MACHINE_FIELDS),
-        "heads": {name: heads(name) for name in TABLES},
+        "machine": Rows(tables, "machine", 1).get(0, MACHINE_FIELDS),
+        "agenda": agenda.get(0, AGENDA_FIELDS),
+        "heads": {name: built.head(name) for name in TABLES},
+        "timers": [
+            tuple(timer.get(slot, ("time", "seq", "kind", "subject")).values())
+            for slot in timer.slots()
+        ],
+        "queue": [
+            tuple(queue.get(slot, ("release", "seq", "book")).values()) for slot in queue.slots()
+        ],
+        "triggering": rows["book"].walk(agenda["trigger_first"][0], "trigger_next", "triggers"),
+        "tasks": [
+            built.task(slot) for slot in rows["task"].walk(agenda["task_first"][0], "next", "tasks")
+        ],
         "assets": {
             slot: {
                 "token": rows["asset"].address(slot, "token"),
@@ -191,41 +292,12 @@ def build_snapshot(tables: Tables, buckets: Iterable[int] | None = None) -> dict
             }
             for slot in rows["asset"].slots()
         },
-        "owners": {
-            slot: {
-                "address": rows["owner"].address(slot, "address"),
-                "redirect": rows["owner"].address(slot, "redirect"),
-                **rows["owner"].get(slot, OWNER_FIELDS),
-                "accounts": account.walk(
-                    rows["owner"]["first_account"][slot], "next", f"accounts of owner {slot}"
-                ),
-                "keys": key.walk(rows["owner"]["first_key"][slot], "next", f"keys of owner {slot}"),
-            }
-            for slot in rows["owner"].slots()
-        },
-        "accounts": {
-            slot: {
-                **account.get(slot, ACCOUNT_FIELDS),
-                "balances": [
-                    (balance["asset"][b], b)
-                    for b in balance.walk(
-                        account["first_balance"][slot], "next", f"balances of account {slot}"
-                    )
-                ],
-                "orders": [
-                    get_id(order, o)
-                    for o in order.walk(
-                        account["first_order"][slot], "account_next", f"orders of account {slot}"
-                    )
-                ],
-            }
-            for slot in account.slots()
-        },
+        "owners": {slot: built.owner(slot) for slot in rows["owner"].slots()},
+        "accounts": {slot: built.account(slot) for slot in rows["account"].slots()},
         "keys": {
             slot: {
-                **key.get(slot, KEY_FIELDS),
-                "address": key.address(slot, "address"),
-                "name": key["name"][slot],
+                **rows["key"].get(slot, KEY_FIELDS),
+                "address": rows["key"].address(slot, "address"),
             }
             for slot in live_keys
         },
@@ -236,22 +308,40 @@ def build_snapshot(tables: Tables, buckets: Iterable[int] | None = None) -> dict
             ]
             for slot in live_keys
         },
-        "balances": {slot: balance.get(slot, BALANCE_FIELDS) for slot in balance.slots()},
-        "venues": {slot: rows["venue"].get(slot, VENUE_FIELDS) for slot in rows["venue"].slots()},
+        "balances": {
+            slot: rows["balance"].get(slot, BALANCE_FIELDS) for slot in built.live("balance")
+        },
+        "holdings": {
+            slot: rows["holding"].get(
+                slot, ("generation", "owner", "outcome", "group", "uses", *HOLDING_FIELDS)
+            )
+            for slot in built.live("holding")
+        },
+        "venues": {
+            slot: {
+                "credential_provider": rows["venue"].address(slot, "credential_provider"),
+                **rows["venue"].get(slot, VENUE_FIELDS),
+            }
+            for slot in rows["venue"].slots()
+        },
+        "events": {slot: built.event(slot) for slot in rows["event_group"].slots()},
+        "calendars": {slot: built.calendar(slot) for slot in rows["calendar"].slots()},
         "markets": {
             slot: rows["market"].get(slot, MARKET_FIELDS) for slot in rows["market"].slots()
         },
-        "orders": {get_id(order, slot): one_order(slot) for slot in live_orders},
-        "books": {market: one_book(market) for market in range(1, markets)},
-        "release": book.walk(machine["release_first"][0], "release_next", "release list"),
+        "pending": {slot: built.pending(slot) for slot in built.live("pending")},
+        "orders": {get_id(rows["order"], slot): built.order(slot) for slot in built.live("order")},
+        "plans": {get_id(rows["plan"], slot): built.plan(slot) for slot in built.live("plan")},
+        "books": {market: built.book(market) for market in rows["market"].slots()},
         "buckets": {
-            bucket: [get_id(order, o) for o in chain]
+            bucket: [get_id(rows["order"], slot) for slot in slots]
             for bucket in buckets
-            if (
-                chain := order.walk(
-                    int(tables["bucket"]["first"][bucket]), "bucket_next", f"bucket {bucket}"
-                )
-            )
+            if (slots := chain(bucket, "order"))
+        },
+        "access": {
+            bucket: [built.approval(slot) for slot in slots]
+            for bucket in access or ()
+            if (slots := chain(bucket, "approval"))
         },
         "outbox": {
             slot: {
@@ -302,7 +392,7 @@ def assert_same(expected: Any, actual: Any, what: str, *, most: int = 40) -> Non
 def assert_same_state(model: Any, tables: Tables, *, every_bucket: bool = False) -> None:
     """Compare the whole state of a model with record arrays."""
     buckets = None if every_bucket else sorted(model.buckets)
-    assert_same(model.snapshot(), build_snapshot(tables, buckets), "state")
+    assert_same(model.snapshot(), build_snapshot(tables, buckets, sorted(model.access)), "state")
 
 
 def events_to_dicts(found: np.ndarray) -> list[dict[str, int]]:

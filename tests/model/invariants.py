@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tests.model.compare import Rows, Tables
-from tests.model.engine import TABLES, get_bucket
+from tests.model.orders import get_bucket
+from tests.model.state import TABLES
 from tradezone.protocol import enums, limits
 from tradezone.protocol.records import TABLE_BY_NAME
 
