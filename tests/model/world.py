@@ -609,3 +609,102 @@ def build_world(zone: Zone, *, usd: int = 10**12, btc: int = 10**12, **terms: An
         fee_account=created["account"],
         fund_account=created["other_account"],
     )
+
+
+# --- any action or message ---------------------------------------------------------------------------
+
+
+def _fill_in(layout: actions.Layout, values: dict[str, Any]) -> dict[str, Any]:
+    """All fields of a layout; what is not given is zero."""
+    zeros: dict[str, Any] = {
+        name: bytes(width) if kind.startswith("bytes") or kind == "address" else 0
+        for name, kind, width in layout
+    }
+    assert values.keys() <= zeros.keys(), values.keys() - zeros.keys()
+    for name, kind, width in layout:
+        if kind.startswith("bytes") and isinstance(values.get(name), int):
+            values = {**values, name: values[name].to_bytes(width, "big")}
+    return zeros | values
+
+
+def item(action: int, **values: Any) -> bytes:
+    """A packed item of a trade action or body of a typed one; fields not given are 0."""
+    layout = actions.ITEM_LAYOUTS.get(action) or actions.TYPED_ACTIONS[action][1]
+    return actions.pack(layout, _fill_in(layout, values))
+
+
+def act(who: Signer, action: int, *bodies: bytes, **values: Any) -> Action:
+    """An envelope with packed items, or with one made of `values`."""
+    return who.envelope(action, b"".join(bodies) if bodies else item(action, **values))
+
+
+def tell(kind: int, **values: Any) -> Tell:
+    """A message; fields not given are 0."""
+    layout = messages.BODIES[kind]
+    return Tell(kind, actions.pack(layout, _fill_in(layout, values)))
+
+
+def credential(signer: bytes | None, **values: Any) -> Action:
+    """A credential leaf; `signer` is who is said to have signed it."""
+    layout = actions.CREDENTIAL_BODY
+    body = actions.pack(layout, _fill_in(layout, values))
+    return Action(bytes([actions.LEAF_CREDENTIAL]) + body + NO_SIGNATURE, signer)
+
+
+def update_market(zone: Zone, market: int, **changes: Any) -> Tell:
+    """UPDATE_MARKET with the terms that the market has, but for `changes`."""
+    record = zone.model.markets[market]
+    names = {
+        "phase": "phase",
+        "access": "access",
+        "takerDelay": "taker_delay",
+        "calendar": "calendar",
+        "takerFee": "taker_fee",
+        "makerFee": "maker_fee",
+        "protocolShare": "protocol_share",
+        "insuranceShare": "insurance_share",
+        "referrerShare": "referrer_share",
+        "guestFee": "guest_fee",
+        "band": "band",
+        "minNotional": "min_notional",
+        "maxNotional": "max_notional",
+        "maxLots": "max_lots",
+        "openInterestCap": "open_interest_cap",
+        "accountCap": "account_cap",
+        "closes": "closes",
+    }
+    values = {told: getattr(record, name) for told, name in names.items()}
+    return tell(messages.UPDATE_MARKET, market=market, **(values | changes))
+
+
+def payouts(*parts: int) -> bytes:
+    """A payout vector: ten thousandths of outcome 0, 1, ..."""
+    return b"".join(part.to_bytes(2, "big") for part in parts).ljust(32, b"\0")
+
+
+def list_event(group: int, outcomes: int, *, unit: int = 10_000, venue: int = 1) -> Tell:
+    """An event in asset 1 whose void vector pays outcome 0."""
+    return tell(
+        messages.LIST_EVENT,
+        group=group,
+        venue=venue,
+        asset=1,
+        outcomes=outcomes,
+        unit=unit,
+        voidPayouts=payouts(10_000),
+    )
+
+
+def list_outcome(market: int, group: int, *, venue: int = 1, **terms: Any) -> Tell:
+    """An outcome market with prices 1 .. 99 at the unit of `list_event`."""
+    values: dict[str, Any] = {
+        "id": venue << 16 | market,
+        "tickValue": 100,
+        "maxNotional": limits.MAX_NOTIONAL,
+        "maxLots": 10**6,
+        "takerFee": 500,
+        "makerFee": 200,
+        "protocolShare": 200_000,
+        "insuranceShare": 100_000,
+    }
+    return tell(messages.LIST_OUTCOME, market=market, group=group, **(values | terms))
