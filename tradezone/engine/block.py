@@ -184,7 +184,7 @@ def step_idle(s, d, io):
 
 @jit
 def begin_agenda(s, d, io, m, time):
-    """What the agenda keeps for one block starts anew; a gap since the last block begins a restart."""
+    """Clear what the agenda keeps for one block; a gap since the last block begins a restart."""
     g = s.agenda[0]
     if g.removed != 0:
         g.removed = 0

@@ -342,7 +342,7 @@ def fees_of(market, base, taker_extra, maker_extra, taker_room, maker_room):
 
 @jit
 def room_of(market, o, notional, lots):
-    """What a side of a spot fill can pay: a buyer's lock beyond the fill and the rest, a seller's proceeds.
+    """Return what a side of a spot fill can pay: a buyer's lock beyond the fill and the rest, a seller's proceeds.
 
     ``lots`` is what the order has open after the fill.
     """
@@ -415,7 +415,7 @@ def trade_outcome(s, d, io, m, t, taker, o, maker, lots):
 def record_fill(
     s, d, io, m, t, taker, o, maker, price, lots, taker_fee, taker_part, maker_fee, maker_part
 ):  # fmt: skip
-    """What every fill leaves: the book's last price and volume, the event, the fees to share out."""
+    """Leave what every fill leaves: the book's last price and volume, the event, the fees to share out."""
     market, k, f = s.market[m.market], s.book[m.market], s.draft[0]
     m.trade_seq += 1
     k.last_price = price
@@ -465,7 +465,7 @@ def step_note_price(s, d, io):
 
 @jit
 def share_next(f, m, market, t, o, done):
-    """The next step of sharing out the fees: 1, 2 interfaces, 3, 4 referrers, 5 the rest; ``done`` are behind."""
+    """Choose the next step of sharing out the fees: 1, 2 interfaces, 3, 4 referrers, 5 the rest; ``done`` are behind."""
     m.count = 0
     if done < 1 and f.taker_extra != 0:
         m.pc = P.FEE_EXTRA

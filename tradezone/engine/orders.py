@@ -68,7 +68,15 @@ from .holdings import (
     take_cover,
 )
 from .lookup import get_rank, index_level, level_hint, unindex_level
-from .phases import band_high, band_low, is_admitted, is_beyond, is_post, is_restart_closed, move_anchor
+from .phases import (
+    band_high,
+    band_low,
+    is_admitted,
+    is_beyond,
+    is_post,
+    is_restart_closed,
+    move_anchor,
+)
 from .tables import (
     T_ACCOUNT,
     T_BALANCE,
@@ -366,7 +374,7 @@ def step_place_check(s, d, io):
 
 @jit
 def check_terms(s, d, io, m, f, is_amend):
-    """Checks 4, 5, 7 to 12 and 14 of the draft, and 6 and 13 of a new one; 0 or the error.
+    """Make checks 4, 5, 7 to 12 and 14 of the draft, and 6 and 13 of a new one; 0 or the error.
 
     May move the band's anchor and the draft's price. An amend's expiry comes first (``docs/spec/orders.md``).
     """

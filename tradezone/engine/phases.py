@@ -30,12 +30,12 @@ _MINUTE = 60_000
 @jit
 def is_post(tif):
     """Whether an order of this kind never takes."""
-    return tif == TIF_POST_ONLY or tif == TIF_POST_SLIDE
+    return tif in (TIF_POST_ONLY, TIF_POST_SLIDE)
 
 
 @jit
 def get_session(c, day):
-    """Opening and closing minute of a weekday (Monday = 0)."""
+    """Return opening and closing minute of a weekday (Monday = 0)."""
     if day == 0:
         return i64(c.open0), i64(c.close0)
     if day == 1:
@@ -55,15 +55,15 @@ def get_session(c, day):
 def is_session_open(c, time):
     """Whether a calendar's session is open at ``time``."""
     if (
-        (c.from0 <= time and time < c.to0)
-        or (c.from1 <= time and time < c.to1)
-        or (c.from2 <= time and time < c.to2)
-        or (c.from3 <= time and time < c.to3)
+        c.from0 <= time < c.to0
+        or c.from1 <= time < c.to1
+        or c.from2 <= time < c.to2
+        or c.from3 <= time < c.to3
     ):
         return False
     opens, closes = get_session(c, (time // _DAY + 3) % 7)
     minute = time % _DAY // _MINUTE
-    return opens <= minute and minute < closes
+    return opens <= minute < closes
 
 
 @jit
@@ -148,6 +148,4 @@ def move_anchor(s, d, io, slot, time, leaf):
     k.band_price = price
     touch(d, T_BOOK, slot)
     if price != anchor:
-        emit(
-            d, io, BAND_MOVED, leaf, slot, 0, 0, 0, 0, 0, 0, 0, 0, price, 0, 0, 0, 0, 0, 0
-        )
+        emit(d, io, BAND_MOVED, leaf, slot, 0, 0, 0, 0, 0, 0, 0, 0, price, 0, 0, 0, 0, 0, 0)

@@ -42,7 +42,7 @@ def mark_done(s, d, m):
 
 @jit
 def fail_quote(s, d, io, m, error):
-    """The running item fails in the first pass, so the second one passes over it."""
+    """Fail the running item in the first pass, so the second one passes over it."""
     mark_done(s, d, m)
     reject_item(s, d, io, error)
 

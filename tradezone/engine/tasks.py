@@ -237,7 +237,7 @@ def step_task(s, d, io):
 
 @jit
 def look_at_account(s, d, io, m, t, slot):
-    """The order, or else the plan, behind the cursor: it leaves, or the cursor moves to it."""
+    """Look at the order, or else the plan, behind the cursor: it leaves, or the cursor moves to it."""
     cursor = i64(t.cursor)
     a = s.account[t.subject]
     order, plan = i64(0), i64(0)

@@ -22,7 +22,6 @@ from .heaps import grow, heap_size, put_timer, set_place, sift_from, sift_new, t
 from .tables import T_AGENDA, T_MACHINE, T_TIMER, has_room, touch
 
 
-
 @jit
 def has_timer_room(s):
     """Whether a user's action may set one more timer."""
