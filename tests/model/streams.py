@@ -26,18 +26,26 @@ from tests.model.world import (
     amend_item,
     cancel_item,
     create_venue,
+    credential,
     deposit,
     get_address,
     heartbeat,
+    item,
+    list_event,
     list_market,
+    list_outcome,
+    payouts,
     place_item,
     register_asset,
     register_owner,
+    tell,
+    update_market,
 )
 from tradezone.protocol import actions, enums, events, limits, messages
 from tradezone.protocol.batches import Header
 
 T = TypeVar("T")
+BUY, SELL = enums.BUY, enums.SELL
 
 TOP = 1 << 63
 TRADERS = (3, 4, 5, 6)  # owners; 1 is the protocol, 2 the deployer, 7 a contract
@@ -145,6 +153,7 @@ class Stream:
             "noop": 1,
             "tell": 1,
             "garbage": 1,
+            "chapter": 8,
         }
         self._likes = {name: w * self.pick((1, 1, 3, 0)) for name, w in kinds.items()}
         self._likes["place"] += 5
@@ -157,6 +166,13 @@ class Stream:
         for market, (base, quote) in enumerate(pairs, 1):
             is_huge = base == HUGE
             tells.append(self._listing(market, base, quote, is_huge=is_huge))
+        tells += [list_event(1, 2, unit=100_000), list_event(2, 3, unit=100_000)]
+        for market, group in enumerate((1, 2, 2, 2), 5):
+            tells.append(list_outcome(market, group, tickValue=10_000, maxLots=1000))
+        guest = {"market": 9, "id": 2 << 16 | 9, "venue": 2, "guestFee": self.pick((0, 700))}
+        tells.append(tell(messages.LIST_GUEST, home=self.pick((5, 6)), **guest))
+        tells.append(tell(messages.SET_ASSET, asset=6, faucetAmount=50, faucetInterval=3))
+        tells.append(tell(messages.SET_ASSET, asset=1, quotaRate=1000))
         for owner in TRADERS:
             for asset in (1, 2, 3):
                 amount = 10**9 if self._is_deep else self.pick((10**7, 10**5, 10**9, 1000))
@@ -287,6 +303,7 @@ class Stream:
             "noop": lambda: self.envelope(actions.NOOP, b""),
             "tell": self.tell,
             "garbage": self.garbage,
+            "chapter": self.chapter,
         }
         return [makers[kind]()]
 
@@ -519,6 +536,171 @@ class Stream:
             key_id = self.pick((key_id + (1 << 32), 0, 99, TOP, 2 * TOP - 1, *model.keys))
         body = actions.pack(actions.REVOKE_KEY_BODY, {"revokedKey": key_id})
         return self.envelope(actions.REVOKE_KEY, body, account=account)
+
+    # --- the other chapters --------------------------------------------------------------------------
+
+    def chapter(self) -> Entry:
+        """An action or message of the chapters beside spot trading."""
+        makers = (
+            *(self._outcome_order, self._outcome_order, self._plan, self._plan, self._quote),
+            *(self._typed, self._set, self._clean_up, self._chapter_message, self._credential),
+        )
+        return self.pick(makers)()
+
+    def _outcome_order(self) -> Entry:
+        side, market = self.pick((BUY, SELL)), self.pick((5, 5, 6, 7, 8, 9))
+        tif = self.pick((0, 1, 1, 4, 2, 3, 5))
+        flags, stp = self.pick((0, 0, 0, 1)), self.pick((0, 1, 2, 3, 16, 17, 19))
+        extra = {"expires": self.zone.time + self.between(1, 30)} if self.chance(200) else {}
+        fields = {"tif": tif, "flags": flags, "stp": stp, "client_id": self._client_id(), **extra}
+        price = min(max(self._price(side, tif), 1), 9)
+        return self.envelope(actions.PLACE, place_item(market, side, price, self._lots(1), **fields))
+
+    def _plan(self) -> Entry:
+        account, orders = self._trader(), list(self.zone.model.orders.values())
+        own = [order for order in orders if order.account == account]
+        grouping = self.pick((0, 0, 1, 1, 2))
+        bodies = []
+        parent = self.pick(own) if own and grouping == 1 else None
+        market = parent.market if parent else self.pick((5, 6) if grouping == 2 else (1, 1, 5, 9))
+        for _ in range(self.pick((1, 2, 3))):
+            is_market = self.chance(500)
+            values = {
+                "market": market,
+                "side": 1 - parent.side if parent else self.pick((BUY, SELL)),
+                "kind": self.pick((1, 2, 2 + self.is_hostile())),
+                "source": int(self.is_hostile()),
+                "grouping": grouping,
+                "trigger": self.between(1, 9),
+                "price": 0 if is_market else self.between(1, 9),
+                "lots": self.pick((1, 2, 5, 0 if grouping == 2 else 3)),
+                "tif": enums.TIF_MARKET if is_market else self.pick((0, 1, 2, 4)),
+                "stp": self.pick((0, 1, 2, 3, 16)),
+                "flags": int(grouping == 2),
+                "slippage": self.pick((0, 300_000, 500_000 + self.is_hostile())) * is_market,
+                "expires": self.pick((0, 0, self.zone.time + 5)),
+                "parent": parent.id if parent else 0,
+            }
+            bodies.append(item(actions.PLACE_PLAN, **values))
+        return self.envelope(actions.PLACE_PLAN, b"".join(bodies), account=account)
+
+    def _quote(self) -> Entry:
+        bodies = []
+        for _ in range(self._count()):
+            side = self.pick((BUY, SELL))
+            values = {
+                "market": self.pick((1, 1, 5, 6)),
+                "price": self._price(side, enums.TIF_POST_ONLY),
+                "lots": self.pick((0, 1, 2, 3, 7)),
+                "side": side,
+                "tif": self.pick((1, 4, 4 - self.is_hostile())),
+                "stp": self.pick((0, 1, 2, 3)),
+                "client_id": self.pick((1, 2, 3, 4, 5)) - self.is_hostile(),
+            }
+            bodies.append(item(actions.MASS_QUOTE, **values))
+        return self.envelope(actions.MASS_QUOTE, b"".join(bodies))
+
+    def _typed(self) -> Entry:
+        model, time = self.zone.model, self.zone.time
+        deployer = model.owners[2].main_account
+        expires = self.pick((0, time + 20, time + 500, time * self.is_hostile()))
+        grant = {"venue": self.pick((1, 2)), "grantee": self.pick((3, 4, 5, 6, 99))}
+        asset = self.pick((6, 6, 3, 1, 99))
+        choices: tuple[tuple[int, int | None, dict[str, int]], ...] = (
+            (actions.GRANT_ACCESS, deployer, {**grant, "expires": expires}),
+            (actions.REVOKE_ACCESS, deployer, grant),
+            (actions.GRANT_ACCESS, None, grant),
+            (actions.FAUCET, None, {"asset": asset}),
+            (
+                actions.ISSUE,
+                self.pick((deployer, deployer, None)),
+                {"asset": asset, "toAccount": self._account(), "amount": self.pick((0, 1, 70))},
+            ),
+            (actions.OPEN_BALANCE, None, {"asset": asset}),
+            (actions.CLOSE_BALANCE, None, {"asset": asset}),
+            (
+                actions.APPROVE_INTERFACE,
+                None,
+                {
+                    "interface": self.pick((model.venues[2].fee_account, self._account())),
+                    "maxFee": self.pick((10_000, 700, 0, 10_001)),
+                    "expires": expires,
+                },
+            ),
+        )
+        action, account, values = self.pick(choices)
+        return self.envelope(action, item(action, **values), account=account)
+
+    def _set(self) -> Entry:
+        action = self.pick((actions.SPLIT, actions.SPLIT, actions.MERGE, actions.REDEEM))
+        if action == actions.REDEEM:
+            return self.envelope(action, item(action, market=self.pick((5, 6, 7, 8, 1))))
+        values = {"group": self.pick((2, 2, 2, 1, 9)), "lots": self.pick((1, 2, 5, 0, 1001))}
+        return self.envelope(action, item(action, **values))
+
+    def _clean_up(self) -> Entry:
+        account, plans = self._trader(), list(self.zone.model.plans.values())
+        trick = self.pick(("all", "dead", "plan", "plan"))
+        if trick == "all":
+            values = {"market": self.pick((0, 1, 5, 9, 99)), "side": self.pick((2, 0, 1, 3))}
+            return self.envelope(
+                actions.CANCEL_ALL, item(actions.CANCEL_ALL, **values), account=account
+            )
+        if trick == "dead":
+            body = item(actions.DEAD_MAN, timeout=self.pick((5000, 0, 6000, 4999)))
+            return self.envelope(actions.DEAD_MAN, body, account=account)
+        plan = self.pick(plans) if plans else None
+        body = item(actions.CANCEL_PLAN, plan=plan.id if plan else 7)
+        who = plan.account if plan and not self.is_hostile() else account
+        return self.envelope(actions.CANCEL_PLAN, body, account=who)
+
+    def _credential(self) -> Entry:
+        time, owner = self.zone.time, self.pick(TRADERS)
+        values = {
+            "venue": self.pick((1, 2)),
+            "owner": owner,
+            "subject": get_address(owner),
+            "region": self.pick((1, 2, 63)),
+            "class": self.pick((2, 1, 5)),
+            "issued": self.pick((time, time - 5)),
+            "expires": self.pick((time + 60, time + 600)),
+        }
+        return credential(self.pick((get_address(77), get_address(77), None)), **values)
+
+    def _chapter_message(self) -> Tell:
+        zone, model, time = self.zone, self.zone.model, self.zone.time
+        market = self.pick(sorted(model.markets))
+        later = self.pick((0, 0, time + 3, time + 50))
+        if self.chance(60):
+            group, vector = self.pick((1, 2)), payouts(2500, 7500)
+            return self.pick(
+                (
+                    tell(messages.RESOLUTION, group=group, state=2, payouts=vector),
+                    tell(messages.RESOLUTION, group=group, state=3),
+                )
+            )
+        if self.chance(300):
+            state, access = self.pick((1, 1, 1, 2)), self.pick((0, 0, 0, 1, 2))
+            values = {"venue": self.pick((1, 2)), "state": state, "access": access}
+            values |= {"minClass": self.pick((0, 2)), "regions": self.pick((6, 2))}
+            return tell(messages.UPDATE_VENUE, credentialProvider=get_address(77), **values)
+        if self.chance(200):
+            days = {f"close{day}": self.pick((1440, 700)) for day in range(7)}
+            number = model.slots["calendar"].high_water - self.pick((0, 1))
+            return tell(messages.SET_CALENDAR, calendar=number, venue=self.pick((1, 2)), **days)
+        changes = self.pick(
+            (
+                {"band": self.pick((0, 200_000, 500_000))},
+                {"openInterestCap": 3_000_000, "accountCap": self.pick((0, 1_000_000))},
+                {"referrerShare": self.pick((0, 50_000))},
+                {"phase": self.pick((1, 1, 1, 2, 3, 4, 5))},
+                {"phase": 1, "access": self.pick((0, 0, 0, 1, 2))},
+                {"calendar": self.pick((0, 0, 1))},
+                {"closes": self.pick((0, 0, time + 100))},
+                {"phase": 6 if self.chance(100) else 1},
+            )
+        )
+        return update_market(zone, market, effectiveAt=later, **changes)
 
     # --- messages and garbage ------------------------------------------------------------------------
 
