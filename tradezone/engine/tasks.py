@@ -275,7 +275,7 @@ def look_at_account(s, d, io, m, t, slot):
 
 @jit
 def look_at_market(s, d, io, m, t, slot):
-    """The oldest order of the best level, or else the oldest plan of the first one: it leaves."""
+    """Remove the oldest order of the best level, or else the oldest plan of the first one."""
     k = s.book[t.subject]
     level = i64(k.best_bid) if k.best_bid != 0 else i64(k.best_ask)
     if level != 0:
@@ -301,7 +301,7 @@ def look_at_market(s, d, io, m, t, slot):
 
 @jit
 def end_task(s, d, io, t, slot):
-    """The first task is done: it leaves the list."""
+    """Take the first task, which is done, out of the list."""
     g = s.agenda[0]
     emit_task(d, io, CANCEL_ALL_DONE, 0, t)
     g.task_first = t.next
