@@ -192,7 +192,7 @@ def begin_agenda(s, d, io, m, time):
     if m.block > 0 and time - m.time > RESTART_GAP:
         g.restart_time = time
         touch(d, T_AGENDA, 0)
-        emit_note(d, io, RESTARTED, 0, 0, 0, 0, 0, 0, 0, time - m.time)
+        emit_note(d, io, RESTARTED, m.seq, 0, 0, 0, 0, 0, 0, time - m.time)
 
 
 @jit
