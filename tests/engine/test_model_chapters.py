@@ -10,7 +10,6 @@ import pytest
 from tests.model.world import (
     act,
     add_funds,
-
     create_venue,
     credential,
     get_address,
@@ -427,5 +426,3 @@ def test_the_quota_falls_trickles_and_grows_with_fees(world):
     assert outcome.codes == [Code.OK, Code.QUOTA_EXCEEDED]
     add_funds(zone, world.deployer, 1, 100)
     assert zone.block(world.deployer.place(*bad)).code == Code.MARKET_NOT_FOUND
-
-

@@ -97,5 +97,11 @@ def test_the_streams_of_the_model_reach_what_they_are_meant_to_reach():
         Code.TABLE_FULL,
         Code.KEY_LIMIT,
         Code.ACCOUNT_LIMIT,
+        Code.QUOTA_EXCEEDED,  # and these: tests/engine/test_model_chapters.py, in part
+        Code.TOO_MANY_PLANS,
+        Code.TOO_MANY_HOLDINGS,
+        Code.TOO_MANY_APPROVALS,
+        Code.NO_FAUCET,
+        Code.ASSET_CAP,
     }
     assert set(Code) - unreached - codes.keys() == set()

@@ -43,9 +43,7 @@ def run_envelope(zone: State, leaf: bytes, signer: bytes | None, leaf_class: int
     return len(errors) << 16 | (errors[0] if errors else 0)
 
 
-def admit(
-    zone: State, envelope: actions.Envelope, signer: bytes | None, leaf_class: int
-) -> Key:
+def admit(zone: State, envelope: actions.Envelope, signer: bytes | None, leaf_class: int) -> Key:
     account = zone.accounts.get(envelope.account)
     require(zone.can_act(envelope.account), Code.ACCOUNT_NOT_FOUND)
     key = zone.keys.get(envelope.key & 0xFFFF_FFFF)

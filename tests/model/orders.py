@@ -11,7 +11,6 @@ from tests.model.records import (
     Level,
     Market,
     Order,
-    Plan,
     Refused,
     require,
 )
@@ -398,9 +397,7 @@ def _replace(zone: State, order: Order, key: Key, mode: int, price: int, lots: i
     enter(zone, order)
 
 
-def mass_quote(
-    zone: State, account: int, key: Key, items: list[Body], refuse: object
-) -> None:
+def mass_quote(zone: State, account: int, key: Key, items: list[Body], refuse: object) -> None:
     """Two passes over the items; `refuse(i, code)` records a failed one."""
     left = []
     for i, item in enumerate(items):
@@ -438,5 +435,3 @@ def _pull(zone: State, account: int, key: Key, item: Body) -> bool:
             return True
         cancel_resting(zone, order, enums.CANCEL_QUOTE)
     return item["lots"] == 0
-
-

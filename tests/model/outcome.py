@@ -107,9 +107,7 @@ def find_capped(zone: State, market: Market, taker: Order, maker: Order, lots: i
 
 def _get_set_event(zone: State, key: Key, item: Body) -> Event:
     event = zone.groups.get(item["group"])
-    is_whole = (
-        event is not None and event.outcomes > 2 and len(event.markets) == event.most_markets
-    )
+    is_whole = event is not None and event.outcomes > 2 and len(event.markets) == event.most_markets
     require(is_whole, Code.EVENT_NOT_FOUND)
     require(event.state == enums.GROUP_OPEN, Code.EVENT_SETTLED)
     require(key.venue in (0, event.venue), Code.KEY_VENUE)

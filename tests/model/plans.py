@@ -11,9 +11,7 @@ from tradezone.protocol.errors import Code
 # --- placing -----------------------------------------------------------------------------------------
 
 
-def place_plan(
-    zone: State, account_id: int, key: Key, item: Body, neighbour: Plan | None
-) -> Plan:
+def place_plan(zone: State, account_id: int, key: Key, item: Body, neighbour: Plan | None) -> Plan:
     """Place a plan; `neighbour` is what the successful item before it in the envelope placed."""
     account = zone.accounts[account_id]
     named = zone.markets.get(item["market"])
@@ -67,9 +65,7 @@ def place_plan(
             and parent.side != side
         )
         require(is_parent, Code.PARENT_NOT_FOUND)
-    has_room = zone.slots["plan"].has_room() and (
-        item["expires"] == 0 or zone.has_timer_room()
-    )
+    has_room = zone.slots["plan"].has_room() and (item["expires"] == 0 or zone.has_timer_room())
     require(has_room, Code.TABLE_FULL)
 
     slot = zone.slots["plan"].take()

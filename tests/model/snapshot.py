@@ -261,9 +261,7 @@ def build_snapshot(zone: State) -> dict[str, Any]:
         "plans": {plan.id: get_plan(zone, plan) for plan in zone.plans.values()},
         "books": {market: get_book(zone, market, book) for market, book in zone.books.items()},
         "buckets": {
-            bucket: [order.id for order in chain]
-            for bucket, chain in zone.buckets.items()
-            if chain
+            bucket: [order.id for order in chain] for bucket, chain in zone.buckets.items() if chain
         },
         "access": {
             bucket: [get_approval(zone, record) for record in chain]

@@ -157,11 +157,11 @@ class Stream:
         }
         self._likes = {name: w * self.pick((1, 1, 3, 0)) for name, w in kinds.items()}
         self._likes["place"] += 5
-        tells = [register_owner(i, get_address(i)) for i in range(1, 7)]
+        tells = [register_owner(i, get_address(i), referrer=i // 2) for i in range(1, 7)]
         tells.append(register_owner(7, get_address(7), kind=enums.OWNER_CONTRACT))
         tells += [register_asset(i) for i in (1, 2, 3, HUGE, HUGE + 1)]
         tells += [create_venue(1, 2), create_venue(2, 2, access=self.pick((0, 0, 0, 0, 0, 1)))]
-        tells.append(register_asset(6, kind=enums.ASSET_SIMULATED, venue=1))
+        tells.append(register_asset(6, kind=enums.ASSET_SIMULATED, venue=1, cap=150))
         pairs = [(2, 1), (3, 1), (2, 3), (HUGE, HUGE + 1)]
         for market, (base, quote) in enumerate(pairs, 1):
             is_huge = base == HUGE
@@ -171,7 +171,7 @@ class Stream:
             tells.append(list_outcome(market, group, tickValue=10_000, maxLots=1000))
         guest = {"market": 9, "id": 2 << 16 | 9, "venue": 2, "guestFee": self.pick((0, 700))}
         tells.append(tell(messages.LIST_GUEST, home=self.pick((5, 6)), **guest))
-        tells.append(tell(messages.SET_ASSET, asset=6, faucetAmount=50, faucetInterval=3))
+        tells.append(tell(messages.SET_ASSET, asset=6, faucetAmount=50, faucetInterval=3000))
         tells.append(tell(messages.SET_ASSET, asset=1, quotaRate=1000))
         for owner in TRADERS:
             for asset in (1, 2, 3):
@@ -554,7 +554,9 @@ class Stream:
         extra = {"expires": self.zone.time + self.between(1, 30)} if self.chance(200) else {}
         fields = {"tif": tif, "flags": flags, "stp": stp, "client_id": self._client_id(), **extra}
         price = min(max(self._price(side, tif), 1), 9)
-        return self.envelope(actions.PLACE, place_item(market, side, price, self._lots(1), **fields))
+        return self.envelope(
+            actions.PLACE, place_item(market, side, price, self._lots(1), **fields)
+        )
 
     def _plan(self) -> Entry:
         account, orders = self._trader(), list(self.zone.model.orders.values())
@@ -604,7 +606,7 @@ class Stream:
         model, time = self.zone.model, self.zone.time
         deployer = model.owners[2].main_account
         expires = self.pick((0, time + 20, time + 500, time * self.is_hostile()))
-        grant = {"venue": self.pick((1, 2)), "grantee": self.pick((3, 4, 5, 6, 99))}
+        grant = {"venue": self.pick((1, 2)), "grantee": self.pick((3, 3, 4, 99))}
         asset = self.pick((6, 6, 3, 1, 99))
         choices: tuple[tuple[int, int | None, dict[str, int]], ...] = (
             (actions.GRANT_ACCESS, deployer, {**grant, "expires": expires}),
@@ -618,6 +620,8 @@ class Stream:
             ),
             (actions.OPEN_BALANCE, None, {"asset": asset}),
             (actions.CLOSE_BALANCE, None, {"asset": asset}),
+            (actions.CLOSE_BALANCE, deployer, {"asset": asset}),
+            (actions.OPEN_BALANCE, deployer, {"asset": asset}),
             (
                 actions.APPROVE_INTERFACE,
                 None,
@@ -690,8 +694,13 @@ class Stream:
             return tell(messages.SET_CALENDAR, calendar=number, venue=self.pick((1, 2)), **days)
         changes = self.pick(
             (
-                {"band": self.pick((0, 200_000, 500_000))},
-                {"openInterestCap": 3_000_000, "accountCap": self.pick((0, 1_000_000))},
+                {"band": self.pick((0, 100_000, 200_000))},
+                {"band": 100_000},
+                {"band": 100_000, "effectiveAt": 0},
+                {"takerFee": 50_000, "protocolShare": 100_000, "insuranceShare": 0}
+                | {"referrerShare": 500_000},
+                {"openInterestCap": self.pick((200_000, 1_000_000))},
+                {"accountCap": self.pick((100_000, 500_000))},
                 {"referrerShare": self.pick((0, 50_000))},
                 {"phase": self.pick((1, 1, 1, 2, 3, 4, 5))},
                 {"phase": 1, "access": self.pick((0, 0, 0, 1, 2))},
@@ -700,7 +709,7 @@ class Stream:
                 {"phase": 6 if self.chance(100) else 1},
             )
         )
-        return update_market(zone, market, effectiveAt=later, **changes)
+        return update_market(zone, market, **({"effectiveAt": later} | changes))
 
     # --- messages and garbage ------------------------------------------------------------------------
 

@@ -38,9 +38,7 @@ def cancel_all(zone: State, account_id: int, key: Key, item: Body) -> None:
     require(item["side"] <= enums.BOTH_SIDES, Code.BAD_ORDER_FIELD)
     market = zone.markets.get(item["market"])
     require(item["market"] == 0 or market is not None, Code.MARKET_NOT_FOUND)
-    require(
-        key.venue == 0 or (market is not None and market.venue == key.venue), Code.KEY_VENUE
-    )
+    require(key.venue == 0 or (market is not None and market.venue == key.venue), Code.KEY_VENUE)
     require(zone.accounts[account_id].task is None, Code.BUSY)
     require(zone.has_room_for("task"), Code.TABLE_FULL)
     home = zone.home_of(market).slot if market else 0
