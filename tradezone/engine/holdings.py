@@ -193,7 +193,7 @@ def annihilate(s, d, io, slot, balance, leaf):
 
 @jit
 def take_cover(s, d, o):
-    """A new order names its holding and locks its cover there."""
+    """Have a new order name its holding and lock its cover there."""
     if o.holding != 0:
         s.holding[o.holding].uses += 1
         lock_lots(s, d, i64(o.holding), o.side, i64(o.cover))
@@ -213,7 +213,7 @@ def set_cover(s, d, io, o, cover, leaf):
 
 @jit
 def release_cover(s, d, io, o, leaf):
-    """An order that leaves unlocks its cover and names its holding no more."""
+    """Unlock the cover of an order that leaves, which names its holding no more."""
     if o.holding != 0:
         s.holding[o.holding].uses -= 1
         touch(d, T_HOLDING, o.holding)

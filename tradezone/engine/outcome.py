@@ -204,7 +204,7 @@ def settle_outcome(s, d, market, o, price, lots, fees):
 
 @jit
 def set_error(s, m, group, lots):
-    """What SPLIT and MERGE check first: event, key and size."""
+    """Check what SPLIT and MERGE check first: event, key and size."""
     if not is_used(s, T_EVENT_GROUP, group):
         return _EVENT_NOT_FOUND
     g = s.event_group[group]

@@ -167,7 +167,7 @@ def are_fields_good(leaf, at, k):
 
 @jit
 def plan_error(s, d, m, leaf, at):
-    """Checks 1 to 10 of PLACE_PLAN."""
+    """Run checks 1 to 10 of PLACE_PLAN."""
     market = read32(leaf, at)
     if not is_used(s, T_MARKET, market):
         return _MARKET_NOT_FOUND
@@ -465,7 +465,7 @@ def step_children(s, d, io):
 
     ``m.cursor2`` walks the ring: the child settled last, or, while children fall, the leg before the first.
     """
-    m, f = s.machine[0], s.draft[0]
+    m = s.machine[0]
     order = i64(m.order)
     o = s.order[order]
     first = i64(o.first_child)

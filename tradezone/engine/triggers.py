@@ -99,7 +99,7 @@ def wake(s, d, market, price):
 
 @jit
 def note_price(s, d, market, price):
-    """A fill at ``price``: plans on trigger levels of the book may have been reached."""
+    """Wake the plans of a book that has any: a fill at ``price`` may have reached them."""
     if has_triggers(s.book[market]):
         wake(s, d, market, price)
 
