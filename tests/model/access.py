@@ -69,10 +69,11 @@ def write_access(zone: State, record: Approval) -> None:
         events.ACCESS_GRANTED,
         market=record.subject,
         order=record.account,
-        # Reading: a class has 15 bits, the column 8: it shows the low ones, as the record does.
-        flag=(record.flags + 128) % 256 - 128,
+        flag=record.value,
         price=record.region,
+        lots=record.flags,
         amount=record.expires,
+        amount2=record.issued,
     )
 
 
@@ -106,7 +107,7 @@ def revoke_access(zone: State, account: int, _key: Key, body: Body) -> None:
     bucket = get_access_bucket(body["venue"], body["grantee"], enums.ACCESS_LIST)
     zone.access[bucket].remove(record)
     zone.slots["approval"].give_back(record.slot)
-    zone.emit(events.ACCESS_REVOKED, market=body["venue"], order=body["grantee"])
+    zone.emit(events.ACCESS_REVOKED, market=body["venue"], order=body["grantee"], flag=1)
 
 
 def run_credential(zone: State, leaf: bytes, signer: bytes | None, seq: int) -> int:

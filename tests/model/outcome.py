@@ -204,13 +204,20 @@ def resolve(zone: State, body: Body) -> None:
     zone.sweep_left = zone.slots["holding"].high_water - 1
 
 
+def get_payout(zone: State, holding: Holding) -> int:
+    market = zone.markets[holding.market]
+    event = zone.groups[market.group]
+    value = event.value_of_yes(market.outcome)
+    return holding.yes * value + holding.no * (event.unit - value)
+
+
 def pay(zone: State, holding: Holding) -> None:
     """Pay out a holding of a resolved event and free it."""
     market = zone.markets[holding.market]
     event = zone.groups[market.group]
-    value = event.value_of_yes(market.outcome)
-    amount = holding.yes * value + holding.no * (event.unit - value)
-    zone.get_or_open_balance(holding.account, market.quote).free += amount
+    amount = get_payout(zone, holding)
+    if amount:
+        zone.get_or_open_balance(holding.account, market.quote).free += amount
     event.cash -= amount
     zone.books[market.slot].open_lots -= holding.yes
     del zone.accounts[holding.account].holdings[market.slot]
@@ -227,15 +234,17 @@ def pay(zone: State, holding: Holding) -> None:
 
 
 def redeem(zone: State, account: int, key: Key, item: Body) -> None:
-    market = zone.markets.get(item["market"])
-    require(market is not None and market.is_outcome, Code.MARKET_NOT_FOUND)
+    named = zone.markets.get(item["market"])
+    require(named is not None and named.is_outcome, Code.MARKET_NOT_FOUND)
+    market = zone.home_of(named)
     is_open = zone.groups[market.group].state == enums.GROUP_OPEN
     require(not is_open, Code.NOT_SETTLED)
-    require(key.venue in (0, market.venue), Code.KEY_VENUE)
+    require(key.venue in (0, named.venue), Code.KEY_VENUE)
     holding = get_holding(zone, account, market.slot)
     require(holding is not None, Code.NOT_ENOUGH_SETS)
     require(get_uses(zone, holding) == 0, Code.BALANCE_IN_USE)
-    zone.require_balance(account, market.quote)
+    if get_payout(zone, holding):
+        zone.require_balance(account, market.quote)
     pay(zone, holding)
 
 
@@ -259,5 +268,8 @@ def sweep(zone: State) -> None:
             continue
         if get_uses(zone, holding):
             zone.sweep_left = zone.slots["holding"].high_water - 1
-        elif zone.can_open_balance(holding.account, market.quote) == Code.OK:
+        elif (
+            get_payout(zone, holding) == 0
+            or zone.can_open_balance(holding.account, market.quote) == Code.OK
+        ):
             pay(zone, holding)

@@ -192,6 +192,8 @@ def update_market(zone: State, body: Body) -> None:
         )
     require(is_good, Code.BAD_PARAMETERS)
     if body["effectiveAt"] <= zone.time:
+        if market.slot in zone.pending:
+            zone.pending[market.slot].values = {}  # its timer will find nothing to do
         apply_update(zone, market, body)
         return
     kept = zone.pending.get(market.slot)
@@ -227,7 +229,7 @@ def serve_update(zone: State, timer: Timer) -> None:
     """A kept update is due."""
     body = zone.pending.pop(timer.subject).values
     market = zone.markets[timer.subject]
-    if market.phase != enums.PHASE_SETTLED:
+    if body and market.phase != enums.PHASE_SETTLED:
         apply_update(zone, market, body)
 
 
@@ -268,4 +270,4 @@ def set_calendar(zone: State, body: Body) -> None:
         require(slots.has_room(), Code.TABLE_FULL)
         slots.take()
     zone.calendars[body["calendar"]] = Calendar(body["venue"], days, closures)
-    zone.emit(events.CALENDAR_SET, market=body["calendar"])
+    zone.emit(events.CALENDAR_SET, market=body["calendar"], account=body["venue"])

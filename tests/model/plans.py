@@ -127,6 +127,8 @@ def place_plan(zone: State, account_id: int, key: Key, item: Body, neighbour: Pl
         lots=plan.lots,
         left=plan.price,
     )
+    if parent is not None and parent.filled > 0:
+        parent.flags |= enums.ORDER_ARMED
     if parent is None or parent.filled > 0:
         arm(zone, plan)
     return plan

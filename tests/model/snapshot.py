@@ -256,7 +256,9 @@ def build_snapshot(zone: State) -> dict[str, Any]:
             slot: {name: value for name, value in vars(market).items() if name != "slot"}
             for slot, market in zone.markets.items()
         },
-        "pending": {market: get_pending(market, p) for market, p in zone.pending.items()},
+        "pending": {
+            market: get_pending(market, p) for market, p in zone.pending.items() if p.values
+        },
         "orders": {order.id: get_order(zone, order) for order in zone.orders.values()},
         "plans": {plan.id: get_plan(zone, plan) for plan in zone.plans.values()},
         "books": {market: get_book(zone, market, book) for market, book in zone.books.items()},
