@@ -39,7 +39,8 @@ from .flow import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from .book import Events
+    from tradezone.views import Events
+
     from .intentions import OrderFlow
 
 START: Final = 1_700_000_000_000  # ms, time of the first block
