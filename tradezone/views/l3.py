@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tradezone.protocol.enums import BUY, SELL
+from tradezone.protocol.enums import BUY, CANCEL_STP, SELL
 from tradezone.protocol.events import (
     FILL,
     ORDER_AMENDED,
@@ -22,6 +22,7 @@ from tradezone.protocol.events import (
     ORDER_WAITING,
 )
 
+from ._enums import POST_TIFS
 from ._ladder import Ladder
 from .stream import Event, EventCursor, Events, MisfitError, read_events, select_events
 
@@ -172,6 +173,8 @@ class L3Book:
             self._expect_lots(event, moving.lots)
         elif event.order in self.orders or event.order in self.waiting:
             raise MisfitError(event, f"order {event.order} is open already")
+        elif event.kind == ORDER_RESTED and event.tif not in POST_TIFS:
+            raise MisfitError(event, f"order {event.order} can take, so it rests after it waited")
         if event.lots <= 0 or event.price <= 0 or event.side not in (BUY, SELL):
             raise MisfitError(event, f"Expected an order with lots and a price, was {order}")
         return order
@@ -195,7 +198,7 @@ class L3Book:
     def _cancel(self, event: Event) -> None:
         order = self._get(event)
         self._expect_same(event, order)
-        if event.lots:  # 0: self-trade prevention took the last ones
+        if event.lots or event.tif != CANCEL_STP:  # which may have taken the last ones
             self._expect_lots(event, order.lots)
         self._set_lots(order, 0)
 

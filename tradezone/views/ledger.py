@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from tradezone.protocol.enums import BUY, MARKET_OUTCOME, NONE, PROTOCOL_OWNER
+from tradezone.protocol.enums import BUY, CANCEL_STP, MARKET_OUTCOME, NONE, PROTOCOL_OWNER
 from tradezone.protocol.events import (
     ACCOUNT_CREATED,
     ASSET_REGISTERED,
@@ -44,6 +44,7 @@ from tradezone.protocol.events import (
     WITHDRAWN,
 )
 
+from ._enums import CANCEL_DEAD_MAN, POST_TIFS
 from ._kinds import (
     ACCESS_GRANTED,
     ACCESS_REVOKED,
@@ -81,9 +82,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 LEFT_ITS_PLACE: Final = 1  # ORDER_AMENDED.flag: the next event of the order says where it went
-CANCEL_DEAD_MAN: Final = (
-    12  # reason of a cancel-all; goes to `tradezone.protocol.enums` with `_kinds`
-)
 GROUPING: Final = 4  # PLAN_PLACED.flag: bits from here on
 AFTER_A_FILL: Final = (ANNIHILATED, FEE_SHARE, FEES)  # what may come before its fees are shared out
 SILENT: Final = (  # nothing of an account changes
@@ -517,6 +515,8 @@ class Ledger:
             wanted = known._replace(is_resting=is_resting, tif=new.tif)
             if new != wanted:
                 raise MisfitError(event, f"Expected {wanted}, was {new}")
+        elif is_resting and event.tif not in POST_TIFS:
+            raise MisfitError(event, f"order {event.order} can take, so it rests after it waited")
         self._moving = NONE
         self._set_order(event, known, new)
 
@@ -540,7 +540,7 @@ class Ledger:
                 f"Expected {known.locked} atoms locked and the price {known.price}, was {event.amount} "
                 f"and {event.price}",
             )
-        if event.lots not in (0, known.lots):
+        if event.lots != known.lots and (event.lots or event.tif != CANCEL_STP):
             raise MisfitError(event, f"Expected {known.lots} open lots, was {event.lots}")
         self._same_order(event, known)
         self._set_order(event, known, known._replace(lots=0, locked=0, cover=0))

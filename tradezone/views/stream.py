@@ -57,7 +57,7 @@ assert Event._fields == EVENT_DTYPE.names, "a view reads every column by its nam
 
 KIND_NAMES: Final[dict[int, str]] = {
     value: name
-    for module in (_events, _kinds)
+    for module in (_kinds, _events)  # where both have a number, the protocol says its name
     for name, value in vars(module).items()
     if name.isupper() and isinstance(value, int)
 }
