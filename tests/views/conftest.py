@@ -32,4 +32,4 @@ class Recording:
 @pytest.fixture(scope="session")
 def recording():
     """A stream with much trading."""
-    return Recording(seed=207, steps=150)
+    return Recording(seed=207, steps=300)

@@ -173,7 +173,7 @@ class L3Book:
             self._expect_lots(event, moving.lots)
         elif event.order in self.orders or event.order in self.waiting:
             raise MisfitError(event, f"order {event.order} is open already")
-        elif event.kind == ORDER_RESTED and event.tif not in POST_TIFS:
+        if event.kind == ORDER_RESTED and event.tif not in POST_TIFS:
             raise MisfitError(event, f"order {event.order} can take, so it rests after it waited")
         if event.lots <= 0 or event.price <= 0 or event.side not in (BUY, SELL):
             raise MisfitError(event, f"Expected an order with lots and a price, was {order}")

@@ -515,7 +515,8 @@ class Ledger:
             wanted = known._replace(is_resting=is_resting, tif=new.tif)
             if new != wanted:
                 raise MisfitError(event, f"Expected {wanted}, was {new}")
-        elif is_resting and event.tif not in POST_TIFS:
+        has_waited = known is not None and event.order != self._moving
+        if is_resting and not has_waited and event.tif not in POST_TIFS:
             raise MisfitError(event, f"order {event.order} can take, so it rests after it waited")
         self._moving = NONE
         self._set_order(event, known, new)
