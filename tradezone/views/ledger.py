@@ -84,6 +84,7 @@ if TYPE_CHECKING:
 LEFT_ITS_PLACE: Final = 1  # ORDER_AMENDED.flag: the next event of the order says where it went
 GROUPING: Final = 4  # PLAN_PLACED.flag: bits from here on
 AFTER_A_FILL: Final = (ANNIHILATED, FEE_SHARE, FEES)  # what may come before its fees are shared out
+UNKNOWN: Final = MarketTerms(kind=0, venue=NONE, base=0, quote=0, lot_size=0, tick_value=0)
 SILENT: Final = (  # nothing of an account changes
     KEY_APPROVED,
     KEY_REVOKED,
@@ -393,12 +394,12 @@ class Ledger:
 
     def _list_market(self, event: Event) -> None:
         """``account`` is the venue, where the engine says it."""
-        terms = self.terms.get(event.market, MarketTerms(0, NONE, 0, 0, 0, 0))
         if event.account:
+            terms = self.terms.get(event.market, UNKNOWN)
             self.terms[event.market] = terms._replace(venue=event.account)
 
     def _set_market_terms(self, event: Event) -> None:
-        terms = self.terms.get(event.market, MarketTerms(0, NONE, 0, 0, 0, 0))
+        terms = self.terms.get(event.market, UNKNOWN)
         venue = terms.venue
         if event.flag == MARKET_OUTCOME:
             group = self._get_outcome_event(event, event.account)
