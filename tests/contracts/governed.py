@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import ape
+
 from scripts._governance import selector_of
 from tests.contracts.driver import DAY, OKB, Zone
 from tests.vectors import make_tree as slow
@@ -17,6 +19,12 @@ PENDING, ACTIVE, CANCELED, DEFEATED, SUCCEEDED, QUEUED, EXPIRED, EXECUTED = rang
 AGAINST, FOR, ABSTAIN = range(3)
 AGE = 7 * DAY
 BLOCKS_PER_DAY = 10
+
+
+def impersonate(chain, contract):
+    """A contract as a sender that a test plays, with coin for gas."""
+    chain.provider.make_request("anvil_setBalance", [contract.address, hex(10**20)])
+    return ape.accounts[contract.address]
 
 
 class State:
@@ -131,7 +139,7 @@ class GovernedZone(Zone):
 
     def begin(self, draft):
         """Pass the time before the vote."""
-        self.clock.pass_time(self.governor(draft).votingDelay() + 1)
+        self.pass_seconds(self.governor(draft).votingDelay() + 1)
 
     def end(self, draft):
         """Pass the vote."""
