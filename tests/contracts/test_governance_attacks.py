@@ -1,9 +1,11 @@
 """What somebody would try: one test an attack, named after it."""
 
+from dataclasses import replace
+
 import pytest
 
 from scripts._governance import CLASSES
-from tests.contracts.driver import DAY, OKB, attempt, isolated, reverts
+from tests.contracts.driver import DAY, OKB, attempt, error_of, isolated, reverts
 from tests.contracts.governed import (
     AGAINST,
     AGE,
@@ -82,7 +84,7 @@ def test_a_late_whale_that_waits_almost_an_age_is_too_young(governed, voters, ca
 
 def test_a_late_whale_does_not_raise_the_quorum_either(governed, voters, carol):
     draft = arming(governed)
-    governed.stake(carol, 100_000)
+    governed.stake(carol, 9_000)
     governed.propose(draft, voters[0])
     governed.begin(draft)
     governed.vote(draft, voters[0])
@@ -138,6 +140,18 @@ def test_a_shorter_age_does_not_make_a_running_vote_younger(governed, voters, ca
 # --- what a proposal smuggles
 
 
+def try_to_propose(governed, draft, sender):
+    """What a proposal would be refused with, None if it would be taken."""
+    governor = governed.governor(draft)
+    return error_of(governor, governor.propose.encode_input(*draft.arguments), sender)
+
+
+def not_allowed(number, target, calldata):
+    """The Charter's refusal, as it is encoded."""
+    error = keccak(b"NotAllowed(uint8,address,bytes4)")[:4] + number.to_bytes(32, "big")
+    return error + bytes(12) + bytes.fromhex(target.address[2:]) + calldata[:4] + bytes(28)
+
+
 def test_a_proposal_smuggles_no_selector(governed, voters):
     """Beside a call that is allowed, one that is not."""
     good = (governed.limits, "set", 1, 25)
@@ -158,8 +172,8 @@ def test_a_proposal_smuggles_no_selector(governed, voters):
     for call in bad:
         for calls in ((good, call), (call, good), (call,)):
             draft = governed.draft("parameter", *calls, description=f"smuggle {call[1]}")
-            with reverts(governed.charter.NotAllowed, classId=1, target=call[0].address):
-                governed.propose(draft, voters[0])
+            refused = not_allowed(1, call[0], draft.calldatas[calls.index(call)])
+            assert try_to_propose(governed, draft, voters[0]) == refused
 
 
 def test_no_class_proposes_what_another_class_decides(governed, voters):
@@ -171,11 +185,9 @@ def test_no_class_proposes_what_another_class_decides(governed, voters):
     }
     for own, draft in drafts.items():
         for kind in set(CLASSES) - {own}:
-            governor = governed.governance.governor(kind)
-            call = governor.propose.encode_input(*draft.arguments)
-            is_done, data = attempt(governor, call, voters[0])
-            assert not is_done
-            assert data[:4] == keccak(b"NotAllowed(uint8,address,bytes4)")[:4]
+            other = replace(draft, kind=kind)
+            data = try_to_propose(governed, other, voters[0])
+            assert data and data[:4] == keccak(b"NotAllowed(uint8,address,bytes4)")[:4]
 
 
 def test_code_swapped_under_a_pinned_hash_is_not_executed(governed, voters, chain):
@@ -247,26 +259,24 @@ def test_nobody_executes_past_the_governor(governed, voters, chain):
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_no_path_shortens_a_timelock(governed, voters, kind, chain):
+def test_no_path_shortens_a_timelock(governed, voters, kind):
     timelock, governor = governed.governance.timelock(kind), governed.governance.governor(kind)
     before = timelock.getMinDelay()
     # by a proposal of any class
     for other in CLASSES:
         draft = governed.draft(other, (timelock, "updateDelay", 0))
-        with reverts(governed.charter.NotAllowed):
-            governed.propose(draft, voters[0])
+        refused = not_allowed(CLASSES[other], timelock, draft.calldatas[0])
+        assert try_to_propose(governed, draft, voters[0]) == refused
     # by a longer list: not even the constitutional class can make one
-    constitution = impersonate(chain, governed.constitutional_timelock)
     selector = keccak(b"updateDelay(uint256)")[:4]
     for number in CLASSES.values():
-        with reverts(governed.charter.Untouchable, target=timelock.address):
-            governed.charter.allow(number, timelock, selector, sender=constitution)
+        call = governed.charter.allow.encode_input(number, timelock, selector)
+        data = error_of(governed.charter, call, governed.constitutional_timelock)
+        assert data and data[:4] == keccak(b"Untouchable(address)")[:4]
     # by calling it, as anybody with a part in governance
-    for sender in (governor, governed.authority, governed.council, governed.constitutional_timelock):
-        if sender.address == timelock.address:
-            continue
-        with reverts(timelock.TimelockUnauthorizedCaller):
-            timelock.updateDelay(0, sender=impersonate(chain, sender))
+    for name in ("authority", "council", "charter", *(f"{k}_governor" for k in CLASSES)):
+        data = error_of(timelock, timelock.updateDelay.encode_input(0), getattr(governed, name))
+        assert data and data[:4] == keccak(b"TimelockUnauthorizedCaller(address)")[:4]
     # by scheduling with less
     call = timelock.scheduleBatch.encode_input(
         [governed.limits.address], [0], [b""], bytes(32), bytes(32), before - 1
@@ -289,7 +299,7 @@ def test_a_role_is_moved_by_the_constitutional_class_after_its_delay(
         description="a slower parameter class",
     )
     started = governed.clock.time
-    governed.enact(draft, *voters)
+    governed.enact(draft, voters[0], *voters)
     assert governed.clock.time - started >= 120 * DAY
     assert governed.authority.hasRole(1, timelock)[0]
     assert not governed.authority.hasRole(1, governed.parameter_timelock)[0]
