@@ -19,6 +19,8 @@ from eth_utils import to_checksum_address
 
 from scripts._deployment import BLOCKS_PER_DAY, DAY, NOBODY, OKB, DeploymentError, predict_address
 from scripts._deployment import CONTRACTS as ZONE_CONTRACTS
+from tradezone.chain.deployment import CLASSES as CLASS_NAMES
+from tradezone.chain.deployment import GOVERNANCE_NAMES
 from tradezone.protocol.hashing import keccak
 
 if TYPE_CHECKING:
@@ -30,24 +32,13 @@ HOUR: Final = 3_600  # seconds
 PERCENT: Final = 10_000  # ppm
 ADMIN_ROLE: Final = 0
 
-CLASSES: Final = {"parameter": 1, "ordinary": 2, "core": 3, "constitutional": 4}
+CLASSES: Final = {name: number for number, name in enumerate(CLASS_NAMES, 1)}
 """Classes of decision that are votes, and their numbers."""
 
 ROLES: Final = {"parameter": 1, "ordinary": 2, "core": 3, "constitutional": ADMIN_ROLE}
 """The one role that each class's timelock holds."""
 
-CONTRACTS: Final = {
-    "authority": "Authority",
-    "brake": "GuardianBrake",
-    "limits": "ProtocolLimits",
-    "treasury": "Treasury",
-    "releases": "ReleaseRegistry",
-    "chamber": "DepositorChamber",
-    "council": "EmergencyCouncil",
-    **{f"{name}_timelock": "ClassTimelock" for name in CLASSES},
-    **{f"{name}_governor": "ClassGovernor" for name in CLASSES},
-    "charter": "Charter",
-}
+CONTRACTS: Final = GOVERNANCE_NAMES
 """Names of a `Governance`, in the order of deployment, and their contract types."""
 
 POWERS: Final = {
@@ -302,9 +293,7 @@ def _check_pointers(governance: Governance, zone: Deployment) -> None:
     }
     for (name, getter), target in pointers.items():
         found = getattr(getattr(governance, name), getter)()
-        _require(
-            found == target.address, f"{name}.{getter} is {found}, expected {target.address}"
-        )
+        _require(found == target.address, f"{name}.{getter} is {found}, expected {target.address}")
     for name, number in CLASSES.items():
         config = governance.governor(name).config()
         expected = {
@@ -461,4 +450,3 @@ def _constructor_arguments(
             },
         )
     return arguments
-

@@ -196,5 +196,3 @@ class GovernedZone(Zone):
 def list_entry(contract, name):
     """What the Charter's lists hold of a function."""
     return contract.address, selector_of(contract, name)
-
-

@@ -46,7 +46,8 @@ def test_boards_are_those_that_were_given(governed, brake, guardians, council):
     assert governed.council.membersOf() == [account.address for account in council]
     assert (brake.threshold(), governed.council.threshold(), brake.term()) == (3, 5, 1)
     assert governed.council.cancelThreshold() == 7
-    assert brake.isMember(guardians[0]) and not brake.isMember(council[8])
+    assert brake.isMember(guardians[0])
+    assert not brake.isMember(council[8])
 
 
 def test_only_members_support_and_each_once(brake, guardians, alice):
@@ -144,9 +145,7 @@ def test_the_brake_closes_the_door_to_deposits_and_listings_and_nothing_else(
     governed.finalized(asserter, "closed or not")
 
 
-def test_a_withdrawal_is_paid_while_the_door_is_closed(
-    governed, brake, guardians, alice, asserter
-):
+def test_a_withdrawal_is_paid_while_the_door_is_closed(governed, brake, guardians, alice, asserter):
     from tests.contracts.driver import Outbox
 
     governed.vault.depositNative(alice, sender=alice, value=1000 * GWEI)
@@ -188,7 +187,8 @@ def test_guardians_open_the_door_early(governed, brake, guardians, alice):
     together(guardians[:3], brake.pull, REASON)
     receipt = together(guardians[4:7], brake.release, OTHER)
     assert brake.Opened.from_receipt(receipt)[0].reason == OTHER
-    assert not brake.isClosed() and not brake.isArmed()
+    assert not brake.isClosed()
+    assert not brake.isArmed()
     governed.vault.depositNative(alice, sender=alice, value=1000 * GWEI)
 
 
@@ -210,9 +210,7 @@ def test_the_brake_is_armed_by_the_ordinary_class_and_only_when_open(
 
 
 @pytest.mark.parametrize("seconds", [0, 72 * HOUR + 1])
-def test_no_brake_closes_for_longer_than_three_days(
-    governed, deployer, project, accounts, seconds
-):
+def test_no_brake_closes_for_longer_than_three_days(governed, deployer, project, accounts, seconds):
     with reverts(governed.brake.BadCloseSeconds, given=seconds, most=72 * HOUR):
         deployer.deploy(project.GuardianBrake, governed.authority, [accounts[1]], 1, seconds)
 
@@ -239,9 +237,7 @@ def declared(governed, market, council):
     return together(council[:5], governed.council.declare, market, REDUCE_ONLY, 0, REASON)
 
 
-def test_a_measure_starts_after_an_hour_and_ends_after_a_week(
-    governed, market, declared, clock
-):
+def test_a_measure_starts_after_an_hour_and_ends_after_a_week(governed, market, declared, clock):
     board = governed.council
     event = board.Declared.from_receipt(declared)[0]
     assert event.startsAt == declared.timestamp + HOUR
@@ -324,9 +320,7 @@ def test_support_for_lifting_one_measure_lifts_no_later_one(
     assert board.emergencyOf(market).measure == SETTLE
 
 
-def test_stakers_end_a_measure_with_five_percent(
-    governed, market, council, alice, bob, carol
-):
+def test_stakers_end_a_measure_with_five_percent(governed, market, council, alice, bob, carol):
     board = governed.council
     for account, okb in ((alice, 90), (bob, 4), (carol, 6)):
         governed.stake(account, okb)

@@ -148,9 +148,7 @@ def test_a_veto_after_execution_changes_nothing(governed, draft, ballot, state, 
     assert governed.state(draft) == EXECUTED
 
 
-def test_a_veto_of_four_percent_delays_in_proportion(
-    governed, draft, ballot, state, voters, bob
-):
+def test_a_veto_of_four_percent_delays_in_proportion(governed, draft, ballot, state, voters, bob):
     governed.begin(draft)
     governed.vote(draft, voters[0])
     governed.end(draft)
@@ -326,9 +324,7 @@ def test_weights_change_by_the_core_class_only(governed, alice, setter, chain):
     assert chamber.assetsOf() == [NATIVE, TOKEN]
 
 
-def test_no_more_assets_are_weighed_than_can_be_proved(
-    governed, deployer, project, zone
-):
+def test_no_more_assets_are_weighed_than_can_be_proved(governed, deployer, project, zone):
     chamber = governed.chamber
     most = [(asset, 1) for asset in range(1, 66)]
     arguments = (governed.authority, governed.chain, governed.owner_registry)

@@ -55,9 +55,7 @@ def test_only_the_constitutional_class_is_given_roles_and_lists(governed, charte
     selector = selector_of(governed.authority, "setRoleAdmin")
     for target in (governed.authority, charter):
         for number in NUMBERS[:3]:
-            with reverts(
-                charter.ConstitutionalOnly, target=target.address, classId=number
-            ):
+            with reverts(charter.ConstitutionalOnly, target=target.address, classId=number):
                 charter.allow(number, target, selector, sender=constitution)
     charter.allow(4, governed.authority, selector, sender=constitution)
     assert charter.isAllowed(4, governed.authority, selector)

@@ -47,8 +47,7 @@ WRITES = {
     "charter": MANAGED | {"allow": CONSTITUTIONAL, "forbid": CONSTITUTIONAL},
     "treasury": MANAGED | {"openStream": ORDINARY, "closeStream": ORDINARY, "collect": ANYONE},
     "releases": MANAGED | {"endorse": CORE, "retire": CORE},
-    "chamber": MANAGED
-    | {"setWeight": CORE, "open": ANYONE, "proveAssets": ANYONE, "veto": ANYONE},
+    "chamber": MANAGED | {"setWeight": CORE, "open": ANYONE, "proveAssets": ANYONE, "veto": ANYONE},
     "brake": BOARD | {"arm": ORDINARY, "pull": MEMBERS, "release": MEMBERS},
     "council": BOARD
     | {"declare": MEMBERS, "lift": MEMBERS, "cancelProposal": MEMBERS, "object": ANYONE},
@@ -192,7 +191,9 @@ def test_each_function_lets_in_whom_the_list_names_and_nobody_else(
     name,
     accounts,
 ):
-    if name == "brake":  # `release` asks who calls only while the door is closed, `pull` while armed
+    if (
+        name == "brake"
+    ):  # `release` asks who calls only while the door is closed, `pull` while armed
         for guardian in accounts[10:12]:
             governed.brake.pull(bytes(31) + b"\x01", sender=guardian)
     contract = getattr(governed, name)
@@ -330,8 +331,8 @@ def test_no_contract_has_an_owner_upgrade_or_foreign_code(governed, name):
         ("authority", "grantRole", lambda g: (1, g.deployer, 0)),
         ("authority", "grantRole", lambda g: (2, g.parameter_timelock, 0)),
         ("authority", "revokeRole", lambda g: (2, g.ordinary_timelock)),
-        ("authority", "setRoleAdmin", lambda g: (1, 2)),
-        ("authority", "setRoleGuardian", lambda g: (1, 2)),
+        ("authority", "setRoleAdmin", lambda _: (1, 2)),
+        ("authority", "setRoleGuardian", lambda _: (1, 2)),
         (
             "authority",
             "setTargetFunctionRole",

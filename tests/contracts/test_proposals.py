@@ -369,7 +369,8 @@ def test_while_the_chain_stands_still_no_delay_ends(governed, voters):
     governed.queue(draft)
     governed.clock.pass_time(4 * DAY)
     ready_at, ready_block = governed.ordinary_governor.readyOf(governed.id_of(draft))
-    assert ready_at < governed.clock.time and ready_block > governed.clock.block
+    assert ready_at < governed.clock.time
+    assert ready_block > governed.clock.block
     with reverts(
         governed.ordinary_governor.NotReady,
         proposalId=governed.id_of(draft),

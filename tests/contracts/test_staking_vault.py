@@ -273,9 +273,7 @@ def test_a_withdrawal_is_paid_once_even_to_a_contract_that_calls_back(
     assert (wallet.balance, staking.balance, staking.totalStaked()) == (10, 20, 20)
 
 
-def test_a_second_request_is_not_paid_inside_the_first(
-    zone, staking, alice, project, asserter
-):
+def test_a_second_request_is_not_paid_inside_the_first(zone, staking, alice, project, asserter):
     wallet = alice.deploy(project.HostileRecipient)
     staking.stakeFor(wallet, sender=alice, value=20)
     for _ in range(2):
@@ -453,9 +451,7 @@ def test_a_venue_that_leaves_lists_nothing_and_takes_no_stake(governed, venue, a
     staking.requestRelease(venue, sender=alice)
     with reverts(staking.VenueLeaving, venue=venue):
         staking.requestRelease(venue, sender=alice)
-    with reverts(
-        venues.VenueNotBacked, venue=venue, backing=0, needed=governed.params.venue_stake
-    ):
+    with reverts(venues.VenueNotBacked, venue=venue, backing=0, needed=governed.params.venue_stake):
         venues.listSpot(TERMS | {"venue": venue}, sender=alice)
     with reverts(staking.VenueLeaving, venue=venue):
         venues.addStake(venue, 1, sender=alice)
@@ -466,9 +462,7 @@ def test_a_venue_that_leaves_lists_nothing_and_takes_no_stake(governed, venue, a
     assert (event.amount, event.stake) == (7, governed.params.venue_stake + 7)
 
 
-def test_release_is_asked_for_first_and_by_who_has_stake_there(
-    governed, venue, prove, alice, bob
-):
+def test_release_is_asked_for_first_and_by_who_has_stake_there(governed, venue, prove, alice, bob):
     staking = governed.staking
     proof = prove()
     with reverts(staking.VenueNotLeaving, venue=venue):

@@ -51,9 +51,7 @@ def test_a_stream_vests_evenly_and_is_collected_for_its_recipient(
 
 
 def test_streams_never_promise_more_than_is_there(treasury, stream, spender, bob, alice):
-    with reverts(
-        treasury.InsufficientFunds, token=NOBODY, asked=70 * OKB + 1, unreserved=70 * OKB
-    ):
+    with reverts(treasury.InsufficientFunds, token=NOBODY, asked=70 * OKB + 1, unreserved=70 * OKB):
         treasury.openStream(NOBODY, bob, 70 * OKB + 1, 0, MONTH, sender=spender)
     treasury.openStream(NOBODY, bob, 70 * OKB, 0, MONTH, sender=spender)
     assert treasury.unreserved(NOBODY) == 0
@@ -159,9 +157,7 @@ def test_what_is_paid_and_promised_is_never_more_than_there_was(
             before, count = bob.balance, 0
             for name, number, which in steps:
                 if name == "open" and number * OKB <= treasury.unreserved(NOBODY):
-                    treasury.openStream(
-                        NOBODY, bob, number * OKB, 0, MONTH + which, sender=spender
-                    )
+                    treasury.openStream(NOBODY, bob, number * OKB, 0, MONTH + which, sender=spender)
                     count += 1
                 elif name == "wait":
                     clock.pass_time(number * DAY)
@@ -200,7 +196,8 @@ def test_a_deployment_is_endorsed_and_retired(governed, releases, endorser):
     chain = governed.chain
     receipt = releases.endorse(chain, MANIFEST, sender=endorser)
     assert releases.Endorsed.from_receipt(receipt)[0].manifest == MANIFEST
-    assert releases.isEndorsed(chain) and releases.deployments() == [chain.address]
+    assert releases.isEndorsed(chain)
+    assert releases.deployments() == [chain.address]
     with reverts(releases.AlreadyEndorsed, deployment=chain.address):
         releases.endorse(chain, MANIFEST, sender=endorser)
     releases.retire(chain, MANIFEST, sender=endorser)
