@@ -105,7 +105,9 @@ def test_what_cannot_be_proposed_is_said(fails, misused, staked):  # noqa: F811
         "parameter", "limits.set 1"
     )
     assert "expected a whole number" in propose("parameter", "limits.set MAX_LEVERAGE lots")
-    assert "of aged votes" in propose("core", f"releases.endorse chain 0x{'11' * 32}", account=TAKER)
+    assert "of aged votes" in propose(
+        "core", f"releases.endorse chain 0x{'11' * 32}", account=TAKER
+    )
     assert "is not one of" in misused("govern", "propose", "royal", "--call", "x", "--because", "y")
 
 
