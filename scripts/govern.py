@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
@@ -69,9 +68,8 @@ def cli() -> None:
 # --- proposals ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """A proposal as it was made."""
+class Proposal(NamedTuple):
+    """A proposal as it was made. No dataclass: Ape loads a script without registering it as a module."""
 
     kind: str
     number: int
@@ -80,6 +78,7 @@ class Proposal:
     values: list[int]
     calldatas: list[bytes]
     description: str
+    made_at: int  # seconds
 
     @property
     def name(self) -> str:
@@ -122,6 +121,7 @@ def _load(session: Session, kind: str | None = None) -> list[Proposal]:
             event["values"],
             event["calldatas"],
             event["description"],
+            event["voteStart"] - _governor(session, name).call("votingDelay"),
         )
         for name in (CLASSES if kind is None else (kind,))
         for event in _governor(session, name).events(
@@ -131,9 +131,11 @@ def _load(session: Session, kind: str | None = None) -> list[Proposal]:
 
 
 def _find(session: Session, text: str) -> Proposal:
-    """Return the proposal that begins with these digits."""
+    """Return the proposal that begins with these digits, or the newest for ``latest``."""
     wanted = text.lower().removeprefix("0x")
     every = _load(session)
+    if text == "latest" and every:
+        return max(every, key=lambda proposal: proposal.made_at)
     found = [p for p in every if f"{p.number:064x}".startswith(wanted) or str(p.number) == text]
     if len(found) == 1:
         return found[0]
