@@ -151,7 +151,7 @@ def leave(session: Session, venue: int, undo: bool) -> None:
     ),
 )
 def release(session: Session, venue: int, data: Path | None) -> None:
-    """Free the stake behind VENUE, with a proof from the newest final state that it is empty."""
+    """Unbond the stake behind VENUE, with a proof from the newest final state that it is empty."""
     vault = session.at("staking")
     locked = vault.call("lockedBehind", session.address, venue)
     if not locked:
@@ -173,7 +173,10 @@ def release(session: Session, venue: int, data: Path | None) -> None:
         "siblings": siblings,
     }
     receipt = session.transact(f"release the stake behind {venue}", vault, "release", venue, proof)
-    session.result({"venue": venue, "free again": format_wei(locked)}, receipt)
+    shown: dict[str, object] = {"venue": venue, "unbonding": format_wei(locked)}
+    if receipt:
+        shown["request"] = receipt.events(STAKING_VAULT, "Released")[0]["requestId"]
+    session.result(shown, receipt)
 
 
 @zone_command(cli, "show")

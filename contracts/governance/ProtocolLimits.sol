@@ -20,8 +20,6 @@ contract ProtocolLimits is IProtocolLimits, AccessManaged {
 
     /// @inheritdoc IProtocolLimits
     uint64 public constant COOLDOWN = 3 days;
-    /// @inheritdoc IProtocolLimits
-    uint8 public constant count = LimitRanges.COUNT;
     uint256 private constant _PPM = 1_000_000;
 
     /* IMMUTABLES */
@@ -65,6 +63,11 @@ contract ProtocolLimits is IProtocolLimits, AccessManaged {
     /* VIEWS */
 
     /// @inheritdoc IProtocolLimits
+    function count() external pure returns (uint8) {
+        return LimitRanges.COUNT;
+    }
+
+    /// @inheritdoc IProtocolLimits
     function valueOf(LimitId id) public view returns (uint64) {
         (bool exists,, uint208 value) = _history[id].latestCheckpoint();
         return exists ? uint64(value) : _range(id).first;
@@ -79,8 +82,8 @@ contract ProtocolLimits is IProtocolLimits, AccessManaged {
 
     /// @inheritdoc IProtocolLimits
     function values() external view returns (uint64[] memory all) {
-        all = new uint64[](count);
-        for (uint8 i = 0; i < count; ++i) {
+        all = new uint64[](LimitRanges.COUNT);
+        for (uint8 i = 0; i < LimitRanges.COUNT; ++i) {
             all[i] = valueOf(LimitId.wrap(i + 1));
         }
     }

@@ -26,6 +26,8 @@ import {IStakingVault} from "./IStakingVault.sol";
 /// - This governor is the only proposer, canceller and executor of its timelock.
 interface IClassGovernor {
     /// @notice Numbers and partners of a class.
+    // It is a constructor's argument and never stored.
+    // solhint-disable-next-line gas-struct-packing
     struct Config {
         string name; // EIP-712 name, and for people
         ClassId classId;

@@ -10,8 +10,9 @@ import {IERC5805} from "@openzeppelin/contracts/interfaces/IERC5805.sol";
 /// account:
 ///
 /// - **free**: the account may lock it behind a venue or ask to have it back;
-/// - **locked**: it stands behind a venue, and comes back against a proof that the venue is empty;
-/// - **unbonding**: asked back, waiting; it may be called back to free meanwhile.
+/// - **locked**: it stands behind a venue; a proof that the venue is empty moves it to unbonding;
+/// - **unbonding**: asked back, waiting. What was free may be called back to free meanwhile; what stood
+///   behind a venue may not, so that it cannot be put behind another one before evidence is too old.
 ///
 /// The sum of all buckets equals `totalStaked` at all times, and what was slashed and not yet
 /// collected is `totalOwed`; coin that arrives otherwise changes nothing. The rules are in
@@ -39,7 +40,8 @@ interface IStakingVault is IERC5805 {
     struct UnbondRequest {
         uint64 id; // from 1 for each account; 0 = none, cancelled, slashed away or paid
         uint128 amount; // wei
-        uint64 time; // L1 seconds
+        uint48 time; // L1 seconds
+        bool isReleased; // it stood behind a venue: no way back to free
         uint64 blockNumber; // L1 block
         uint64 batch; // the clock begins when a claim of this batch or a later one is final and noted
         uint64 stoppedSeconds; // what cases had taken of the account's time before, seconds
@@ -92,10 +94,9 @@ interface IStakingVault is IERC5805 {
     event Released(
         address indexed account,
         VenueId indexed venue,
-        ClaimId indexed claim,
-        uint256 amount,
-        uint256 freeBefore,
-        uint256 free
+        uint64 indexed requestId,
+        ClaimId claim,
+        uint256 amount
     );
     event UnbondRequested(
         address indexed account,
@@ -139,11 +140,13 @@ interface IStakingVault is IERC5805 {
     error NotVenueRegistry(address caller, address venueRegistry);
     error NotCourt(address caller, address court);
     error UnknownRequest(address account, uint64 requestId);
+    /// @notice The stake stood behind a venue; it has to be withdrawn before it is staked again.
+    error NotCancellable(uint64 requestId);
     error TooManyRequests(address account, uint256 most);
     /// @notice The stake is bound until both of these are reached; if `isRunning` is false, until a
     /// root of the request's batch is final and noted, and these are the end of waiting for it.
     error UnbondingRunning(bool isRunning, uint64 untilTime, uint64 untilBlock);
-    /// @notice The account waits for a verdict.
+    /// @notice The account waits for a verdict: it withdraws nothing and puts nothing behind a venue.
     error CaseOpen(address account, uint64 openCases);
     error NothingLocked(address account, VenueId venue);
     error VenueLeaving(VenueId venue);
@@ -175,7 +178,7 @@ interface IStakingVault is IERC5805 {
     /// @return requestId number of the request, from 1 for each account.
     function requestUnbond(uint256 amount) external returns (uint64 requestId);
 
-    /// @notice Call a request back: its stake is free again at once.
+    /// @notice Call a request for free stake back: it is free again at once.
     function cancelUnbond(uint64 requestId) external;
 
     /// @notice Take out the stake of a request of the caller whose unbonding is over.
@@ -187,8 +190,9 @@ interface IStakingVault is IERC5805 {
     /// @notice Call that back: the venue stays.
     function cancelRelease(VenueId venue) external;
 
-    /// @notice Free the caller's stake behind a venue that is leaving and empty.
-    function release(VenueId venue, ReleaseProof calldata proof) external;
+    /// @notice Move the caller's stake from behind a venue that is leaving and empty to unbonding.
+    /// @return requestId as of `requestUnbond`; it cannot be cancelled.
+    function release(VenueId venue, ReleaseProof calldata proof) external returns (uint64 requestId);
 
     /* WRITES: ANYONE */
 

@@ -133,30 +133,16 @@ contract StakingVault is IStakingVault, Votes, ReentrancyGuardTransient {
         _noteFinality();
         uint128 amount128 = amount.toUint128();
         (uint256 before, uint256 free) = _takeFree(msg.sender, amount128);
-        Account storage account = _accounts[msg.sender];
-        UnbondRequest[] storage open = _requests[msg.sender];
-        if (open.length == MAX_REQUESTS) revert TooManyRequests(msg.sender, MAX_REQUESTS);
-        account.unbonding += amount128;
-        requestId = ++account.requests;
-        Span stopped = _stoppedSoFar(account);
-        open.push(
-            UnbondRequest({
-                id: requestId,
-                amount: amount128,
-                time: uint64(block.timestamp),
-                blockNumber: uint64(block.number),
-                batch: _nextClaimableBatch(),
-                stoppedSeconds: stopped.secondsIn(),
-                stoppedBlocks: stopped.blocksIn()
-            })
-        );
+        requestId = _addRequest(amount128, false);
         emit UnbondRequested(msg.sender, requestId, amount, before, free);
         _transferVotingUnits(msg.sender, address(0), amount);
     }
 
     /// @inheritdoc IStakingVault
     function cancelUnbond(uint64 requestId) external {
-        uint128 amount = _takeRequest(msg.sender, requestId).amount;
+        UnbondRequest memory request = _takeRequest(msg.sender, requestId);
+        if (request.isReleased) revert NotCancellable(requestId);
+        uint128 amount = request.amount;
         Account storage account = _accounts[msg.sender];
         uint256 before = account.free;
         account.free += amount;
@@ -167,10 +153,9 @@ contract StakingVault is IStakingVault, Votes, ReentrancyGuardTransient {
     /// @inheritdoc IStakingVault
     function withdraw(uint64 requestId) external nonReentrant {
         _noteFinality();
-        Account storage account = _accounts[msg.sender];
-        if (account.openCases != 0) revert CaseOpen(msg.sender, account.openCases);
+        _requireNoCase(msg.sender);
         UnbondRequest memory request = _takeRequest(msg.sender, requestId);
-        Unbonding memory state = _unbondingOf(account, request);
+        Unbonding memory state = _unbondingOf(_accounts[msg.sender], request);
         if (block.timestamp < state.untilTime || block.number < state.untilBlock) {
             revert UnbondingRunning(state.isRunning, state.untilTime, state.untilBlock);
         }
@@ -197,16 +182,18 @@ contract StakingVault is IStakingVault, Votes, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IStakingVault
-    function release(VenueId venue, ReleaseProof calldata proof) external {
+    function release(VenueId venue, ReleaseProof calldata proof)
+        external
+        returns (uint64 requestId)
+    {
         uint128 amount = _requireLocked(msg.sender, venue);
         _requireEmpty(venue, proof);
-        Account storage account = _accounts[msg.sender];
         delete _lockedBehind[msg.sender][venue];
         stakeOf[venue] -= amount;
-        account.locked -= amount;
-        uint256 before = account.free;
-        account.free += amount;
-        emit Released(msg.sender, venue, proof.claim, amount, before, account.free);
+        _accounts[msg.sender].locked -= amount;
+        requestId = _addRequest(amount, true);
+        emit Released(msg.sender, venue, requestId, proof.claim, amount);
+        _transferVotingUnits(msg.sender, address(0), amount);
     }
 
     /* WRITES: ANYONE */
@@ -242,6 +229,8 @@ contract StakingVault is IStakingVault, Votes, ReentrancyGuardTransient {
     function lock(address account, VenueId venue, uint256 amount) external {
         if (msg.sender != venueRegistry) revert NotVenueRegistry(msg.sender, venueRegistry);
         if (leavingOf[venue].isLeaving) revert VenueLeaving(venue);
+        // Behind a venue, no other venue's case reaches it.
+        _requireNoCase(account);
         uint128 amount128 = amount.toUint128();
         (uint256 before, uint256 free) = _takeFree(account, amount128);
         _accounts[account].locked += amount128;
@@ -484,6 +473,28 @@ contract StakingVault is IStakingVault, Votes, ReentrancyGuardTransient {
         return length;
     }
 
+    /// @dev Put what the caller has just given up into the unbonding bucket.
+    function _addRequest(uint128 amount, bool isReleased) private returns (uint64 requestId) {
+        Account storage account = _accounts[msg.sender];
+        UnbondRequest[] storage open = _requests[msg.sender];
+        if (open.length == MAX_REQUESTS) revert TooManyRequests(msg.sender, MAX_REQUESTS);
+        account.unbonding += amount;
+        requestId = ++account.requests;
+        Span stopped = _stoppedSoFar(account);
+        open.push(
+            UnbondRequest({
+                id: requestId,
+                amount: amount,
+                time: uint48(block.timestamp),
+                isReleased: isReleased,
+                blockNumber: uint64(block.number),
+                batch: _nextClaimableBatch(),
+                stoppedSeconds: stopped.secondsIn(),
+                stoppedBlocks: stopped.blocksIn()
+            })
+        );
+    }
+
     /// @dev Take a request out of the unbonding bucket and end it. The order of the others stays: the
     /// newest is slashed first.
     function _takeRequest(address owner, uint64 requestId)
@@ -539,6 +550,11 @@ contract StakingVault is IStakingVault, Votes, ReentrancyGuardTransient {
     }
 
     /* INTERNAL: CASES */
+
+    function _requireNoCase(address account) private view {
+        uint64 open = _accounts[account].openCases;
+        if (open != 0) revert CaseOpen(account, open);
+    }
 
     function _requireCourt() private view {
         if (msg.sender != court) revert NotCourt(msg.sender, court);

@@ -362,18 +362,45 @@ def test_the_lock_of_an_empty_venue_is_released_against_a_proof(governed, venue,
     proof = prove()
     before = staking.getVotes(alice)
     receipt = staking.release(venue, proof, sender=alice)
-    assert buckets(staking, alice) == (2 * stake, 0, 0)
+    assert buckets(staking, alice) == (stake, 0, stake)
     assert staking.stakeOf(venue) == staking.lockedBehind(alice, venue) == 0
-    assert staking.getVotes(alice) == before
+    assert staking.getVotes(alice) == before - stake
     event = staking.Released.from_receipt(receipt)[0]
-    assert (event.claim, event.amount, event.freeBefore, event.free) == (
-        proof[0],
-        stake,
-        stake,
-        2 * stake,
-    )
+    assert (event.requestId, event.claim, event.amount) == (1, proof[0], stake)
+    assert staking.requestOf(alice, 1).isReleased
     with reverts(staking.NothingLocked, account=alice.address, venue=venue):
         staking.release(venue, proof, sender=alice)
+
+
+def test_released_stake_goes_behind_no_other_venue_before_it_has_unbonded(
+    governed, venue, prove, alice, bob
+):
+    """Else a deployer could leave, and shelter the stake from what it did behind another venue."""
+    staking, stake = governed.staking, governed.params.venue_stake
+    staking.requestRelease(venue, sender=alice)
+    assert staking.release(venue, prove(), sender=alice).return_value == 1
+    with reverts(staking.NotCancellable, requestId=1):
+        staking.cancelUnbond(1, sender=alice)
+    staking.openCase(CASE, alice, sender=governed.court)
+    assert staking.slash(CASE, venue, stake, bob, sender=governed.court).return_value == stake
+    assert buckets(staking, alice) == (stake, 0, 0)
+
+
+def test_the_accused_shelters_nothing_behind_a_venue(governed, venue, alice):
+    governed.staking.openCase(CASE, alice, sender=governed.court)
+    with reverts(governed.staking.CaseOpen, account=alice.address, openCases=1):
+        governed.venue_registry.addStake(venue, 1, sender=alice)
+    with reverts(governed.staking.CaseOpen, account=alice.address, openCases=1):
+        governed.venue_registry.createVenue("shelter", 0, sender=alice)
+
+
+def test_released_stake_needs_a_place_among_the_requests(governed, venue, prove, alice):
+    staking = governed.staking
+    staking.requestRelease(venue, sender=alice)
+    for _ in range(8):
+        staking.requestUnbond(1, sender=alice)
+    with reverts(staking.TooManyRequests, account=alice.address, most=8):
+        staking.release(venue, prove(), sender=alice)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ contract StakingHandler is Cheats {
 
     function lock(uint256 who, uint256 venue, uint256 part) external {
         uint256 free = vault.freeOf(_actor(who));
-        if (free == 0) return;
+        if (free == 0 || vault.openCasesOf(_actor(who)) != 0) return;
         vault.lock(_actor(who), _venue(venue), _bound(part, 1, free));
     }
 

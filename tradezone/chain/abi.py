@@ -315,7 +315,7 @@ STAKING_VAULT: Final = Contract(
     struct Case (address account, uint64 time, uint64 blockNumber, bool isClosed)
     struct Header (uint64 epoch, uint64 number, bytes32 parent, bytes32 inputsRoot, uint64 firstSeq, uint64 count, uint64 inboxIndex, bytes32 inboxHash, uint64 firstBlock, uint64 blocks, uint64 startTime, uint64 endTime)
     struct ReleaseProof (bytes32 claim, Header header, bytes32[] words, bytes32[] siblings)
-    struct UnbondRequest (uint64 id, uint128 amount, uint64 time, uint64 blockNumber, uint64 batch, uint64 stoppedSeconds, uint64 stoppedBlocks)
+    struct UnbondRequest (uint64 id, uint128 amount, uint48 time, bool isReleased, uint64 blockNumber, uint64 batch, uint64 stoppedSeconds, uint64 stoppedBlocks)
     struct Unbonding (bool isRunning, uint64 untilTime, uint64 untilBlock)
 
     function CLOCK_MODE() view returns (string)
@@ -352,7 +352,7 @@ STAKING_VAULT: Final = Contract(
     function openCase(bytes32 caseId, address account)
     function openCasesOf(address account) view returns (uint64)
     function owedTo(address account) view returns (uint256 amount)
-    function release(uint32 venue, ReleaseProof proof)
+    function release(uint32 venue, ReleaseProof proof) returns (uint64 requestId)
     function requestOf(address account, uint64 requestId) view returns (UnbondRequest request)
     function requestRelease(uint32 venue)
     function requestUnbond(uint256 amount) returns (uint64 requestId)
@@ -380,7 +380,7 @@ STAKING_VAULT: Final = Contract(
     event Locked(address indexed account, uint32 indexed venue, uint256 amount, uint256 freeBefore, uint256 free)
     event ReleaseCancelled(address indexed account, uint32 indexed venue)
     event ReleaseRequested(address indexed account, uint32 indexed venue, uint64 inboxIndex)
-    event Released(address indexed account, uint32 indexed venue, bytes32 indexed claim, uint256 amount, uint256 freeBefore, uint256 free)
+    event Released(address indexed account, uint32 indexed venue, uint64 indexed requestId, bytes32 claim, uint256 amount)
     event Slashed(bytes32 indexed caseId, address indexed account, uint32 indexed venue, uint256 fromLocked, uint256 fromUnbonding, uint256 fromFree, address to)
     event Staked(address indexed account, address indexed from, uint256 amount, uint256 freeBefore, uint256 free)
     event UnbondCancelled(address indexed account, uint64 indexed requestId, uint256 amount, uint256 freeBefore, uint256 free)
@@ -399,6 +399,7 @@ STAKING_VAULT: Final = Contract(
     error InsufficientFree(address account, uint256 asked, uint256 free)
     error InvalidAccountNonce(address account, uint256 currentNonce)
     error InvalidShortString()
+    error NotCancellable(uint64 requestId)
     error NotCourt(address caller, address court)
     error NotVenueRegistry(address caller, address venueRegistry)
     error NothingLocked(address account, uint32 venue)
@@ -429,7 +430,6 @@ STAKING_VAULT: Final = Contract(
     error ZeroRoot()
     """,
 )
-
 
 JUDGE: Final = Contract("IJudge", "function rulingOf(bytes32 parent) view returns (bytes32 winner)")
 
