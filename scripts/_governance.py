@@ -56,6 +56,7 @@ POWERS: Final = {
 }
 """The closed list of each class: contract and functions."""
 
+_DEEP_CLASSES: Final = ("core", "constitutional")
 _BRAKE_OFFSET: Final = len(ZONE_CONTRACTS) + list(CONTRACTS).index("brake")
 
 
@@ -72,8 +73,6 @@ class ClassParams:
     late_extension: int = 2 * DAY
     objection_ppm: int = 0
     objected_period: int = 0
-    has_chamber: bool = False
-    has_canceller: bool = False
 
 
 PARAMETER: Final = ClassParams(
@@ -85,7 +84,6 @@ PARAMETER: Final = ClassParams(
     majority_ppm=50 * PERCENT,
     objection_ppm=PERCENT,
     objected_period=5 * DAY,
-    has_canceller=True,
 )
 ORDINARY: Final = ClassParams(
     voting_delay=DAY,
@@ -94,7 +92,6 @@ ORDINARY: Final = ClassParams(
     threshold_ppm=PERCENT // 4,
     quorum_ppm=20 * PERCENT,
     majority_ppm=50 * PERCENT,
-    has_canceller=True,
 )
 CORE: Final = ClassParams(
     voting_delay=2 * DAY,
@@ -103,7 +100,6 @@ CORE: Final = ClassParams(
     threshold_ppm=PERCENT,
     quorum_ppm=20 * PERCENT,
     majority_ppm=60 * PERCENT,
-    has_chamber=True,
 )
 CONSTITUTIONAL: Final = ClassParams(
     voting_delay=7 * DAY,
@@ -112,7 +108,6 @@ CONSTITUTIONAL: Final = ClassParams(
     threshold_ppm=2 * PERCENT,
     quorum_ppm=30 * PERCENT,
     majority_ppm=666_666,
-    has_chamber=True,
 )
 
 
@@ -302,6 +297,9 @@ def _check_pointers(governance: Governance, zone: Deployment) -> None:
             "timelock": governance.timelock(name).address,
             "charter": governance.charter.address,
             "limits": governance.limits.address,
+            # Depositors have a say on what is irrevocable, the council on what is not.
+            "chamber": governance.chamber.address if name in _DEEP_CLASSES else NOBODY,
+            "canceller": NOBODY if name in _DEEP_CLASSES else governance.council.address,
         }
         for key, value in expected.items():
             found = config[key]
@@ -434,8 +432,8 @@ def _constructor_arguments(
                 "timelock": at[f"{name}_timelock"],
                 "charter": at["charter"],
                 "limits": at["limits"],
-                "chamber": at["chamber"] if numbers.has_chamber else NOBODY,
-                "canceller": at["council"] if numbers.has_canceller else NOBODY,
+                "chamber": at["chamber"] if name in _DEEP_CLASSES else NOBODY,
+                "canceller": NOBODY if name in _DEEP_CLASSES else at["council"],
                 "votingDelay": numbers.voting_delay,
                 "votingPeriod": numbers.voting_period,
                 "lateExtension": numbers.late_extension,
