@@ -345,7 +345,9 @@ def _describe(session: Session, proposal: Proposal) -> dict[str, Any]:
     if snapshot < _now(session):  # a veto may come before the vote
         needed = governor.call("objectionNeeded", number)
         is_objected = governor.call("isObjected", number)
-        if needed and not is_objected:
+        age = session.at("limits").call("valueAt", LIMITS.index("VOTE_AGE") + 1, snapshot)
+        staked = session.at("staking").call("agedTotal", snapshot, age)
+        if needed and not is_objected and staked >= governor.call("config")["quorumFloor"]:
             fields["passes unless"] = f"{format_wei(needed)} object"
         else:
             quorum = governor.call("quorum", snapshot)

@@ -332,7 +332,7 @@ contract ClassGovernor is
     /// @dev After each vote: objections may make a vote of it, a late quorum extends it.
     function _tallyUpdated(uint256 proposalId) internal override {
         Course storage course = _courses[proposalId];
-        if (_objectionPpm != 0 && !course.isObjected) {
+        if (_passesUnvoted(proposalId)) {
             (uint256 against,,) = proposalVotes(proposalId);
             if (against < objectionNeeded(proposalId)) return;
             course.isObjected = true;
@@ -367,8 +367,11 @@ contract ClassGovernor is
         return inFavour * _PPM > (inFavour + against) * _majorityPpm;
     }
 
+    /// @dev Silence is consent only if enough stake is there that could object.
     function _passesUnvoted(uint256 proposalId) private view returns (bool) {
-        return _objectionPpm != 0 && !_courses[proposalId].isObjected;
+        if (_objectionPpm == 0 || _courses[proposalId].isObjected) return false;
+        uint256 snapshot = proposalSnapshot(proposalId);
+        return _staking.agedTotal(snapshot, _ageAt(snapshot)) >= _quorumFloor;
     }
 
     function _ageAt(uint256 timepoint) private view returns (uint256) {

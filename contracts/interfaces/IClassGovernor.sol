@@ -16,7 +16,8 @@ import {IStakingVault} from "./IStakingVault.sol";
 /// - every call must be on the class's list in the Charter, when proposed and when executed, and the
 ///   targets' code must still be the one that was proposed;
 /// - votes are aged: the smaller of those at the snapshot and one vote age before;
-/// - a class with an objection threshold passes proposals unless so many object; then it votes;
+/// - a class with an objection threshold passes proposals unless so many object; then it votes. So it
+///   does while less is staked than the quorum's floor: nobody would be there to object;
 /// - a vote whose quorum is reached late goes on for a while;
 /// - periods count blocks too: while L1 stands still nothing passes;
 /// - the depositors' chamber, if the class has one, delays or defeats;
