@@ -32,7 +32,7 @@ define banner
 	@printf '\n== %s\n' $(1)
 endef
 
-.PHONY: help setup demo test test-pure test-chain bench fuzz lint format generate lock clean distclean
+.PHONY: help setup demo test test-pure test-chain test-forge bench fuzz lint format generate lock clean distclean
 
 help: ## List the targets
 	@echo "Exchange OS: anyone can launch a market venue."
@@ -48,10 +48,11 @@ demo: setup ## Run a whole exchange on a local chain: stake, venue, trades, with
 	$(call banner,"demo: ape run demo")
 	@ape run demo
 
-test: setup ## Run all tests: the pure suites, then those that need a chain
+test: setup ## Run all tests: the pure suites, those that need a chain, the invariant runs
 	@status=0; \
 	$(MAKE) test-pure SETUP_DONE=1 || status=1; \
 	$(MAKE) test-chain SETUP_DONE=1 || status=1; \
+	$(MAKE) test-forge SETUP_DONE=1 || status=1; \
 	exit $$status
 
 test-pure: $(if $(SETUP_DONE),,setup) ## Run the pure suites only (pytest)
@@ -65,6 +66,10 @@ test-chain: $(if $(SETUP_DONE),,setup) ## Run the suites that need a chain only 
 	else \
 		echo "none in this checkout"; \
 	fi
+
+test-forge: $(if $(SETUP_DONE),,setup) ## Run the invariants of stake and governance only (forge test)
+	$(call banner,"invariant runs: forge test")
+	@if command -v forge >/dev/null; then forge test; else echo "no forge for this system"; fi
 
 bench: setup ## Measure every performance claim; one JSON line each
 	$(call banner,"bench: python -m bench")

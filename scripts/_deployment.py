@@ -27,6 +27,7 @@ DAY: Final = 86_400  # seconds
 # still a deadline stands still too, and if it slows down a little the time decides.
 BLOCKS_PER_DAY: Final = DAY * 9 // 10
 DEAD: Final = "0x000000000000000000000000000000000000dEaD"
+NOBODY: Final = "0x0000000000000000000000000000000000000000"
 _MAX_VENUE_ID: Final = (1 << 15) - 1  # a market id is venue << 16 | number, below 2^31
 
 
@@ -50,6 +51,8 @@ class ZoneParams:
     sequencer: str  # key that commits batches
     protocol_owner: str  # owner 1, which gets the protocol's share of fees
     sink: str = DEAD  # takes half of each bond that an asserter loses
+    court: str = NOBODY  # may slash stake
+    brake: str = NOBODY  # may refuse deposits and listings for a while (`scripts/_governance.py`)
     # ids and what they cost
     registration_fee: int = OKB // 500
     max_owners: int = _highest_slot("owner")
@@ -74,6 +77,8 @@ class ZoneParams:
     venue_stake: int = 10_000 * OKB
     unbonding_seconds: int = 21 * DAY
     unbonding_blocks: int = 21 * BLOCKS_PER_DAY
+    case_seconds: int = 21 * DAY
+    case_blocks: int = 21 * BLOCKS_PER_DAY
     base_spot_slots: int = 10
     max_venues: int = min(_highest_slot("venue"), _MAX_VENUE_ID)
     max_markets: int = _highest_slot("market")
@@ -103,6 +108,8 @@ class ZoneParams:
             venue_stake=10 * OKB,
             unbonding_seconds=120,
             unbonding_blocks=20,
+            case_seconds=120,
+            case_blocks=20,
         )
         return replace(params, **changes)
 
@@ -245,6 +252,10 @@ def read_params(contracts: Mapping[str, Any]) -> ZoneParams:
         venue_stake=venues.venueStake(),
         unbonding_seconds=staking.unbondingSeconds(),
         unbonding_blocks=staking.unbondingBlocks(),
+        court=staking.court(),
+        brake=venues.brake(),
+        case_seconds=staking.caseSeconds(),
+        case_blocks=staking.caseBlocks(),
         base_spot_slots=venues.baseSpotSlots(),
         max_venues=venues.maxVenues(),
         max_markets=venues.maxMarkets(),
@@ -275,6 +286,7 @@ def check_wiring(contracts: Mapping[str, Any]) -> None:
         ("withdrawals", "chain"): "chain",
         ("withdrawals", "vault"): "vault",
         ("staking", "venueRegistry"): "venue_registry",
+        ("staking", "chain"): "chain",
         ("venue_registry", "inbox"): "inbox",
         ("venue_registry", "owners"): "owner_registry",
         ("venue_registry", "assets"): "asset_registry",
@@ -284,6 +296,10 @@ def check_wiring(contracts: Mapping[str, Any]) -> None:
         pointed, expected = getattr(contracts[name], getter)(), contracts[target].address
         if pointed != expected:
             raise DeploymentError(f"{name}.{getter} is {pointed}, expected {target} at {expected}")
+
+    doors = {contracts[name].brake() for name in ("vault", "venue_registry")}
+    if len(doors) != 1:
+        raise DeploymentError(f"vault and venue registry ask different brakes: {sorted(doors)}")
 
     inbox = contracts["inbox"]
     admitted = {source: inbox.kindsOf(source) for source in inbox.sources()}
@@ -325,7 +341,13 @@ def _constructor_arguments(at: Mapping[str, str], params: ZoneParams) -> dict[st
             params.max_assets,
             params.native_quantum,
         ),
-        "vault": (at["inbox"], at["owner_registry"], at["asset_registry"], at["withdrawals"]),
+        "vault": (
+            at["inbox"],
+            at["owner_registry"],
+            at["asset_registry"],
+            at["withdrawals"],
+            params.brake,
+        ),
         "sequencers": (params.sequencer,),
         "chain": (
             {
@@ -351,12 +373,21 @@ def _constructor_arguments(at: Mapping[str, str], params: ZoneParams) -> dict[st
             params.verifier_unbonding_blocks,
         ),
         "withdrawals": (at["chain"], at["vault"]),
-        "staking": (at["venue_registry"], params.unbonding_seconds, params.unbonding_blocks),
+        "staking": (
+            at["venue_registry"],
+            at["chain"],
+            params.court,
+            params.unbonding_seconds,
+            params.unbonding_blocks,
+            params.case_seconds,
+            params.case_blocks,
+        ),
         "venue_registry": (
             at["inbox"],
             at["owner_registry"],
             at["asset_registry"],
             at["staking"],
+            params.brake,
             params.venue_stake,
             params.base_spot_slots,
             params.max_venues,

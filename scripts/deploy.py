@@ -9,19 +9,24 @@ from typing import Any
 import click
 
 from scripts._common import Address, ScriptError, Session, with_options, zone_command
-from scripts._deployment import CONTRACTS, ZoneParams, deploy_zone, predict_address
+from scripts._deployment import CONTRACTS, NOBODY, ZoneParams, deploy_zone, predict_address
 from scripts._deployment import DeploymentError as ZoneError
+from scripts._governance import GovernanceParams, deploy_governance, predict_brake
 from scripts._units import format_cost, format_seconds, format_wei
 from tradezone.chain import Deployment
 
-GAS = 18_000_000  # that all ten deployments take, about
+GAS = 22_000_000  # that all ten deployments take, about
+GOVERNANCE_GAS = 42_000_000  # that those of governance take besides
 SECONDS = (
     "inbox_lag",
     "window_seconds",
     "judge_seconds",
     "verifier_unbonding_seconds",
     "unbonding_seconds",
+    "case_seconds",
 )
+_LEAST_GUARDIANS = 7
+_LEAST_COUNCIL = 9
 WEI = ("registration_fee", "asset_bond", "asset_fee", "claim_bond", "verifier_bond", "venue_stake")
 
 
@@ -50,6 +55,14 @@ def cli() -> None:
         metavar="NAME=VALUE",
         help="Change a parameter, wei and seconds as whole numbers; may be repeated.",
     ),
+    click.option("--governed", is_flag=True, help="Deploy governance for the zone too."),
+    click.option(
+        "--guardian", "guardians", type=Address(), multiple=True, help="Guardian; repeat for each."
+    ),
+    click.option(
+        "--councillor", "council", type=Address(), multiple=True, help="Council; repeat for each."
+    ),
+    click.option("--court", type=Address(), help="Contract that may slash; nobody if absent."),
     click.option("--force", is_flag=True, help="Replace a deployments file that is there already."),
 )
 def zone(
@@ -58,11 +71,16 @@ def zone(
     protocol_owner: str | None,
     preset: str | None,
     changes: tuple[str, ...],
+    governed: bool,
+    guardians: tuple[str, ...],
+    council: tuple[str, ...],
+    court: str | None,
     force: bool,
 ) -> None:
     """Deploy the contracts of a zone and write its deployments file.
 
-    Nothing about a zone can be changed after this. The deployer gets no right by deploying.
+    Nothing about a zone can be changed after this, but by its governance what governance can change. The
+    deployer gets no right by deploying.
     """
     if session.path.exists() and not force and _is_alive(session):
         raise ScriptError(
@@ -71,39 +89,74 @@ def zone(
         )
     session.echo("computing the genesis root (the first use compiles the engine, about a minute)")
     params = _build_params(session, sequencer, protocol_owner, preset, changes)
+    boards = _build_boards(session, guardians, council) if governed else None
+    brake = predict_brake(session.account) if boards else NOBODY
+    params = replace(params, court=court or NOBODY, brake=brake)
     nonce = session.account.nonce
     chain = predict_address(session.address, nonce + list(CONTRACTS).index("chain"))
     price = int(session.rpc.request("eth_gasPrice"), 16)
     session.confirm(
         f"deploy a zone on {session.network_name} (chain {session.provider.chain_id})",
         _describe(params)
-        | {"from": session.address, "state chain": chain, "costs about": format_cost(GAS * price)},
+        | {
+            "from": session.address,
+            "state chain": chain,
+            "governed": bool(boards),
+            "costs about": format_cost((GAS + (GOVERNANCE_GAS if boards else 0)) * price),
+        },
     )
     if session.is_dry:
         session.echo("dry run: nothing was sent")
         session.result({"state_chain": chain, "parameters": _to_plain(params)})
         return
     block = session.rpc.head().number
-    deployed = _deploy(session, params)
+    addresses = _deploy(session, params, boards)
     deployment = Deployment(
         session.network_name,
         session.provider.chain_id,
         block,
-        deployed.addresses,
+        addresses,
         _to_plain(params),
     )
     deployment.check(session.rpc)
     deployment.save(session.path)
-    session.result({**deployed.addresses, "file": str(session.path)})
+    session.result({**addresses, "file": str(session.path)})
 
 
-def _deploy(session: Session, params: ZoneParams) -> Any:
+def _build_boards(
+    session: Session, guardians: tuple[str, ...], council: tuple[str, ...]
+) -> GovernanceParams:
+    """Return parameters of governance; on a live network every member has to be named."""
+    if not session.is_live:
+        mine = (session.address,)
+        return GovernanceParams.local(guardians or mine, council or mine)
+    if len(guardians) < _LEAST_GUARDIANS or len(council) < _LEAST_COUNCIL:
+        raise ScriptError(
+            f"{len(guardians)} guardians and {len(council)} of the council were named,"
+            f" {_LEAST_GUARDIANS} and {_LEAST_COUNCIL} are needed on {session.network_name}",
+            "repeat --guardian ADDRESS and --councillor ADDRESS",
+        )
+    return GovernanceParams(
+        guardians,
+        council,
+        guardian_threshold=len(guardians) // 3 + 1,
+        council_threshold=len(council) // 2 + 1,
+    )
+
+
+def _deploy(
+    session: Session, params: ZoneParams, boards: GovernanceParams | None
+) -> dict[str, str]:
     from ape import project
     from ape.exceptions import ApeException
 
     session.echo("compiling and deploying")
     try:
-        return deploy_zone(session.account, project, params)
+        zone = deploy_zone(session.account, project, params)
+        if boards is None:
+            return zone.addresses
+        session.echo("deploying governance and handing everything over")
+        return zone.addresses | deploy_governance(session.account, project, zone, boards).addresses
     except ZoneError as error:
         raise ScriptError(
             str(error), "deploy again; what was deployed so far stays unused"

@@ -22,12 +22,13 @@ ARROWS = {
     "chain": {"protocol", "state", "engine", "sequencer", "verifier"},
     "client": {"protocol"},
     "verifier": {"protocol", "state", "engine"},
-    "testing": {"protocol", "state", "engine", "client"},
+    "views": {"protocol"},
+    "testing": {"protocol", "state", "engine", "client", "views"},
     "cli": {"protocol", "state", "engine", "sequencer", "gateway", "chain", "client", "verifier"},
 }
 # what the core must never need: Ape, web servers, EVM tooling
 HEAVY = {"ape", "web3", "eth_abi", "eth_account", "litestar", "uvicorn", "vyper", "solcx"}
-LIGHT = ("protocol", "state", "engine", "sequencer", "client", "verifier", "testing")
+LIGHT = ("protocol", "state", "engine", "sequencer", "client", "verifier", "views", "testing")
 CONSENSUS = ("protocol", "state", "engine")
 # the compiler of the record layouts runs on a developer's machine, never in a zone
 TOOLS = {"generate.py"}

@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {IAssetRegistry} from "../interfaces/IAssetRegistry.sol";
 import {ICustodyVault} from "../interfaces/ICustodyVault.sol";
+import {IGuardianBrake} from "../interfaces/IGuardianBrake.sol";
 import {IInbox} from "../interfaces/IInbox.sol";
 import {IOwnerRegistry} from "../interfaces/IOwnerRegistry.sol";
 import {AssetId, OwnerId} from "../interfaces/Types.sol";
@@ -32,6 +33,8 @@ contract CustodyVault is ICustodyVault, ReentrancyGuardTransient {
     IAssetRegistry public immutable assets;
     /// @inheritdoc ICustodyVault
     address public immutable withdrawals;
+    /// @inheritdoc ICustodyVault
+    address public immutable brake;
 
     /* STORAGE */
 
@@ -44,16 +47,19 @@ contract CustodyVault is ICustodyVault, ReentrancyGuardTransient {
     /// @param owners_ owner registry of the zone.
     /// @param assets_ asset registry of the zone.
     /// @param withdrawals_ the only contract that can move money out.
+    /// @param brake_ may close the door to deposits for a while; zero = nothing can.
     constructor(
         IInbox inbox_,
         IOwnerRegistry owners_,
         IAssetRegistry assets_,
-        address withdrawals_
+        address withdrawals_,
+        IGuardianBrake brake_
     ) {
         inbox = inbox_;
         owners = owners_;
         assets = assets_;
         withdrawals = withdrawals_;
+        brake = address(brake_);
     }
 
     /* WRITES */
@@ -124,6 +130,7 @@ contract CustodyVault is ICustodyVault, ReentrancyGuardTransient {
         private
         returns (uint64 before, uint64 owed)
     {
+        _requireDoorOpen();
         if (terms.isClosed) revert AssetIsClosed(asset);
         if (amount == 0 || amount % terms.quantum != 0) {
             revert NotMultipleOfQuantum(amount, terms.quantum);
@@ -133,6 +140,12 @@ contract CustodyVault is ICustodyVault, ReentrancyGuardTransient {
         if (atoms > terms.cap - before) revert CapExceeded(asset, before, atoms, terms.cap);
         owed = before + uint64(atoms);
         outstanding[asset] = owed;
+    }
+
+    /// @dev Money comes in through this door only; none goes out through it.
+    function _requireDoorOpen() private view {
+        if (brake == address(0) || !IGuardianBrake(brake).isClosed()) return;
+        revert DepositsClosed(IGuardianBrake(brake).closedUntil());
     }
 
     /// @dev Tell the zone. `fee` registers `to` if it is new, and is 0 if it is not.

@@ -56,6 +56,8 @@ interface ICustodyVault {
 
     /// @notice Native coin is deposited with `depositNative`, tokens with `deposit`.
     error WrongAssetKind(AssetId asset, uint8 kind);
+    /// @notice The guardians closed the door to deposits.
+    error DepositsClosed(uint64 until);
     /// @notice The asset takes no deposits.
     error AssetIsClosed(AssetId asset);
     /// @notice The amount is zero or no multiple of the asset's quantum.
@@ -104,6 +106,10 @@ interface ICustodyVault {
 
     /// @notice Contract that proves withdrawals, the only one that can move money out.
     function withdrawals() external view returns (address);
+
+    /// @notice Contract that may refuse deposits for a while; zero = there is none. Nothing but deposits
+    /// asks it.
+    function brake() external view returns (address);
 
     /// @notice What the vault owes of an asset, atoms.
     function outstanding(AssetId asset) external view returns (uint64);

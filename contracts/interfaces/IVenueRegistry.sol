@@ -8,7 +8,8 @@ import {AssetId, MarketId, OwnerId, VenueId} from "./Types.sol";
 /// everything about a market inside bounds that nobody can move. The bounds are those of
 /// `tradezone/protocol/limits.py`, and they make every amount of the engine fit 64 bits.
 ///
-/// A venue's stake stays locked behind it. Venue ids, market ids and their messages come in order.
+/// A venue's stake stays locked behind it until the venue is empty; one that is leaving, or whose stake
+/// was slashed below `venueStake`, lists nothing. Venue ids, market ids and their messages come in order.
 ///
 /// Assumptions for safety: none for users' money. A deployer can list nonsense; it can harm those who
 /// trade it, inside the bounds, and nobody else.
@@ -67,7 +68,16 @@ interface IVenueRegistry {
         uint64 inboxIndex
     );
 
+    event StakeAdded(
+        VenueId indexed venue, address indexed deployer, uint256 amount, uint256 stake
+    );
+
     /* ERRORS */
+
+    /// @notice The guardians closed the door to new venues and listings.
+    error ListingsClosed(uint64 until);
+    /// @notice The venue is leaving, or too little stake is behind it.
+    error VenueNotBacked(VenueId venue, uint256 backing, uint256 needed);
 
     /// @notice The stake is zero, no multiple of a gwei, or too large for the zone.
     error BadStake(uint256 stake);
@@ -104,9 +114,15 @@ interface IVenueRegistry {
     /// @return market the new market's slot.
     function listSpot(SpotTerms calldata terms) external returns (MarketId market);
 
+    /// @notice Lock more of the caller's free stake behind a venue of the caller.
+    function addStake(VenueId venue, uint256 amount) external;
+
     /* VIEWS */
 
-    /// @notice Stake behind each venue, wei.
+    /// @notice Contract that may refuse new venues and listings for a while; zero = there is none.
+    function brake() external view returns (address);
+
+    /// @notice Stake that a venue needs behind it, wei.
     function venueStake() external view returns (uint256);
 
     /// @notice Free spot markets of a venue.

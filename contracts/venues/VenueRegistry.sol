@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {IAssetRegistry} from "../interfaces/IAssetRegistry.sol";
+import {IGuardianBrake} from "../interfaces/IGuardianBrake.sol";
 import {IInbox} from "../interfaces/IInbox.sol";
 import {IOwnerRegistry} from "../interfaces/IOwnerRegistry.sol";
 import {IStakingVault} from "../interfaces/IStakingVault.sol";
@@ -35,6 +36,8 @@ contract VenueRegistry is IVenueRegistry {
     /// @notice Holds the stake.
     IStakingVault public immutable staking;
     /// @inheritdoc IVenueRegistry
+    address public immutable brake;
+    /// @inheritdoc IVenueRegistry
     uint256 public immutable venueStake;
     /// @inheritdoc IVenueRegistry
     uint16 public immutable baseSpotSlots;
@@ -61,6 +64,7 @@ contract VenueRegistry is IVenueRegistry {
     /// @param owners_ owner registry of the zone.
     /// @param assets_ asset registry of the zone.
     /// @param staking_ staking vault that lets this contract lock.
+    /// @param brake_ may refuse new venues and listings for a while; zero = nothing can.
     /// @param venueStake_ stake behind each venue, wei; whole gwei.
     /// @param baseSpotSlots_ free spot markets of a venue.
     /// @param maxVenues_ highest venue id; at most 2^15 - 1.
@@ -70,6 +74,7 @@ contract VenueRegistry is IVenueRegistry {
         IOwnerRegistry owners_,
         IAssetRegistry assets_,
         IStakingVault staking_,
+        IGuardianBrake brake_,
         uint256 venueStake_,
         uint16 baseSpotSlots_,
         uint32 maxVenues_,
@@ -82,6 +87,7 @@ contract VenueRegistry is IVenueRegistry {
         owners = owners_;
         assets = assets_;
         staking = staking_;
+        brake = address(brake_);
         venueStake = venueStake_;
         baseSpotSlots = baseSpotSlots_;
         maxVenues = maxVenues_;
@@ -96,6 +102,7 @@ contract VenueRegistry is IVenueRegistry {
         payable
         returns (VenueId venue)
     {
+        _requireDoorOpen();
         if (access > _MAX_ACCESS) revert UnknownAccess(access);
         _requireName(name);
         if (venueCount >= maxVenues) revert VenuesFull(maxVenues);
@@ -116,8 +123,11 @@ contract VenueRegistry is IVenueRegistry {
 
     /// @inheritdoc IVenueRegistry
     function listSpot(SpotTerms calldata terms) external returns (MarketId market) {
+        _requireDoorOpen();
         Venue storage venue = _venueAt(terms.venue);
         if (msg.sender != venue.deployer) revert NotDeployer(msg.sender, venue.deployer);
+        uint256 backing = staking.backingOf(terms.venue);
+        if (backing < venueStake) revert VenueNotBacked(terms.venue, backing, venueStake);
         if (venue.markets >= baseSpotSlots) revert NoSlotLeft(terms.venue, baseSpotSlots);
         if (marketCount >= maxMarkets) revert MarketsFull(maxMarkets);
         if (terms.base == terms.quote) revert SameAsset(terms.base);
@@ -139,6 +149,14 @@ contract VenueRegistry is IVenueRegistry {
         emit SpotListed(market, id, terms.venue, listed, index);
     }
 
+    /// @inheritdoc IVenueRegistry
+    function addStake(VenueId venue, uint256 amount) external {
+        Venue storage entry = _venueAt(venue);
+        if (msg.sender != entry.deployer) revert NotDeployer(msg.sender, entry.deployer);
+        staking.lock(msg.sender, venue, amount);
+        emit StakeAdded(venue, msg.sender, amount, staking.stakeOf(venue));
+    }
+
     /* VIEWS */
 
     /// @inheritdoc IVenueRegistry
@@ -157,6 +175,11 @@ contract VenueRegistry is IVenueRegistry {
         Venue storage entry = _venues[venue];
         if (entry.deployer == address(0)) revert UnknownVenue(venue);
         return entry;
+    }
+
+    function _requireDoorOpen() private view {
+        if (brake == address(0) || !IGuardianBrake(brake).isClosed()) return;
+        revert ListingsClosed(IGuardianBrake(brake).closedUntil());
     }
 
     function _requireName(string calldata name) private view {

@@ -7,7 +7,7 @@ import pytest
 from tradezone.chain import Deployment, DeploymentError, Rpc, WrongChainError
 from tradezone.chain._codec import encode, to_bytes, to_checksum
 from tradezone.chain.abi import STATE_CHAIN
-from tradezone.chain.deployment import CONTRACT_NAMES, to_file_name
+from tradezone.chain.deployment import CONTRACT_NAMES, GOVERNANCE_NAMES, to_file_name
 
 ADDRESSES = {name: to_checksum(bytes([i]) * 20) for i, name in enumerate(CONTRACT_NAMES, 1)}
 
@@ -49,6 +49,16 @@ def test_a_missing_file_names_those_that_are_there(deployment, tmp_path):
 def test_what_is_wrong_with_a_file_is_said(deployment, change, message):
     with pytest.raises(DeploymentError, match=message):
         Deployment.from_json(deployment.to_json() | change, "zone.json")
+
+
+def test_a_zone_is_governed_by_all_contracts_or_none(deployment):
+    body = deployment.to_json()
+    assert not Deployment.from_json(body).is_governed
+    governance = {name: to_checksum(bytes([99]) * 20) for name in GOVERNANCE_NAMES}
+    assert Deployment.from_json(body | {"contracts": ADDRESSES | governance}).is_governed
+    del governance["charter"]
+    with pytest.raises(DeploymentError, match="is governed and has no address for charter"):
+        Deployment.from_json(body | {"contracts": ADDRESSES | governance}, "zone.json")
 
 
 def test_missing_fields_are_named(deployment):

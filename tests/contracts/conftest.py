@@ -7,8 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from scripts._deployment import ZoneParams, deploy_zone, predict_address
+from scripts._deployment import NOBODY, ZoneParams, deploy_zone, predict_address
+from scripts._governance import GovernanceParams, deploy_governance, predict_brake
 from tests.contracts.driver import DAY, OKB, Clock, Zone, root_named
+from tests.contracts.governed import BLOCKS_PER_DAY, GovernedZone
 
 GENESIS_ROOT = root_named("genesis")
 # Deadlines long enough that the wall clock of a slow machine never reaches them.
@@ -22,6 +24,8 @@ TEST_DEADLINES = {
     "verifier_unbonding_blocks": 40,
     "unbonding_seconds": 21 * DAY,
     "unbonding_blocks": 50,
+    "case_seconds": 21 * DAY,
+    "case_blocks": 50,
 }
 
 
@@ -106,6 +110,26 @@ def paid_zone(deployer, project, chain, accounts, sequencer, protocol_owner):
 
 
 @pytest.fixture(scope="session")
+def governance_params(accounts):
+    return GovernanceParams.local(
+        guardians=tuple(accounts[i].address for i in range(10, 17)),
+        council=tuple(accounts[i].address for i in range(10, 19)),
+        quorum_floor=OKB,
+        blocks_per_day=BLOCKS_PER_DAY,
+        weights=((1, 10**12), (2, 5 * 10**11)),
+    )
+
+
+@pytest.fixture(scope="session")
+def governed(deployer, project, chain, accounts, params, governance_params):
+    """A zone with governance and a court that the tests play."""
+    params = replace(params, brake=predict_brake(deployer), court=accounts[19].address)
+    zone = deploy_zone(deployer, project, params)
+    governance = deploy_governance(deployer, project, zone, governance_params)
+    return GovernedZone(zone, governance, chain, accounts)
+
+
+@pytest.fixture(scope="session")
 def core(deployer, project, accounts):
     """Inbox, registries and vault alone: the tests play state chain, venues and withdrawals.
 
@@ -125,7 +149,7 @@ def core(deployer, project, accounts):
         asset_registry=deployer.deploy(
             project.AssetRegistry, inbox, vault, OKB, OKB // 10, 4, 10**9
         ),
-        vault=deployer.deploy(project.CustodyVault, inbox, owners, assets, withdrawals),
+        vault=deployer.deploy(project.CustodyVault, inbox, owners, assets, withdrawals, NOBODY),
         chain_account=chain_account,
         withdrawals=withdrawals,
         stranger=stranger,
@@ -187,7 +211,9 @@ def coarse_token(zone, deployer, project, token):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _everything_is_deployed_first(zone, paid_zone, core, token, coarse_token, puppet_zone):
+def _everything_is_deployed_first(
+    zone, paid_zone, core, token, coarse_token, puppet_zone, governed
+):
     """A contract that were deployed between two tests would make Ape rebuild its snapshots."""
 
 

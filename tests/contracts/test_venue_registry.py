@@ -5,7 +5,7 @@ from eth_abi import encode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scripts._deployment import predict_address
+from scripts._deployment import NOBODY, predict_address
 from tests.contracts.conftest import register
 from tests.contracts.driver import GWEI, OKB, error_of, reverts, tries
 from tradezone.protocol import limits, messages
@@ -151,7 +151,7 @@ def test_the_tables_have_an_end(zone, deployer, project, accounts, alice, token,
     start = deployer.nonce
     inbox, staking, venues = (predict_address(deployer.address, start + i) for i in range(3))
     deployer.deploy(project.Inbox, accounts[16], [venues], [1 << 5 | 1 << 6])
-    staking = deployer.deploy(project.StakingVault, venues, 1, 1)
+    staking = deployer.deploy(project.StakingVault, venues, zone.chain, NOBODY, 1, 1, 1, 1)
     zone.owner_registry.register(alice, sender=alice)
     small = deployer.deploy(
         project.VenueRegistry,
@@ -159,6 +159,7 @@ def test_the_tables_have_an_end(zone, deployer, project, accounts, alice, token,
         zone.owner_registry,
         zone.asset_registry,
         staking,
+        NOBODY,
         OKB,
         10,
         1,
@@ -191,6 +192,7 @@ def deploy_registry(zone, deployer, project, stake=OKB, max_venues=1):
         zone.owner_registry,
         zone.asset_registry,
         zone.staking,
+        NOBODY,
         stake,
         10,
         max_venues,

@@ -1,6 +1,7 @@
 """The vote: who may, once, who counts, and when the bond is free."""
 
 from dataclasses import replace
+from time import sleep
 
 import pytest
 
@@ -114,6 +115,16 @@ def test_whoever_joins_because_of_a_dispute_has_no_say(zone, judge, court, fork,
     assert judge.activeVerifiers() == 6
 
 
+def wait_for_pending(chain, count):
+    """The node takes transactions into its pool in the background: mined too early, one stays behind."""
+    for _ in range(200):
+        status = chain.provider.make_request("txpool_status", [])
+        if int(status["pending"], 16) >= count:
+            return
+        sleep(0.05)
+    raise AssertionError(f"the node has {status} in its pool, expected {count} pending")
+
+
 def test_whoever_joins_in_the_second_of_the_dispute_has_no_say(
     zone, judge, court, asserter, rival, alice, clock, chain
 ):
@@ -132,6 +143,7 @@ def test_whoever_joins_in_the_second_of_the_dispute_has_no_say(
             sender=rival,
             required_confirmations=0,
         )
+        wait_for_pending(chain, 2)
         chain.mine()
     finally:
         chain.provider.auto_mine = True

@@ -13,7 +13,7 @@ import pytest
 from ape.cli import ConnectedProviderCommand
 from click.testing import CliRunner
 
-from scripts import asset, deploy, deposit, owner, post, stake, venue, withdraw
+from scripts import asset, deploy, deposit, govern, owner, post, stake, venue, withdraw
 from tests.e2e.running_zone import RunningZone
 from tradezone.client import build_place
 
@@ -22,6 +22,7 @@ SCRIPTS = {
     "asset": asset,
     "deploy": deploy,
     "deposit": deposit,
+    "govern": govern,
     "owner": owner,
     "post": post,
     "stake": stake,
@@ -89,6 +90,7 @@ def deployed(script, accounts, tmp_path_factory):
         "zone",
         "--sequencer",
         f"TEST::{SEQUENCER}",
+        "--governed",
         "--set",
         "window_seconds=600",
         account=DEPLOYER,

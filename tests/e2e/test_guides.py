@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-GUIDES = ("deployer", "trader", "verifier")
+GUIDES = ("deployer", "trader", "verifier", "voter")
 BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINKED = ("node_modules", "scripts", "ape-config.yaml")
 COPIED = ("contracts", ".build")  # Ape writes beside them
@@ -88,3 +88,5 @@ def test_every_block_of_the_guides_runs(folder):
     assert "150 USDT" in text
     assert text.count("ok: every claimed root is the root") == 1
     assert "150000000" in text  # what the token says the trader has
+    assert "MAX_LEVERAGE: 20 -> 25" in text
+    assert "of all collateral: defeated" in text

@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 from tests.flow.venue import FifoVenue
-from tradezone.testing import lobster, run_flow, synthetic
+from tradezone.testing import bitstamp, lobster, run_flow, synthetic
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +18,16 @@ def aapl():
         warnings.warn(f"tests with real order flow are SKIPPED: {reason}", stacklevel=1)
         pytest.skip(reason)
     return lobster.fetch_flow()
+
+
+@pytest.fixture(scope="session")
+def bitstamp_day():
+    """The real five hours."""
+    reason = bitstamp.get_missing_reason()
+    if reason is not None:
+        warnings.warn(f"tests with real order flow are SKIPPED: {reason}", stacklevel=1)
+        pytest.skip(reason)
+    return bitstamp.fetch_day()
 
 
 @pytest.fixture(scope="session")

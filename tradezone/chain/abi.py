@@ -10,175 +10,12 @@ can be explained.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from tradezone.protocol.hashing import keccak
+from ._abi import Contract, CustomError, Event, Function
+from .governance_abi import GOVERNANCE
 
-from ._codec import Type, decode, encode, parse_parameters, to_bytes
-from .errors import AbiError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-_LINE = re.compile(r"(struct|function|event|error)\s+(\w+)\s*")
-_SIGNATURE_BYTES: Final = 4
-
-
-def _signature(name: str, types: tuple[Type, ...]) -> str:
-    return f"{name}({','.join(t.canonical for t in types)})"
-
-
-@dataclass(frozen=True)
-class Function:
-    """A function of a contract: how a call to it is written, and its answer read."""
-
-    name: str
-    inputs: tuple[Type, ...]
-    outputs: tuple[Type, ...]
-    is_view: bool
-    is_payable: bool
-
-    @cached_property
-    def selector(self) -> bytes:
-        """The first 4 bytes of calldata."""
-        return keccak(_signature(self.name, self.inputs).encode())[:_SIGNATURE_BYTES]
-
-    def encode(self, *arguments: Any) -> bytes:
-        """Return the calldata of a call."""
-        return self.selector + encode(self.inputs, arguments)
-
-    def decode_input(self, data: bytes) -> list[Any]:
-        """Return the arguments that calldata carries. AbiError if it is for another function."""
-        if data[:_SIGNATURE_BYTES] != self.selector:
-            raise AbiError(f"expected calldata of {self.name}, was selector 0x{data[:4].hex()}")
-        return decode(self.inputs, data[_SIGNATURE_BYTES:])
-
-    def decode(self, data: bytes) -> Any:
-        """Return what a call answered: one value, a list of several, or None."""
-        values = decode(self.outputs, data)
-        return values[0] if len(values) == 1 else (values or None)
-
-
-@dataclass(frozen=True)
-class Event:
-    """An event of a contract."""
-
-    name: str
-    inputs: tuple[Type, ...]
-
-    @cached_property
-    def topic(self) -> bytes:
-        """First topic of its logs."""
-        return keccak(_signature(self.name, self.inputs).encode())
-
-    def decode(self, log: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments of a log as the node gives it, by name."""
-        topics = [to_bytes(topic) for topic in log["topics"]]
-        indexed = [t for t in self.inputs if t.is_indexed]
-        if not topics or topics[0] != self.topic or len(topics) != 1 + len(indexed):
-            raise AbiError(f"expected a log of {self.name} with {len(indexed)} indexed values")
-        by_name = {
-            t.name: decode([t], topic)[0] for t, topic in zip(indexed, topics[1:], strict=True)
-        }
-        rest = [t for t in self.inputs if not t.is_indexed]
-        by_name |= dict(
-            zip((t.name for t in rest), decode(rest, to_bytes(log["data"])), strict=True)
-        )
-        return {t.name: by_name[t.name] for t in self.inputs}
-
-
-@dataclass(frozen=True)
-class CustomError:
-    """A custom error of a contract."""
-
-    name: str
-    inputs: tuple[Type, ...]
-
-    @cached_property
-    def selector(self) -> bytes:
-        """The first 4 bytes of the revert data."""
-        return keccak(_signature(self.name, self.inputs).encode())[:_SIGNATURE_BYTES]
-
-    def decode(self, data: bytes) -> dict[str, Any]:
-        """Return the arguments by name."""
-        values = decode(self.inputs, data[_SIGNATURE_BYTES:])
-        return dict(zip((t.name for t in self.inputs), values, strict=True))
-
-
-class Contract:
-    """The ABI of one contract.
-
-    Parameters
-    ----------
-    name : str
-        as in ``contracts/`` and in a deployments file
-    text : str
-        one ``struct``, ``function``, ``event`` or ``error`` a line
-    """
-
-    def __init__(self, name: str, text: str) -> None:
-        self.name = name
-        self.functions: dict[str, Function] = {}
-        self.events: dict[str, Event] = {}
-        self.errors: dict[str, CustomError] = {}
-        structs: dict[str, str] = {}
-        for line in filter(None, (line.strip() for line in text.splitlines())):
-            found = _LINE.match(line)
-            if not found:
-                raise AbiError(f"expected struct, function, event or error, was {line!r}")
-            kind, item = found[1], found[2]
-            rest = line[found.end() :]
-            for struct, body in structs.items():
-                rest = re.sub(rf"\b{struct}\b(?=[\[ )])", body, rest)
-            if kind == "struct":
-                structs[item] = rest
-                continue
-            inputs, end = parse_parameters(rest)
-            if kind == "event":
-                self.events[item] = Event(item, inputs)
-            elif kind == "error":
-                self.errors[item] = CustomError(item, inputs)
-            else:
-                words, _, answer = rest[end:].partition("returns")
-                outputs = parse_parameters(answer.strip())[0] if answer else ()
-                flags = words.split()
-                self.functions[item] = Function(
-                    item, inputs, outputs, "view" in flags or "pure" in flags, "payable" in flags
-                )
-
-    def __repr__(self) -> str:
-        return f"Contract({self.name})"
-
-    def to_json(self) -> list[dict[str, Any]]:
-        """Return the ABI as Solidity's compiler writes it, for Ape, web3 or a wallet."""
-        entries: list[dict[str, Any]] = [
-            {
-                "type": "function",
-                "name": f.name,
-                "inputs": [t.to_json() for t in f.inputs],
-                "outputs": [t.to_json() for t in f.outputs],
-                "stateMutability": "view"
-                if f.is_view
-                else "payable"
-                if f.is_payable
-                else "nonpayable",
-            }
-            for f in self.functions.values()
-        ]
-        for event in self.events.values():
-            inputs = [t.to_json() | {"indexed": t.is_indexed} for t in event.inputs]
-            entries.append(
-                {"type": "event", "name": event.name, "inputs": inputs, "anonymous": False}
-            )
-        entries += [
-            {"type": "error", "name": e.name, "inputs": [t.to_json() for t in e.inputs]}
-            for e in self.errors.values()
-        ]
-        return entries
-
+__all__ = ["CLAIM_STATUS", "CONTRACTS", "Contract", "CustomError", "Event", "Function"]
 
 # --- the contracts -----------------------------------------------------------------------------------
 
@@ -321,12 +158,14 @@ CUSTODY_VAULT: Final = Contract(
     function deposit(uint32 asset, uint256 amount, address to) payable returns (uint64 inboxIndex)
     function depositNative(address to) payable returns (uint64 inboxIndex)
     function withdrawals() view returns (address)
+    function brake() view returns (address)
     function outstanding(uint32 asset) view returns (uint64)
 
     event Deposited(uint32 indexed asset, address indexed from, address indexed to, uint64 atoms, uint64 outstandingBefore, uint64 outstanding, uint64 inboxIndex)
     event Paid(uint32 indexed asset, address indexed to, uint64 atoms, uint64 outstandingBefore, uint64 outstanding)
 
     error WrongAssetKind(uint32 asset, uint8 kind)
+    error DepositsClosed(uint64 until)
     error AssetIsClosed(uint32 asset)
     error NotMultipleOfQuantum(uint256 amount, uint64 quantum)
     error ReceivedMismatch(uint256 received, uint256 expected)
@@ -436,6 +275,8 @@ VENUE_REGISTRY: Final = Contract(
 
     function createVenue(string name, uint8 access) payable returns (uint32 venue)
     function listSpot(SpotTerms terms) returns (uint32 market)
+    function addStake(uint32 venue, uint256 amount)
+    function brake() view returns (address)
     function venueStake() view returns (uint256)
     function baseSpotSlots() view returns (uint16)
     function maxVenues() view returns (uint32)
@@ -448,7 +289,10 @@ VENUE_REGISTRY: Final = Contract(
 
     event VenueCreated(uint32 indexed venue, uint32 indexed owner, address indexed deployer, string name, uint8 access, uint256 stake, uint64 inboxIndex)
     event SpotListed(uint32 indexed market, uint32 indexed id, uint32 indexed venue, SpotTerms terms, uint64 inboxIndex)
+    event StakeAdded(uint32 indexed venue, address indexed deployer, uint256 amount, uint256 stake)
 
+    error ListingsClosed(uint64 until)
+    error VenueNotBacked(uint32 venue, uint256 backing, uint256 needed)
     error BadStake(uint256 stake)
     error UnknownAccess(uint8 access)
     error BadName(string name)
@@ -467,37 +311,123 @@ VENUE_REGISTRY: Final = Contract(
 STAKING_VAULT: Final = Contract(
     "StakingVault",
     """
-    struct UnbondRequest (uint128 amount, uint64 time, uint64 blockNumber)
+    struct Buckets (uint256 free, uint256 locked, uint256 unbonding)
+    struct Case (address account, uint64 time, uint64 blockNumber, bool isClosed)
+    struct Header (uint64 epoch, uint64 number, bytes32 parent, bytes32 inputsRoot, uint64 firstSeq, uint64 count, uint64 inboxIndex, bytes32 inboxHash, uint64 firstBlock, uint64 blocks, uint64 startTime, uint64 endTime)
+    struct ReleaseProof (bytes32 claim, Header header, bytes32[] words, bytes32[] siblings)
+    struct UnbondRequest (uint64 id, uint128 amount, uint48 time, bool isReleased, uint64 blockNumber, uint64 batch, uint64 stoppedSeconds, uint64 stoppedBlocks)
+    struct Unbonding (bool isRunning, uint64 untilTime, uint64 untilBlock)
 
+    function CLOCK_MODE() view returns (string)
+    function MAX_REQUESTS() view returns (uint256)
+    function agedTotal(uint256 timepoint, uint256 age) view returns (uint256)
+    function agedVotes(address account, uint256 timepoint, uint256 age) view returns (uint256)
+    function backingOf(uint32 venue) view returns (uint256)
+    function bucketsOf(address account) view returns (Buckets)
+    function cancelRelease(uint32 venue)
+    function cancelUnbond(uint64 requestId)
+    function caseBlocks() view returns (uint64)
+    function caseOf(bytes32 caseId) view returns (Case)
+    function caseSeconds() view returns (uint64)
+    function chain() view returns (address)
+    function clock() view returns (uint48)
+    function closeCase(bytes32 caseId)
+    function collect(address account)
+    function court() view returns (address)
+    function delegate(address delegatee)
+    function delegateBySig(address delegatee, uint256 nonce, uint256 expiry, uint8 v, bytes32 r, bytes32 s)
+    function delegates(address account) view returns (address)
+    function eip712Domain() view returns (bytes1 fields, string name, string version, uint256 chainId, address verifyingContract, bytes32 salt, uint256[] extensions)
+    function freeOf(address account) view returns (uint256)
+    function getPastTotalSupply(uint256 timepoint) view returns (uint256)
+    function getPastVotes(address account, uint256 timepoint) view returns (uint256)
+    function getVotes(address account) view returns (uint256)
+    function lapseCase(bytes32 caseId)
+    function leavingOf(uint32 venue) view returns (bool isLeaving, uint64 inboxIndex)
+    function lock(address account, uint32 venue, uint256 amount)
+    function lockedBehind(address account, uint32 venue) view returns (uint256)
+    function lockedOf(address account) view returns (uint256)
+    function nonces(address owner) view returns (uint256)
+    function noteFinality()
+    function openCase(bytes32 caseId, address account)
+    function openCasesOf(address account) view returns (uint64)
+    function owedTo(address account) view returns (uint256 amount)
+    function release(uint32 venue, ReleaseProof proof) returns (uint64 requestId)
+    function requestOf(address account, uint64 requestId) view returns (UnbondRequest request)
+    function requestRelease(uint32 venue)
+    function requestUnbond(uint256 amount) returns (uint64 requestId)
+    function requestsOf(address account) view returns (UnbondRequest[])
+    function slash(bytes32 caseId, uint32 venue, uint256 amount, address to) returns (uint256 taken)
     function stake() payable
     function stakeFor(address account) payable
-    function requestUnbond(uint256 amount) returns (uint64 requestId)
-    function cancelUnbond(uint64 requestId)
-    function withdraw(uint64 requestId)
-    function venueRegistry() view returns (address)
-    function unbondingSeconds() view returns (uint64)
-    function unbondingBlocks() view returns (uint64)
+    function stakeOf(uint32 venue) view returns (uint256 amount)
+    function totalOwed() view returns (uint256)
     function totalStaked() view returns (uint256)
-    function freeOf(address account) view returns (uint256)
-    function lockedOf(address account) view returns (uint256)
+    function unbondingBlocks() view returns (uint64)
     function unbondingOf(address account) view returns (uint256)
-    function stakeOf(uint32 venue) view returns (uint256)
-    function requestOf(address account, uint64 requestId) view returns (UnbondRequest)
+    function unbondingSeconds() view returns (uint64)
+    function unbondingStateOf(address account, uint64 requestId) view returns (Unbonding)
+    function venueRegistry() view returns (address)
+    function withdraw(uint64 requestId)
 
-    event Staked(address indexed account, address indexed from, uint256 amount, uint256 freeBefore, uint256 free)
+    event CaseClosed(bytes32 indexed caseId, address indexed account, bool isLapsed)
+    event CaseOpened(bytes32 indexed caseId, address indexed account)
+    event Collected(address indexed account, uint256 amount)
+    event DelegateChanged(address indexed delegator, address indexed fromDelegate, address indexed toDelegate)
+    event DelegateVotesChanged(address indexed delegate, uint256 previousVotes, uint256 newVotes)
+    event EIP712DomainChanged()
+    event FinalityNoted(uint64 indexed batch, uint64 time, uint64 blockNumber)
     event Locked(address indexed account, uint32 indexed venue, uint256 amount, uint256 freeBefore, uint256 free)
-    event UnbondRequested(address indexed account, uint64 indexed requestId, uint256 amount, uint256 freeBefore, uint256 free)
+    event ReleaseCancelled(address indexed account, uint32 indexed venue)
+    event ReleaseRequested(address indexed account, uint32 indexed venue, uint64 inboxIndex)
+    event Released(address indexed account, uint32 indexed venue, uint64 indexed requestId, bytes32 claim, uint256 amount)
+    event Slashed(bytes32 indexed caseId, address indexed account, uint32 indexed venue, uint256 fromLocked, uint256 fromUnbonding, uint256 fromFree, address to)
+    event Staked(address indexed account, address indexed from, uint256 amount, uint256 freeBefore, uint256 free)
     event UnbondCancelled(address indexed account, uint64 indexed requestId, uint256 amount, uint256 freeBefore, uint256 free)
+    event UnbondRequested(address indexed account, uint64 indexed requestId, uint256 amount, uint256 freeBefore, uint256 free)
     event Withdrawn(address indexed account, uint64 indexed requestId, uint256 amount)
 
+    error CaseExists(bytes32 caseId)
+    error CaseOpen(address account, uint64 openCases)
+    error CaseOver(bytes32 caseId)
+    error CaseRunning(uint64 untilTime, uint64 untilBlock)
+    error CheckpointUnorderedInsertion()
+    error ECDSAInvalidSignature()
+    error ECDSAInvalidSignatureLength(uint256 length)
+    error ECDSAInvalidSignatureS(bytes32 s)
+    error ERC5805FutureLookup(uint256 timepoint, uint48 clock)
+    error InsufficientFree(address account, uint256 asked, uint256 free)
+    error InvalidAccountNonce(address account, uint256 currentNonce)
+    error InvalidShortString()
+    error NotCancellable(uint64 requestId)
+    error NotCourt(address caller, address court)
+    error NotVenueRegistry(address caller, address venueRegistry)
+    error NothingLocked(address account, uint32 venue)
+    error NothingOwed(address account)
+    error ReentrancyGuardReentrantCall()
+    error SafeCastOverflowedUintDowncast(uint8 bits, uint256 value)
+    error SlotOutOfRange(uint256 slot)
+    error StateTooOld(uint64 inboxIndex, uint64 needed)
+    error StringTooLong(string str)
+    error TooManyRequests(address account, uint256 most)
+    error TransferFailed(address to, uint256 amount)
+    error UnbondingRunning(bool isRunning, uint64 untilTime, uint64 untilBlock)
+    error UnbondingTooShort(uint64 unbonding, uint64 caseTime)
+    error UnknownCase(bytes32 caseId)
+    error UnknownRequest(address account, uint64 requestId)
+    error UnknownType(uint256 recordType)
+    error VenueLeaving(uint32 venue)
+    error VenueNotEmpty(uint32 venue, uint16 markets, uint64 openInterest, uint32 orders)
+    error VenueNotLeaving(uint32 venue)
+    error VenueUnknownToState(uint32 venue)
+    error VotesExpiredSignature(uint256 expiry)
+    error WrongHeader(bytes32 given, bytes32 committed)
+    error WrongProofLength(uint256 received, uint256 expected)
+    error WrongRoot(bytes32 computed, bytes32 expected)
+    error WrongWordCount(uint256 recordType, uint256 received, uint256 expected)
     error ZeroAddress()
     error ZeroAmount()
-    error InsufficientFree(address account, uint256 asked, uint256 free)
-    error NotVenueRegistry(address caller, address venueRegistry)
-    error UnknownRequest(address account, uint64 requestId)
-    error UnbondingRunning(uint64 untilTime, uint64 untilBlock)
-    error TransferFailed(address to, uint256 amount)
-    error SafeCastOverflowedUintDowncast(uint8 bits, uint256 value)
+    error ZeroRoot()
     """,
 )
 
@@ -591,6 +521,6 @@ CONTRACTS: Final = {
         SEQUENCERS,
         ERC20,
     )
-}
+} | GOVERNANCE
 
 CLAIM_STATUS: Final = ("none", "open", "final", "dead")

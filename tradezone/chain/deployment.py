@@ -40,6 +40,23 @@ CONTRACT_NAMES: Final = {
 }
 """Names in the file, and the ABI (`tradezone.chain.abi`) of each."""
 
+CLASSES: Final = ("parameter", "ordinary", "core", "constitutional")
+"""Classes of decision that are votes; their numbers count from 1."""
+
+GOVERNANCE_NAMES: Final = {
+    "authority": "Authority",
+    "brake": "GuardianBrake",
+    "limits": "ProtocolLimits",
+    "treasury": "Treasury",
+    "releases": "ReleaseRegistry",
+    "chamber": "DepositorChamber",
+    "council": "EmergencyCouncil",
+    **{f"{name}_timelock": "ClassTimelock" for name in CLASSES},
+    **{f"{name}_governor": "ClassGovernor" for name in CLASSES},
+    "charter": "Charter",
+}
+"""Names in the file of a zone that is governed: all of them or none."""
+
 _FIELDS: Final = ("schema", "network", "chain_id", "block", "contracts", "parameters")
 
 
@@ -81,7 +98,12 @@ class Deployment:
 
     def at(self, rpc: Rpc, name: str) -> Deployed:
         """Return a contract, to be read and called through a node."""
-        return rpc.at(CONTRACTS[CONTRACT_NAMES[name]], self.address(name))
+        return rpc.at(CONTRACTS[(CONTRACT_NAMES | GOVERNANCE_NAMES)[name]], self.address(name))
+
+    @property
+    def is_governed(self) -> bool:
+        """Whether the file names governance contracts."""
+        return "charter" in self.contracts
 
     def check(self, rpc: Rpc) -> None:
         """Make sure that a node serves the chain, and that the contracts are there and one zone.
@@ -182,6 +204,10 @@ def _read_contracts(contracts: Any, source: str) -> dict[str, str]:
     missing = [name for name in CONTRACT_NAMES if name not in contracts]
     if missing:
         raise DeploymentError(f"{source} has no address for {', '.join(missing)}")
+    governance = [name for name in GOVERNANCE_NAMES if name in contracts]
+    if governance and len(governance) < len(GOVERNANCE_NAMES):
+        lacking = [name for name in GOVERNANCE_NAMES if name not in contracts]
+        raise DeploymentError(f"{source} is governed and has no address for {', '.join(lacking)}")
     found = {}
     for name, value in contracts.items():
         try:

@@ -91,6 +91,14 @@ _PANICS: Final = {
     0x32: "an index is out of bounds",
 }
 _HINTS: Final = {
+    "CaseOpen": "wait until the court closes the case, or lapse it when its time is over",
+    "DepositsClosed": "the guardians closed the door for a while: ape run govern brake show",
+    "ListingsClosed": "the guardians closed the door for a while: ape run govern brake show",
+    "NotAllowed": "this class decides nothing of the kind; the lists are in docs/spec/governance.md",
+    "NotReady": "wait until both the time and the block are reached",
+    "ProposalOpen": "a proposer has one proposal of a class before its vote ends",
+    "VenueNotEmpty": "its markets have to be settled first",
+    "StateTooOld": "a newer claim has to become final: ape run post finalize",
     "NotSequencer": "commit with the sequencer's key",
     "WrongNumber": "another process may have posted it: run again, posting goes on from L1",
     "InboxLagging": "the sequencer must consume the inbox and publish another batch first",

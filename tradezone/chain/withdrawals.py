@@ -181,10 +181,16 @@ class FinalState:
                 f" holds outbox ids {f'1 to {end - 1}' if end > 1 else 'none'}",
                 "a newer one can be proven once the claim on its batch is final",
             )
-        record = self.engine.tables[_OUTBOX][number].tobytes()
-        words = [record[at : at + _WORD][::-1] for at in range(0, len(record), _WORD)]
-        siblings = self.engine.prove(self._table.number, number)
+        words, siblings = self.prove_record(_OUTBOX, number)
         return WithdrawalProof(self.claim, self._read(number), words, siblings)
+
+    def prove_record(self, table: str, slot: int) -> tuple[list[bytes], list[bytes]]:
+        """Return a record's words and its siblings, bottom up; an empty slot has words of zeros."""
+        from tradezone.protocol.records import TABLE_BY_NAME  # noqa: PLC0415 - brings NumPy
+
+        record = self.engine.tables[table][slot].tobytes()
+        words = [record[at : at + _WORD][::-1] for at in range(0, len(record), _WORD)]
+        return words, self.engine.prove(TABLE_BY_NAME[table].number, slot)
 
 
 class _NoClaims:

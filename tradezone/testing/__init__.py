@@ -3,6 +3,7 @@
 =============  ====================================================================================
 `intentions`   what participants meant to do, message by message: `OrderFlow`
 `lobster`      one real hour of NASDAQ AAPL as an `OrderFlow`; the data is not part of this package
+`bitstamp`     five real hours of Bitstamp BTC/USD, likewise
 `synthetic`    a made-up `OrderFlow` of the same shape, for machines without the data
 `reference`    the smallest right book: intentions in, fills out
 `flow`         intentions as groups of envelopes for several hundred accounts, signed ahead
@@ -16,7 +17,7 @@ Nothing here imports the engine or Numba.
 
 from __future__ import annotations
 
-from . import lobster, synthetic
+from . import bitstamp, lobster, synthetic
 from .book import BookFeed, MarketBook, RestingOrder
 from .checks import Count, Difference, Report, RunCheck, check_run
 from .flow import (
@@ -82,6 +83,7 @@ __all__ = [
     "Take",
     "Terms",
     "Trader",
+    "bitstamp",
     "build_blocks",
     "build_groups",
     "build_setup",

@@ -1,7 +1,8 @@
-"""Books rebuilt from engine events alone, order by order (level 3).
+"""Books of a run that may be wrong, order by order, for comparing it with what was published.
 
-Events of kinds that do not touch a book are dropped with one vectorised mask; the others are applied in
-order. A waiting order is not in the book, so an event about an order that does not rest changes nothing.
+`tradezone.views` has the books that consumers use: they raise on the first event that does not fit. A check of a run
+wants to go on and count, so here an event about an order that does not rest changes nothing. Ladders and the reading
+of events are those of `tradezone.views`.
 
 Invariant: an order is in ``orders`` iff its last event left it resting, and it stands in the queue of its
 price behind all that rested there before it.
@@ -9,59 +10,21 @@ price behind all that rested there before it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tradezone.protocol.enums import BUY, SELL
 from tradezone.protocol.events import FILL, ORDER_AMENDED, ORDER_CANCELLED, ORDER_RESTED
+from tradezone.views import Event, Events, Ladder, read_events, select_events
 
-from ._ladder import Ladder, build_row
+from ._rows import build_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .intentions import Row
-
-Events = npt.NDArray[np.void]
 
 BOOK_KINDS: Final = (ORDER_RESTED, ORDER_AMENDED, ORDER_CANCELLED, FILL)
 REPLACED: Final = (
     1  # ORDER_AMENDED.flag: the order left its place, a later event says where it went
 )
-
-_COLUMNS: Final = (
-    "kind",
-    "flag",
-    "side",
-    "market",
-    "account",
-    "price",
-    "order",
-    "other_order",
-    "lots",
-    "left",
-    "client_id0",
-    "client_id1",
-)
-
-
-class BookEvent(NamedTuple):
-    """The columns of an event that a book reads, as Python integers."""
-
-    kind: int
-    flag: int
-    side: int
-    market: int
-    account: int
-    price: int
-    order: int
-    other_order: int
-    lots: int
-    left: int
-    client_id0: int
-    client_id1: int
 
 
 class RestingOrder(NamedTuple):
@@ -73,20 +36,6 @@ class RestingOrder(NamedTuple):
     account: int
 
 
-def select_events(events: Events, kinds: tuple[int, ...] = BOOK_KINDS) -> Events:
-    """Events of the given kinds."""
-    wanted = np.zeros(256, dtype=np.bool_)
-    wanted[list(kinds)] = True
-    selected: Events = events[wanted[events["kind"].view(np.uint8)]]
-    return selected
-
-
-def iterate_events(events: Events) -> Iterator[BookEvent]:
-    """Read an event array column by column and yield its rows."""
-    columns: list[list[Any]] = [events[name].tolist() for name in _COLUMNS]
-    return map(BookEvent._make, zip(*columns, strict=True))
-
-
 class MarketBook:
     """The resting orders of one market."""
 
@@ -94,7 +43,7 @@ class MarketBook:
         self.orders: dict[int, RestingOrder] = {}
         self._sides = {side: Ladder(side) for side in (BUY, SELL)}
 
-    def apply(self, event: BookEvent) -> None:
+    def apply(self, event: Event) -> None:
         """Apply one event of this market."""
         if event.kind == ORDER_RESTED:
             price, lots = event.price, event.lots
@@ -148,8 +97,8 @@ class BookFeed:
 
     def apply(self, events: Events) -> int:
         """Apply events in order and return how many of them touched a book."""
-        selected = select_events(events)
-        for event in iterate_events(selected):
+        selected = select_events(events, BOOK_KINDS)
+        for event in read_events(selected):
             self.get_market(event.market).apply(event)
         return len(selected)
 

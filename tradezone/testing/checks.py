@@ -17,8 +17,9 @@ from tradezone.protocol.events import (
     ORDER_RESTED,
     ORDER_WAITING,
 )
+from tradezone.views import Event, Events, read_events, select_events
 
-from .book import BOOK_KINDS, BookEvent, Events, MarketBook, iterate_events, select_events
+from .book import BOOK_KINDS, MarketBook
 from .flow import CLIENT_TAG, DEFAULT_MARKET
 from .intentions import Cancel, Intention, Maker, OrderFlow, PlacePostOnly, Row, Shrink, Take
 
@@ -102,7 +103,7 @@ class RunCheck:
 
     def apply(self, events: Events) -> None:
         """Go on with more events."""
-        for event in iterate_events(select_events(events, _KINDS)):
+        for event in read_events(select_events(events, _KINDS)):
             if event.market == self._market:
                 self._apply(event)
 
@@ -129,7 +130,7 @@ class RunCheck:
             refused=len(flow.intentions) - len(self._seen),
         )
 
-    def _apply(self, event: BookEvent) -> None:
+    def _apply(self, event: Event) -> None:
         if event.kind in (ORDER_RESTED, ORDER_WAITING) and event.client_id1 == self._tag:
             self._keys[event.order] = event.client_id0
         if event.kind == ORDER_WAITING:
@@ -145,7 +146,7 @@ class RunCheck:
             maker = self._keys.get(event.other_order, 0)
             self._makers.setdefault(intention, []).append((maker, event.lots))
 
-    def _find(self, event: BookEvent) -> int | None:
+    def _find(self, event: Event) -> int | None:
         """Intention that an event belongs to, None for one of someone else."""
         key = self._keys.get(event.order)
         found = self._index.get((event.kind, key), ()) if key is not None else ()

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tradezone.protocol.enums import BUY, SELL
+from tradezone.views import Ladder
 
-from ._ladder import Ladder, build_row
+from ._rows import build_row
 from .intentions import Cancel, Intention, Maker, PlacePostOnly, Row, Shrink, Take
 
 

@@ -1,13 +1,16 @@
 """A zone made for one order flow: owners, assets, venue, market and money, then every group as a block.
 
-For tests and benchmarks that drive an engine directly; a deployment gets the same messages from L1. One tick is
-one cent and one lot one share: the quote asset has 6 decimals, the base asset is counted in whole shares.
+For tests and benchmarks that drive an engine directly; a deployment gets the same messages from L1. Unless the terms say
+otherwise one tick is one cent and one lot one share: the quote asset has 6 decimals, the base asset is counted in whole shares.
+
+With a taker delay execution does not follow arrival any more. To compare a run with what was published all the same, each
+group with an aggressive order is followed by blocks in which nothing arrives, until it has been served.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice, tee
+from itertools import count, islice, tee
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -20,7 +23,7 @@ from tradezone.protocol.enums import (
     OWNER_USER,
     PROTOCOL_OWNER,
 )
-from tradezone.protocol.limits import MAX_INBOX_MARK, MAX_TOTAL_ATOMS, PPM
+from tradezone.protocol.limits import MAX_INBOX_MARK, MAX_TOTAL_ATOMS, PPM, WAIT_BLOCKS
 
 from .flow import (
     DEFAULT_MAKERS,
@@ -39,7 +42,8 @@ from .flow import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from .book import Events
+    from tradezone.views import Events
+
     from .intentions import OrderFlow
 
 START: Final = 1_700_000_000_000  # ms, time of the first block
@@ -66,7 +70,7 @@ class EngineLike(Protocol):
 
 @dataclass(frozen=True)
 class Terms:
-    """Terms of the market; rates are ppm, negative maker fees are rebates."""
+    """Terms of the market; rates are ppm, negative maker fees are rebates. ``taker_delay`` is ms."""
 
     taker_fee: int = 500
     maker_fee: int = 200
@@ -74,6 +78,8 @@ class Terms:
     insurance_share: int = 100_000
     max_price: int = 1_000_000  # ticks
     max_lots: int = 1_000_000
+    tick_value: int = TICK_VALUE
+    taker_delay: int = 0
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,7 @@ def build_setup(
     told += [_tell_venue(owner=PROTOCOL_OWNER + len(traders) + 1), _tell_market(terms)]
     worst_fee = max(terms.taker_fee, terms.maker_fee, 0)
     for owner, needs in enumerate(funding, PROTOCOL_OWNER + 1):
-        quote = needs.quote * TICK_VALUE
+        quote = needs.quote * terms.tick_value
         quote += quote * worst_fee // PPM + 1_000_000  # a fee rounds up once an order
         for asset, amount in ((QUOTE, quote), (BASE, needs.lots)):
             if amount > 0:
@@ -153,8 +159,11 @@ def run_flow(
     leaves = build_setup_leaves(len(inbox))
     results, events = engine.execute(leaves, [None] * len(leaves), inbox)
     all_results, all_events = list(results), [events]
-    blocks = build_blocks(groups, traders)
+    delay = 0 if terms is None else terms.taker_delay
+    blocks = build_blocks(groups, traders, delay=delay)
+    done = 1
     while run := list(islice(blocks, _BLOCKS_A_RUN)):
+        done += len(run)
         leaves = [leaf for block, _ in run for leaf in block]
         results, events = engine.execute(leaves, [one for _, signers in run for one in signers], [])
         all_results += results
@@ -163,16 +172,20 @@ def run_flow(
     return FlowRun(
         events=np.concatenate(all_events),
         results=all_results,
-        blocks=len(groups) + 1,
+        blocks=done,
         envelopes=len(drafts),
         orders=sum(draft.items for draft in drafts if draft.action == actions.PLACE),
     )
 
 
 def build_blocks(
-    groups: Iterable[Group], traders: Sequence[Trader], number: int = 2, start: int = START
+    groups: Iterable[Group],
+    traders: Sequence[Trader],
+    number: int = 2,
+    start: int = START,
+    delay: int = 0,
 ) -> Iterator[tuple[list[bytes], list[bytes | None]]]:
-    """Yield (leaves, signers) of each group as a block that begins with its mark.
+    """Yield (leaves, signers) of each group as a block that begins with its mark, and empty blocks behind it.
 
     Parameters
     ----------
@@ -180,13 +193,20 @@ def build_blocks(
         number of the first block
     start : int
         ms; block n has the time ``start + n``, the nonces of each key begin at ``start + 1``
+    delay : int
+        taker delay of the market, ms: so many empty blocks follow a group that can take, at least as many as it has to wait
     """
     addresses = [trader.get_address() for trader in traders]
     first, second = tee(groups)
     signed = presign(second, traders, SEPARATOR, start + 1)
-    for n, (group, envelopes) in enumerate(zip(first, signed, strict=True), number):
+    blocks = count(number)
+    for group, envelopes in zip(first, signed, strict=True):
+        n = next(blocks)
         signers = [addresses[draft.account] for draft in group.envelopes]
         yield [actions.block_mark(n, start + n), *envelopes], [None, *signers]
+        is_taking = any(actions.leaf_class(leaf) == actions.CLASS_TAKE for leaf in envelopes)
+        for n in islice(blocks, max(delay, WAIT_BLOCKS) if delay and is_taking else 0):
+            yield [actions.block_mark(n, start + n)], [None]
 
 
 def _tell(kind: int, /, **values: int | bytes) -> tuple[int, bytes]:
@@ -217,7 +237,7 @@ def _tell_venue(owner: int) -> tuple[int, bytes]:
 
 
 def _tell_market(terms: Terms) -> tuple[int, bytes]:
-    most = terms.max_price * TICK_VALUE * terms.max_lots
+    most = terms.max_price * terms.tick_value * terms.max_lots
     return _tell(
         messages.LIST_MARKET,
         market=DEFAULT_MARKET,
@@ -227,7 +247,7 @@ def _tell_market(terms: Terms) -> tuple[int, bytes]:
         base=BASE,
         quote=QUOTE,
         lotSize=1,
-        tickValue=TICK_VALUE,
+        tickValue=terms.tick_value,
         minNotional=0,
         maxNotional=most,
         maxLots=terms.max_lots,
@@ -236,7 +256,7 @@ def _tell_market(terms: Terms) -> tuple[int, bytes]:
         makerFee=terms.maker_fee,
         protocolShare=terms.protocol_share,
         insuranceShare=terms.insurance_share,
-        takerDelay=0,
+        takerDelay=terms.taker_delay,
         effectiveAt=0,
     )
 

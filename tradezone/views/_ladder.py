@@ -12,7 +12,13 @@ from tradezone.protocol.enums import BUY
 
 
 class Ladder:
-    """Price levels of one side with the queue of order keys at each."""
+    """Price levels of one side with the queue of order keys at each.
+
+    Parameters
+    ----------
+    side : int
+        BUY or SELL
+    """
 
     __slots__ = ("_lots", "_queues", "_ranks", "_sign")
 
@@ -67,17 +73,11 @@ class Ladder:
         """Return all prices, best first."""
         return [rank * self._sign for rank in reversed(self._ranks)]
 
+    def level(self, price: int) -> tuple[int, int]:
+        """Lots and number of orders at a price, zeros if there are none."""
+        return self._lots.get(price, 0), len(self._queues.get(price, ()))
+
     def levels(self, count: int) -> list[tuple[int, int]]:
         """Best ``count`` levels as (price, lots)."""
         prices = [rank * self._sign for rank in self._ranks[: -count - 1 : -1]]
         return [(price, self._lots[price]) for price in prices]
-
-
-def build_row(asks: Ladder, bids: Ladder, count: int) -> tuple[int, ...]:
-    """Top ``count`` levels of a book as a row (see `tradezone.testing.intentions`)."""
-    ask_levels, bid_levels = asks.levels(count), bids.levels(count)
-    row: list[int] = []
-    for n in range(count):
-        row += ask_levels[n] if n < len(ask_levels) else (0, 0)
-        row += bid_levels[n] if n < len(bid_levels) else (0, 0)
-    return tuple(row)

@@ -1,0 +1,704 @@
+"""Take part in governance: read proposals, propose, vote, object, veto, queue, execute, pull the brake."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import click
+
+from scripts._common import Address, ScriptError, Session, with_options, zone_command
+from scripts._units import format_ppm, format_seconds, format_time, format_wei
+from tradezone.chain import ChainReader, FinalState, RevertedError
+from tradezone.chain._codec import to_checksum
+from tradezone.chain.abi import CONTRACTS
+from tradezone.chain.deployment import CLASSES, CONTRACT_NAMES, GOVERNANCE_NAMES
+from tradezone.protocol.hashing import keccak
+
+if TYPE_CHECKING:
+    from tradezone.chain.abi import Contract
+    from tradezone.chain.rpc import Deployed
+
+STATES: Final = (
+    "pending",
+    "active",
+    "canceled",
+    "defeated",
+    "succeeded",
+    "queued",
+    "expired",
+    "executed",
+)
+SUPPORT: Final = {"against": 0, "for": 1, "abstain": 2}
+LIMITS: Final = (
+    "MAX_LEVERAGE",
+    "MAX_TAKER_FEE",
+    "MAX_MAKER_FEE",
+    "MAX_MAKER_REBATE",
+    "MIN_PROTOCOL_SHARE",
+    "MAX_FUNDING_RATE",
+    "MAX_FUNDING_CHANGE",
+    "MAX_PRICE_DEVIATION",
+    "MAX_PRICE_STALENESS",
+    "MAX_PRICE_INTERVAL",
+    "VENUE_OPEN_INTEREST",
+    "ACCOUNT_SHARE",
+    "STAKE_MULTIPLE",
+    "MAX_TAKER_DELAY",
+    "MAX_SESSION_PAUSE",
+    "BOND_UNBONDING",
+    "AUCTION_LENGTH",
+    "AUCTION_START",
+    "AUCTION_DECAY",
+    "AUCTION_FLOOR",
+    "HARM_CLAIM_WINDOW",
+    "VOTE_AGE",
+)
+"""Limits by their ids, from 1."""
+
+_SHOWN_DIGITS: Final = 8
+
+
+@click.group()
+def cli() -> None:
+    """Govern: limits, list, show, propose, vote, object, veto, queue, execute, cancel, brake."""
+
+
+# --- proposals ---------------------------------------------------------------------------------------
+
+
+class Proposal(NamedTuple):
+    """A proposal as it was made. No dataclass: Ape loads a script without registering it as a module."""
+
+    kind: str
+    number: int
+    proposer: str
+    targets: list[str]
+    values: list[int]
+    calldatas: list[bytes]
+    description: str
+    made_at: int  # seconds
+
+    @property
+    def name(self) -> str:
+        """The first digits of its number, by which people call it."""
+        return f"{self.number:064x}"[:_SHOWN_DIGITS]
+
+    @property
+    def hashed(self) -> tuple[list[str], list[int], list[bytes], bytes]:
+        """What queue, execute and cancel take."""
+        return (
+            self.targets,
+            self.values,
+            self.calldatas,
+            keccak(self.description.encode()),
+        )
+
+
+def _require_governed(session: Session) -> None:
+    if not session.deployment.is_governed:
+        raise ScriptError(
+            f"the zone in {session.path.name} has no governance",
+            "deploy one that has: ape run deploy zone --governed",
+        )
+
+
+def _governor(session: Session, kind: str) -> Deployed:
+    return session.at(f"{kind}_governor")
+
+
+def _load(session: Session, kind: str | None = None) -> list[Proposal]:
+    """Return every proposal, oldest first in each class."""
+    _require_governed(session)
+    head = session.rpc.head().number
+    return [
+        Proposal(
+            name,
+            event["proposalId"],
+            event["proposer"],
+            event["targets"],
+            event["values"],
+            event["calldatas"],
+            event["description"],
+            event["voteStart"] - _governor(session, name).call("votingDelay"),
+        )
+        for name in (CLASSES if kind is None else (kind,))
+        for event in _governor(session, name).events(
+            "ProposalCreated", session.deployment.block, head
+        )
+    ]
+
+
+def _find(session: Session, text: str) -> Proposal:
+    """Return the proposal that begins with these digits, or the newest for ``latest``."""
+    wanted = text.lower().removeprefix("0x")
+    every = _load(session)
+    if text == "latest" and every:
+        return max(every, key=lambda proposal: proposal.made_at)
+    found = [p for p in every if f"{p.number:064x}".startswith(wanted) or str(p.number) == text]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ScriptError(f"{len(found)} proposals begin with {text!r}", "give more digits")
+    known = ", ".join(p.name for p in every) or "none"
+    raise ScriptError(f"no proposal begins with {text!r}; there are: {known}")
+
+
+def _state(session: Session, proposal: Proposal) -> str:
+    return STATES[_governor(session, proposal.kind).call("state", proposal.number)]
+
+
+def _require_state(session: Session, proposal: Proposal, expected: str, hint: str) -> None:
+    state = _state(session, proposal)
+    if state != expected:
+        raise ScriptError(f"proposal {proposal.name} is {state}, not {expected}", hint)
+
+
+def _now(session: Session) -> int:
+    return session.rpc.head().time
+
+
+# --- calls as people read them -----------------------------------------------------------------------
+
+
+def _contract_of(name: str) -> Contract:
+    return CONTRACTS[(CONTRACT_NAMES | GOVERNANCE_NAMES)[name]]
+
+
+def describe_call(session: Session, target: str, data: bytes) -> str:
+    """Return ``limits.set(MAX_LEVERAGE, 25)`` for a call, or its bytes if nobody knows it."""
+    names = [n for n, address in session.deployment.contracts.items() if address == target]
+    if names:
+        for function in _contract_of(names[0]).functions.values():
+            if function.selector == data[:4]:
+                values = function.decode_input(data)
+                shown = [
+                    _show_argument(session, names[0], function.name, i, value)
+                    for i, value in enumerate(values)
+                ]
+                return f"{names[0]}.{function.name}({', '.join(shown)})"
+    return f"{names[0] if names else target}.0x{data.hex()}"
+
+
+def _show_argument(session: Session, contract: str, function: str, place: int, value: Any) -> str:
+    if (contract, function, place) == ("limits", "set", 0) and 1 <= value <= len(LIMITS):
+        return LIMITS[value - 1]
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    for name, address in session.deployment.contracts.items():
+        if address == value:
+            return name
+    return str(value)
+
+
+def parse_call(session: Session, text: str) -> tuple[str, bytes]:
+    """Return target and calldata of ``"limits.set MAX_LEVERAGE 25"``."""
+    head, *words = shlex.split(text)
+    contract, dot, name = head.partition(".")
+    addresses = session.deployment.contracts
+    if not dot or contract not in addresses:
+        raise ScriptError(
+            f"expected CONTRACT.FUNCTION ARGUMENTS, was {text!r}",
+            f"contracts are: {', '.join(GOVERNANCE_NAMES)}",
+        )
+    functions = _contract_of(contract).functions
+    if name not in functions:
+        raise ScriptError(
+            f"{contract} has no function {name!r}",
+            f"it has: {', '.join(n for n, f in functions.items() if not f.is_view)}",
+        )
+    function = functions[name]
+    if len(words) != len(function.inputs):
+        shown = " ".join(f"{t.name}:{t.canonical}" for t in function.inputs)
+        raise ScriptError(f"{contract}.{name} takes {shown}, {len(words)} were given")
+    values = [
+        _parse_argument(session, kind.canonical, word)
+        for kind, word in zip(function.inputs, words, strict=True)
+    ]
+    return addresses[contract], function.encode(*values)
+
+
+def _parse_argument(session: Session, kind: str, word: str) -> Any:
+    """Return a value for an ABI type: names of limits and contracts, and ``contract.function``."""
+    if kind.endswith("[]"):
+        return [_parse_argument(session, kind[:-2], part) for part in word.split(",") if part]
+    if kind == "address":
+        if word in session.deployment.contracts:
+            return session.deployment.address(word)
+        return Address().convert(word, None, None)
+    if kind == "bytes4" and "." in word:
+        contract, _, name = word.partition(".")
+        return _contract_of(contract).functions[name].selector
+    if kind.startswith("bytes"):
+        return bytes.fromhex(word.removeprefix("0x"))
+    if kind == "bool":
+        return word.lower() in ("1", "true", "yes")
+    if kind == "string":
+        return word
+    if word in LIMITS:
+        return LIMITS.index(word) + 1
+    try:
+        return int(word.replace("_", "").replace(",", ""), 0)
+    except ValueError:
+        raise ScriptError(f"expected a whole number ({kind}), was {word!r}") from None
+
+
+# --- reading -----------------------------------------------------------------------------------------
+
+
+@zone_command(cli, "limits")
+def limits(session: Session) -> None:
+    """Show every limit: its value, its hard range, and how far one proposal can take it."""
+    _require_governed(session)
+    contract = session.at("limits")
+    rows = []
+    for number, name in enumerate(LIMITS, 1):
+        found = contract.call("rangeOf", number)
+        low, high = contract.call("reachOf", number)
+        rows.append(
+            {
+                "limit": name,
+                "value": contract.call("valueOf", number),
+                "range": f"{found['min']} .. {found['max']}",
+                "next step": f"{low} .. {high}",
+            }
+        )
+    session.table(rows, "")
+
+
+@zone_command(cli, "list")
+@with_options(
+    click.option("--class", "kind", type=click.Choice(CLASSES), help="Only one class."),
+    click.option("--open", "only_open", is_flag=True, help="Only what can still happen."),
+)
+def list_(session: Session, kind: str | None, only_open: bool) -> None:
+    """List proposals with their states and what comes next."""
+    rows = []
+    for proposal in _load(session, kind):
+        state = _state(session, proposal)
+        if only_open and state in ("canceled", "defeated", "expired", "executed"):
+            continue
+        rows.append(
+            {
+                "proposal": proposal.name,
+                "class": proposal.kind,
+                "state": state,
+                "next": _next(session, proposal, state),
+                "description": proposal.description,
+            }
+        )
+    session.table(rows, "no proposals")
+
+
+def _next(session: Session, proposal: Proposal, state: str) -> str:
+    """Return what happens next, and when."""
+    governor, now = _governor(session, proposal.kind), _now(session)
+    if state == "pending":
+        start = governor.call("proposalSnapshot", proposal.number)
+        return f"the vote begins in {format_seconds(max(start - now, 0))}"
+    if state == "active":
+        end = governor.call("proposalDeadline", proposal.number)
+        return f"the vote ends in {format_seconds(max(end - now, 0))}"
+    if state in ("succeeded", "queued"):
+        expiry = governor.call("expiryOf", proposal.number)
+        if state == "succeeded":
+            return f"queue it within {format_seconds(expiry - now)}"
+        ready, _ = governor.call("readyOf", proposal.number)
+        if ready > now:
+            return f"ready in {format_seconds(ready - now)}"
+        return f"execute it within {format_seconds(expiry - now)}"
+    return ""
+
+
+@zone_command(cli, "show")
+@click.argument("proposal")
+def show(session: Session, proposal: str) -> None:
+    """Show PROPOSAL (the first digits of its number): calls, votes, quorum, time left, veto."""
+    found = _find(session, proposal)
+    session.result(_describe(session, found))
+
+
+def _describe(session: Session, proposal: Proposal) -> dict[str, Any]:
+    governor, number = _governor(session, proposal.kind), proposal.number
+    state = _state(session, proposal)
+    snapshot = governor.call("proposalSnapshot", number)
+    fields: dict[str, Any] = {
+        "proposal": f"{number:064x}",
+        "class": proposal.kind,
+        "description": proposal.description,
+        "proposer": proposal.proposer,
+        "state": state,
+        "next": _next(session, proposal, state),
+        "snapshot": format_time(snapshot),
+        "calls": [
+            describe_call(session, target, data)
+            for target, data in zip(proposal.targets, proposal.calldatas, strict=True)
+        ],
+    }
+    against, in_favour, abstain = governor.call("proposalVotes", number)
+    fields |= {
+        "for": format_wei(in_favour),
+        "against": format_wei(against),
+        "abstain": format_wei(abstain),
+    }
+    if snapshot < _now(session):  # a veto may come before the vote
+        needed = governor.call("objectionNeeded", number)
+        is_objected = governor.call("isObjected", number)
+        age = session.at("limits").call("valueAt", LIMITS.index("VOTE_AGE") + 1, snapshot)
+        staked = session.at("staking").call("agedTotal", snapshot, age)
+        if needed and not is_objected and staked >= governor.call("config")["quorumFloor"]:
+            fields["passes unless"] = f"{format_wei(needed)} object"
+        else:
+            quorum = governor.call("quorum", snapshot)
+            fields["quorum"] = f"{format_wei(in_favour + abstain)} of {format_wei(quorum)}"
+            fields["majority"] = f"more than {format_ppm(governor.call('config')['majorityPpm'])}"
+    ready, block = governor.call("readyOf", number)
+    if ready:
+        fields["ready"] = f"{format_time(ready)} and block {block}"
+    if _has_chamber(governor):
+        fields["veto"] = _describe_veto(session, governor, number)
+    return fields
+
+
+def _has_chamber(governor: Deployed) -> bool:
+    return bool(int(governor.call("config")["chamber"], 16))
+
+
+def _describe_veto(session: Session, governor: Deployed, number: int) -> str:
+    chamber = session.at("chamber")
+    ballot = chamber.call("ballotOf", governor.address, number)
+    if ballot["provedAssets"] < ballot["assets"]:
+        return f"{ballot['provedAssets']} of {ballot['assets']} assets proved"
+    share = chamber.call("sharePpm", governor.address, number)
+    is_defeated, delay = chamber.call("verdictOn", governor.address, number)
+    effect = "defeated" if is_defeated else f"delays by {format_seconds(delay)}"
+    return f"{format_ppm(share)} of all collateral: {effect}"
+
+
+# --- proposing and voting ----------------------------------------------------------------------------
+
+
+@zone_command(cli, "propose", signs=True)
+@with_options(
+    click.argument("kind", metavar="CLASS", type=click.Choice(CLASSES)),
+    click.option(
+        "--call",
+        "calls",
+        multiple=True,
+        required=True,
+        metavar="'CONTRACT.FUNCTION ARGUMENTS'",
+        help="For instance 'limits.set MAX_LEVERAGE 25'; may be repeated.",
+    ),
+    click.option("--because", "description", required=True, help="What voters will read."),
+)
+def propose(session: Session, kind: str, calls: tuple[str, ...], description: str) -> None:
+    """Propose calls to be decided by CLASS."""
+    _require_governed(session)
+    governor = _governor(session, kind)
+    parsed = [parse_call(session, text) for text in calls]
+    targets, datas = [p[0] for p in parsed], [p[1] for p in parsed]
+    threshold = governor.call("proposalThreshold")
+    have = governor.call("getVotes", session.address, _now(session) - 1)
+    if have < threshold:
+        raise ScriptError(
+            f"{session.address} has {format_wei(have)} of aged votes,"
+            f" a proposer of class {kind} needs {format_wei(threshold)}",
+            "stake and wait for the vote age: ape run govern limits",
+        )
+    facts = {}
+    for i, (target, data) in enumerate(parsed, 1):
+        facts[f"call {i}"] = describe_call(session, target, data)
+        facts[f"effect {i}"] = _describe_effect(session, kind, target, data)
+    number = governor.call("hashProposal", targets, [0] * len(datas), datas, _hash(description))
+    receipt = session.transact(
+        f"propose in class {kind}: {description}",
+        governor,
+        "propose",
+        targets,
+        [0] * len(datas),
+        datas,
+        description,
+        facts=facts,
+    )
+    session.result(
+        {"proposal": f"{number:064x}"[:_SHOWN_DIGITS], "number": str(number), "class": kind},
+        receipt,
+    )
+
+
+def _hash(text: str) -> bytes:
+    return keccak(text.encode())
+
+
+def _describe_effect(session: Session, kind: str, target: str, data: bytes) -> str:
+    """Try a call as the class's timelock would make it; say what it changes, or why it would fail now."""
+    names = {address: name for name, address in session.deployment.contracts.items()}
+    if target not in names:
+        return "unknown: not a contract of this zone"
+    contract = session.at(names[target])
+    functions = contract.contract.functions.values()
+    function = next((f for f in functions if f.selector == data[:4]), None)
+    if function is None:
+        return "unknown: no such function"
+    try:
+        contract.simulate(session.deployment.address(f"{kind}_timelock"), function.name, data)
+    except RevertedError as error:
+        return f"would fail now: {error.text.removeprefix('reverted with ')}"
+    if (names[target], function.name) == ("limits", "set"):
+        limit, value = function.decode_input(data)
+        return f"{LIMITS[limit - 1]}: {contract.call('valueOf', limit)} -> {value}"
+    return "would succeed now"
+
+
+@zone_command(cli, "vote", signs=True)
+@with_options(
+    click.argument("proposal"),
+    click.argument("support", type=click.Choice(list(SUPPORT))),
+    click.option("--reason", default="", help="Published with the vote."),
+)
+def vote(session: Session, proposal: str, support: str, reason: str) -> None:
+    """Vote for or against PROPOSAL, or abstain, with the aged votes of its snapshot."""
+    _cast(session, _find(session, proposal), support, reason)
+
+
+@zone_command(cli, "object", signs=True)
+@with_options(
+    click.argument("proposal"),
+    click.option("--reason", default="", help="Published with the objection."),
+)
+def object_(session: Session, proposal: str, reason: str) -> None:
+    """Object to a PROPOSAL of class parameter; enough objections make a vote of it."""
+    found = _find(session, proposal)
+    if found.kind != "parameter":
+        raise ScriptError(
+            f"proposal {found.name} is of class {found.kind}, which always votes",
+            f"ape run govern vote {found.name} against",
+        )
+    _cast(session, found, "against", reason)
+
+
+def _cast(session: Session, proposal: Proposal, support: str, reason: str) -> None:
+    governor = _governor(session, proposal.kind)
+    _require_state(session, proposal, "active", f"ape run govern show {proposal.name}")
+    snapshot = governor.call("proposalSnapshot", proposal.number)
+    weight = governor.call("getVotes", session.address, snapshot)
+    if not weight:
+        raise ScriptError(
+            f"{session.address} had no aged votes at the snapshot, {format_time(snapshot)}",
+            "stake counts once it is older than the vote age, or is delegated to somebody",
+        )
+    receipt = session.transact(
+        f"vote {support} on {proposal.name}: {proposal.description}",
+        governor,
+        "castVoteWithReason",
+        proposal.number,
+        SUPPORT[support],
+        reason,
+        facts={"with": format_wei(weight)},
+    )
+    session.result(
+        {"proposal": proposal.name, "vote": support, "weight": format_wei(weight)}
+        | ({"now": _describe(session, proposal)["next"]} if receipt else {}),
+        receipt,
+    )
+
+
+# --- depositors --------------------------------------------------------------------------------------
+
+
+@zone_command(cli, "veto", signs=True)
+@with_options(
+    click.argument("proposal"),
+    click.option(
+        "--data",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="Folder with the published batch files; without it they are taken from L1.",
+    ),
+)
+def veto(session: Session, proposal: str, data: Path | None) -> None:
+    """Veto PROPOSAL with what the account has in the vault, as the ballot's final state shows it."""
+    found = _find(session, proposal)
+    governor, chamber = _governor(session, found.kind), session.at("chamber")
+    if not _has_chamber(governor):
+        raise ScriptError(f"depositors have no say on proposals of class {found.kind}")
+    owner = session.at("owner_registry").call("idOf", session.address)
+    if not owner:
+        raise ScriptError(f"{session.address} is no owner in this zone", "who deposits is one")
+    ballot = chamber.call("ballotOf", governor.address, found.number)
+    state = _replay_to(session, ballot["claim"], data)
+    weights = {
+        asset: chamber.call("weightAt", asset, ballot["weighedAt"])
+        for asset in chamber.call("assetsOf")
+    }
+    ballot_of = (governor.address, found.number)
+    assets = [
+        _proof("asset", asset, state.prove_record("asset", asset))
+        for asset, weight in weights.items()
+        if weight and not chamber.call("isProved", *ballot_of, asset)
+    ]
+    slots = [
+        slot
+        for slot in _balances_of(state, owner)
+        if weights.get(int(state.engine.tables["balance"][slot]["asset"]))
+        and not chamber.call("hasVetoed", *ballot_of, slot)
+    ]
+    if not slots:
+        raise ScriptError(
+            f"{session.address} has no balance with a weight in the state after batch"
+            f" {state.claim.batch} that has not vetoed yet",
+            "only what was there before the proposal counts",
+        )
+    if assets:
+        session.transact(
+            f"prove the totals of {len(assets)} assets", chamber, "proveAssets", *ballot_of, assets
+        )
+    proofs = [_proof("slot", slot, state.prove_record("balance", slot)) for slot in slots]
+    receipt = session.transact(
+        f"veto {found.name} with {len(slots)} balances: {found.description}",
+        chamber,
+        "veto",
+        *ballot_of,
+        proofs,
+    )
+    session.result(
+        {"proposal": found.name, "balances": len(slots)}
+        | ({"veto": _describe_veto(session, governor, found.number)} if receipt else {}),
+        receipt,
+    )
+
+
+def _proof(key: str, number: int, proof: tuple[list[bytes], list[bytes]]) -> dict[str, Any]:
+    words, siblings = proof
+    return {key: number, "words": words, "siblings": siblings}
+
+
+def _replay_to(session: Session, claim: bytes, data: Path | None) -> FinalState:
+    reader = ChainReader(session.rpc, session.deployment.address("chain"))
+    wanted = [c for c in reader.claims() if c.id == claim]
+    if not wanted:
+        raise ScriptError(
+            "the ballot pins the state before the first batch, in which nobody has anything"
+        )
+    session.echo("computing the state from the batches (the first use compiles the engine)")
+    return FinalState.replay(reader, data, wanted[0])
+
+
+def _balances_of(state: FinalState, owner: int) -> list[int]:
+    """Return the slots of an owner's balances that are in use."""
+    balances = state.engine.tables["balance"]
+    from tradezone.protocol.records import TABLE_BY_NAME
+
+    end = int(state.engine.tables["head"][TABLE_BY_NAME["balance"].number]["high_water"])
+    return [
+        slot
+        for slot in range(1, end)
+        if int(balances[slot]["owner"]) == owner and int(balances[slot]["state"]) == 1
+    ]
+
+
+# --- from a vote to its effect -----------------------------------------------------------------------
+
+
+@zone_command(cli, "queue", signs=True)
+@click.argument("proposal")
+def queue(session: Session, proposal: str) -> None:
+    """Queue a PROPOSAL that passed. Anyone may; its delay begins."""
+    found = _find(session, proposal)
+    _require_state(session, found, "succeeded", f"ape run govern show {found.name}")
+    governor = _governor(session, found.kind)
+    delay = session.at(f"{found.kind}_timelock").call("getMinDelay")
+    receipt = session.transact(
+        f"queue {found.name}: {found.description}",
+        governor,
+        "queue",
+        *found.hashed,
+        facts={"waits": format_seconds(delay)},
+    )
+    session.result(
+        {"proposal": found.name}
+        | ({"next": _next(session, found, "queued")} if receipt else {"waits": str(delay)}),
+        receipt,
+    )
+
+
+@zone_command(cli, "execute", signs=True)
+@click.argument("proposal")
+def execute(session: Session, proposal: str) -> None:
+    """Execute a PROPOSAL whose delay is over. Anyone may."""
+    found = _find(session, proposal)
+    _require_state(session, found, "queued", f"ape run govern show {found.name}")
+    receipt = session.transact(
+        f"execute {found.name}: {found.description}",
+        _governor(session, found.kind),
+        "execute",
+        *found.hashed,
+        facts={
+            f"effect {i}": (
+                f"{describe_call(session, target, data)}:"
+                f" {_describe_effect(session, found.kind, target, data)}"
+            )
+            for i, (target, data) in enumerate(zip(found.targets, found.calldatas, strict=True), 1)
+        },
+    )
+    session.result({"proposal": found.name, "state": _state(session, found)}, receipt)
+
+
+@zone_command(cli, "cancel", signs=True)
+@click.argument("proposal")
+def cancel(session: Session, proposal: str) -> None:
+    """Cancel a PROPOSAL of the account that is still pending."""
+    found = _find(session, proposal)
+    receipt = session.transact(
+        f"cancel {found.name}: {found.description}",
+        _governor(session, found.kind),
+        "cancel",
+        *found.hashed,
+    )
+    session.result({"proposal": found.name, "state": _state(session, found)}, receipt)
+
+
+# --- the brake ---------------------------------------------------------------------------------------
+
+
+@zone_command(cli, "brake", signs=True)
+@with_options(
+    click.argument("action", type=click.Choice(["show", "pull", "release"])),
+    click.option("--reason", help="Published reason; guardians must give the same."),
+)
+def brake(session: Session, action: str, reason: str | None) -> None:
+    """Show the brake; as a guardian, support closing the door (pull) or opening it early (release)."""
+    _require_governed(session)
+    contract = session.at("brake")
+    if action == "show":
+        session.result(_describe_brake(session, contract))
+        return
+    if not reason:
+        raise ScriptError("expected --reason", "its hash goes on chain, the text is for people")
+    if not contract.call("isMember", session.address):
+        members = ", ".join(contract.call("membersOf"))
+        raise ScriptError(f"{session.address} is no guardian", f"guardians are: {members}")
+    receipt = session.transact(
+        f"support to {action} the brake: {reason}",
+        contract,
+        action,
+        _hash(reason),
+        facts={"takes": f"{contract.call('threshold')} guardians"},
+    )
+    fields = _describe_brake(session, contract)
+    if receipt:
+        supported = receipt.events(CONTRACTS["GuardianBrake"], "Supported")
+        fields = {"supporters": supported[0]["supporters"]} | fields
+    session.result(fields, receipt)
+
+
+def _describe_brake(session: Session, contract: Deployed) -> dict[str, Any]:
+    is_closed = contract.call("isClosed")
+    until = contract.call("closedUntil")
+    return {
+        "door": f"closed until {format_time(until)}" if is_closed else "open",
+        "armed": contract.call("isArmed"),
+        "threshold": contract.call("threshold"),
+        "guardians": [to_checksum(bytes.fromhex(m[2:])) for m in contract.call("membersOf")],
+        "zone asks it": session.at("vault").call("brake") == contract.address,
+    }

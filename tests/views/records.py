@@ -1,0 +1,149 @@
+"""What an engine's records say, read the plain way, to hold views against; and all views side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tradezone.protocol.enums import BUY, FREE, RESTING, SELL
+from tradezone.protocol.events import EVENT_DTYPE
+from tradezone.protocol.records import TABLE_BY_NAME
+from tradezone.views import CandleFeed, DepthBook, DepthFeed, L3Feed, Ledger, MarketTerms
+
+Tables = Mapping[str, np.ndarray]
+
+
+def build_events(events: Sequence[Mapping[str, int]]) -> np.ndarray:
+    """An event array from dicts that name every column."""
+    rows = [tuple(event[name] for name in EVENT_DTYPE.names) for event in events]
+    return np.array(rows, dtype=EVENT_DTYPE)
+
+
+def get_used(tables: Tables, name: str) -> np.ndarray:
+    """Records of a table below its high-water mark."""
+    return tables[name][: int(tables["head"]["high_water"][TABLE_BY_NAME[name].number])]
+
+
+def read_queues(tables: Tables, market: int, side: int) -> list[tuple[int, list[tuple[int, int]]]]:
+    """Levels of a side as the records link them, best first: (price, [(order id, open lots)])."""
+    queues = []
+    level_slot = int(tables["book"][market]["best_bid" if side == BUY else "best_ask"])
+    while level_slot:
+        level = tables["level"][level_slot]
+        queue, order_slot = [], int(level["first"])
+        while order_slot:
+            order = tables["order"][order_slot]
+            queue.append((int(order["generation"]) << 32 | order_slot, int(order["lots"])))
+            order_slot = int(order["next"])
+        assert (int(level["lots"]), int(level["count"])) == (sum(q[1] for q in queue), len(queue))
+        queues.append((int(level["price"]), queue))
+        level_slot = int(level["next"])
+    return queues
+
+
+def read_orders(tables: Tables) -> dict[int, tuple[Any, ...]]:
+    """Open orders by id: account, market, side, price, lots, filled, locked, whether it rests, client id."""
+    orders = get_used(tables, "order")
+    found = {}
+    for slot in np.flatnonzero(orders["state"] != FREE).tolist():
+        order = orders[slot]
+        names = ("account", "market", "side", "price", "lots", "filled", "locked")
+        client_id = int(order["client_id1"]) << 64 | int(order["client_id0"])
+        found[int(order["generation"]) << 32 | slot] = (
+            *(int(order[name]) for name in names),
+            int(order["state"]) == RESTING,
+            client_id,
+        )
+    return found
+
+
+def read_balances(tables: Tables) -> dict[tuple[int, int], tuple[int, int]]:
+    """(free, locked) by (account, asset), of balances that are not empty."""
+    balances = get_used(tables, "balance")
+    columns = (balances[name].tolist() for name in ("account", "asset", "free", "locked"))
+    return {
+        (a, b): (free, locked) for a, b, free, locked in zip(*columns, strict=True) if free + locked
+    }
+
+
+def read_terms(tables: Tables) -> dict[int, MarketTerms]:
+    """Terms of all markets."""
+    markets = get_used(tables, "market")
+    names = MarketTerms._fields
+    return {
+        slot: MarketTerms(*(int(markets[slot][n]) for n in names))
+        for slot in range(1, len(markets))
+    }
+
+
+class Watcher:
+    """All views of one zone, held against the records of its engine."""
+
+    def __init__(self) -> None:
+        self.depth = DepthFeed()
+        self.followers: dict[int, DepthBook] = {}
+        self.ledger = Ledger()
+        self.candles = CandleFeed()
+        self.blocks = 0
+
+    @property
+    def books(self) -> L3Feed:
+        return self.depth.books
+
+    def hear(self, events: np.ndarray, time: int, tables: Tables) -> None:
+        """Take in the events of a block, then compare everything."""
+        for market, terms in read_terms(tables).items():
+            if market not in self.ledger.terms:
+                self.ledger.set_terms(market, terms)
+        for update in self.depth.apply(events):
+            follower = self.followers.setdefault(update.market, DepthBook(update.market))
+            assert follower.apply(update), follower.trouble
+        self.ledger.apply(events)
+        self.candles.apply(events, time)
+        self.blocks += 1
+        self.compare(tables)
+
+    def compare(self, tables: Tables) -> None:
+        known = {
+            order.order: (*order[1:4], *order[5:9], order.is_resting, order.client_id)
+            for order in self.ledger.orders.values()
+        }
+        assert known == read_orders(tables)
+        self.ledger.check()
+        balances = {key: tuple(b) for key, b in self.ledger.balances.items() if any(b)}
+        assert balances == read_balances(tables)
+        self.compare_books(tables)
+
+    def compare_books(self, tables: Tables) -> None:
+        orders = read_orders(tables)
+        waiting = {m: {} for m in self.books.markets}
+        for order, values in orders.items():
+            if not values[7]:
+                waiting[values[1]][order] = values[4]
+        for market in range(1, len(get_used(tables, "market"))):
+            book = self.books.get_market(market)
+            follower = self.followers.get(market, DepthBook(market))
+            for side in (BUY, SELL):
+                queues = read_queues(tables, market, side)
+                found = [
+                    (price, [(o.order, o.lots) for o in q]) for price, q in book.get_queues(side)
+                ]
+                assert found == queues
+                levels = [(price, sum(lots for _, lots in q), len(q)) for price, q in queues]
+                assert list(follower.get_levels(side)) == levels
+            assert follower.get_snapshot() == self.depth.get_snapshot(market)
+            assert {o.order: o.lots for o in book.waiting.values()} == waiting.get(market, {})
+            for order in (*book.orders.values(), *book.waiting.values()):
+                account, of_market, side, price, lots, _, _, is_resting, client_id = orders[
+                    order.order
+                ]
+                assert (order.account, market, order.side, order.price) == (
+                    account,
+                    of_market,
+                    side,
+                    price,
+                )
+                assert (order.lots, order.client_id) == (lots, client_id)
+                assert is_resting == (order.order in book.orders)
