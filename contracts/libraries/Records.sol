@@ -7,19 +7,19 @@ pragma solidity ^0.8.30;
 /// @dev A word is a uint256; a field of width w at bit offset b of its word is (word >> b) mod 2^w, as two's complement if it is signed.
 /// Slot 0 of a table is never used where a slot is a link: 0 means none.
 library Records {
-    uint256 internal constant RECORDS_VERSION = 1;
+    uint256 internal constant RECORDS_VERSION = 2;
     uint256 internal constant MAX_WORDS = 6;
     // Tables have the types 0 .. TYPE_COUNT - 1.
-    uint256 internal constant TYPE_COUNT = 29;
+    uint256 internal constant TYPE_COUNT = 35;
     // Words of a record, 4 bits a type.
-    uint256 internal constant WORD_COUNTS = 0x32213344521335222231224323216;
+    uint256 internal constant WORD_COUNTS = 0x33115233214344621356222231224323316;
 
     uint8 internal constant TYPE_MACHINE = 0;
     uint256 internal constant WORDS_MACHINE = 6;
     uint8 internal constant TYPE_HEAD = 1;
     uint256 internal constant WORDS_HEAD = 1;
     uint8 internal constant TYPE_ASSET = 2;
-    uint256 internal constant WORDS_ASSET = 2;
+    uint256 internal constant WORDS_ASSET = 3;
     uint8 internal constant TYPE_OWNER = 3;
     uint256 internal constant WORDS_OWNER = 3;
     uint8 internal constant TYPE_ACCOUNT = 4;
@@ -45,9 +45,9 @@ library Records {
     uint8 internal constant TYPE_PROVIDER_PRICE = 14;
     uint256 internal constant WORDS_PROVIDER_PRICE = 2;
     uint8 internal constant TYPE_MARKET = 15;
-    uint256 internal constant WORDS_MARKET = 5;
+    uint256 internal constant WORDS_MARKET = 6;
     uint8 internal constant TYPE_BOOK = 16;
-    uint256 internal constant WORDS_BOOK = 3;
+    uint256 internal constant WORDS_BOOK = 5;
     uint8 internal constant TYPE_PRICE = 17;
     uint256 internal constant WORDS_PRICE = 3;
     uint8 internal constant TYPE_TIER = 18;
@@ -55,7 +55,7 @@ library Records {
     uint8 internal constant TYPE_LEVEL = 19;
     uint256 internal constant WORDS_LEVEL = 2;
     uint8 internal constant TYPE_ORDER = 20;
-    uint256 internal constant WORDS_ORDER = 5;
+    uint256 internal constant WORDS_ORDER = 6;
     uint8 internal constant TYPE_PLAN = 21;
     uint256 internal constant WORDS_PLAN = 4;
     uint8 internal constant TYPE_POOL = 22;
@@ -63,15 +63,27 @@ library Records {
     uint8 internal constant TYPE_POSITION = 23;
     uint256 internal constant WORDS_POSITION = 3;
     uint8 internal constant TYPE_EVENT_GROUP = 24;
-    uint256 internal constant WORDS_EVENT_GROUP = 3;
+    uint256 internal constant WORDS_EVENT_GROUP = 4;
     uint8 internal constant TYPE_TIMER = 25;
     uint256 internal constant WORDS_TIMER = 1;
     uint8 internal constant TYPE_OUTBOX = 26;
     uint256 internal constant WORDS_OUTBOX = 2;
     uint8 internal constant TYPE_AGENDA = 27;
-    uint256 internal constant WORDS_AGENDA = 2;
+    uint256 internal constant WORDS_AGENDA = 3;
     uint8 internal constant TYPE_JOB = 28;
     uint256 internal constant WORDS_JOB = 3;
+    uint8 internal constant TYPE_HOLDING = 29;
+    uint256 internal constant WORDS_HOLDING = 2;
+    uint8 internal constant TYPE_DRAFT = 30;
+    uint256 internal constant WORDS_DRAFT = 5;
+    uint8 internal constant TYPE_TASK = 31;
+    uint256 internal constant WORDS_TASK = 1;
+    uint8 internal constant TYPE_QUEUE = 32;
+    uint256 internal constant WORDS_QUEUE = 1;
+    uint8 internal constant TYPE_CALENDAR = 33;
+    uint256 internal constant WORDS_CALENDAR = 3;
+    uint8 internal constant TYPE_PENDING = 34;
+    uint256 internal constant WORDS_PENDING = 3;
 
     /// @dev A record of table `recordType` came with another number of words than it has.
     error WrongWordCount(uint256 recordType, uint256 received, uint256 expected);
@@ -128,10 +140,10 @@ library Records {
         uint64 orderSeq;
         // fills so far
         uint64 tradeSeq;
-        // next order slot that the expiry sweep visits
-        uint64 expiryCursor;
-        // book whose waiting head is due first (list sorted by release, seq)
-        uint32 releaseFirst;
+        // scratch
+        uint64 value3;
+        // books that the release of this block passed over, by book.passed_next
+        uint32 passedFirst;
         // record slot a walk stands on
         uint32 cursor;
         // second walk register
@@ -144,7 +156,7 @@ library Records {
         uint32 key;
         // owner of the action
         uint32 owner;
-        // orders released plus makers met in this block
+        // orders released, makers met and plans triggered in this block
         uint32 met;
         // byte position of the item inside the leaf
         uint64 pos;
@@ -186,6 +198,14 @@ library Records {
         uint64 quantum;
         // most atoms the zone takes in all
         uint64 cap;
+        // simulated: atoms of one claim, 0 = no faucet
+        uint64 faucetAmount;
+        // simulated: ms between two claims of an account
+        uint64 faucetInterval;
+        // micro-actions that one atom of protocol fee buys, 0 = unpriced
+        uint64 quotaRate;
+        // least atoms of the deposit that opens an owner's allowance
+        uint64 quotaDeposit;
     }
 
     // A person or contract known on L1; slot = owner id given out on L1, in order.
@@ -197,12 +217,12 @@ library Records {
         uint32 accountCount;
         // owner id that introduced this owner, 0 = none
         uint32 referrer;
-        // action quota left
+        // action quota left, micro-actions
         int64 quota;
-        // ms of the last daily refill
-        uint64 quotaTime;
-        // protocol fees paid, reference units
-        uint64 feesPaid;
+        // ms of the last action beyond the quota
+        uint64 trickleTime;
+        // day number of the last daily refill
+        uint32 quotaDay;
         // keys alive
         uint32 keyCount;
         // bit 0: a real deposit was made
@@ -240,13 +260,16 @@ library Records {
         uint32 firstPool;
         // list sorted by (kind, subject)
         uint32 firstApproval;
-        // trigger orders
+        // newest plan
         uint32 firstPlan;
-        uint32 planCount;
-        // dead-man switch, ms, 0 = off
-        uint64 cancelAllAt;
-        // traded notional, reference units
-        uint64 volume;
+        // outcome holdings, list sorted by market
+        uint32 firstHolding;
+        // dead-man switch: its place in the timer queue, 0 = off
+        uint32 timer;
+        // cancel-all that is not done yet, 0 = none
+        uint32 task;
+        uint16 planCount;
+        uint16 holdingCount;
     }
 
     // A signing key of an owner: the owner's own address, or a named agent with a scope.
@@ -330,16 +353,19 @@ library Records {
         uint64 locked;
         // owner of the account, so that a balance proves whose it is
         uint32 owner;
+        // ms of the last claim from the asset's faucet
+        uint64 faucetTime;
     }
 
-    // A permission signed by an account or given to it: venue allowance, leverage, interface, access.
+    // A permission: of an account (allowance, leverage, interface) in its list, of an owner (access) in a bucket.
     struct Approval {
         uint32 generation;
         // next approval of the account, by rising (kind, subject)
         uint32 next;
         uint32 previous;
+        // account, or the owner that an access is for
         uint32 account;
-        // venue, market, interface account or provider
+        // venue, market or interface account
         uint32 subject;
         // FREE, ACTIVE
         uint8 state;
@@ -347,8 +373,9 @@ library Records {
         uint8 kind;
         // margin mode, class of a credential
         uint16 flags;
-        // chain of the bucket it hangs in
+        // access: chain of the bucket it hangs in
         uint32 bucketNext;
+        // of a credential
         uint32 region;
         // allowance atoms, leverage, fee cap ppm
         uint64 value;
@@ -360,7 +387,7 @@ library Records {
         uint64 issued;
     }
 
-    // Hash chains in the state: slot = keccak(account, client id) mod 2^20 for orders; +2^20 for access.
+    // Hash chains in the state: slots below 2^20 for client ids, the others for access.
     struct Bucket {
         // first record of the chain, 0 = empty
         uint32 first;
@@ -387,7 +414,8 @@ library Records {
         uint64 notionalCap;
         // signer of credentials
         address credentialProvider;
-        uint32 flags;
+        // lowest class of credential that the venue admits
+        uint16 minClass;
         // reference units
         uint64 openInterest;
         // slashable stake as last told by L1, gwei of the native coin
@@ -395,6 +423,8 @@ library Records {
         // open orders of the venue
         uint32 marketOrders;
         uint32 incidents;
+        // credentials: bit r = region r is admitted, r = 0..62
+        uint64 regions;
     }
 
     // The wall: what went into the pools and fund of a venue in one settlement asset minus what left.
@@ -498,12 +528,12 @@ library Records {
         // as venue.access, on top of it
         uint8 access;
         uint16 flags;
-        // calendar id, 0 = always open
-        uint16 sessions;
+        // calendar of its sessions, 0 = always open
+        uint16 calendar;
         uint32 feed;
         // event group of an outcome
         uint32 group;
-        // base atoms of one lot
+        // base atoms of one lot; outcome: what one lot of a sure outcome pays, quote atoms
         uint64 lotSize;
         // quote atoms of one tick of one lot
         uint64 tickValue;
@@ -551,6 +581,16 @@ library Records {
         uint32 firstTier;
         // market whose book is shared, 0 = own book
         uint32 guestOf;
+        // ms after which nothing opens any more, 0 = never
+        uint64 closes;
+        // ppm that a guest venue takes at its door
+        uint32 guestFee;
+        // number of the outcome inside its event
+        uint32 outcome;
+        // market of the outcome listed before
+        uint32 groupNext;
+        // pending update: its place in the timer queue, 0 = none
+        uint32 timer;
     }
 
     // Moving part of a market; same slot as its market.
@@ -562,9 +602,10 @@ library Records {
         // release queue of orders that can take
         uint32 waitingFirst;
         uint32 waitingLast;
-        // next book in the list of books with waiting orders
-        uint32 releaseNext;
-        uint32 releasePrevious;
+        // its place in the release queue, 0 = nobody waits
+        uint32 queue;
+        // next book that the release passed over
+        uint32 passedNext;
         uint32 bidLevels;
         uint32 askLevels;
         // release time of the waiting head, ms
@@ -586,6 +627,30 @@ library Records {
         uint32 waitingCount;
         // fills, modulo 2^31
         uint32 trades;
+        // level of plans that fire when the last price rises to it, nearest first
+        uint32 upLast;
+        // when it falls to it
+        uint32 downLast;
+        uint32 upMark;
+        uint32 downMark;
+        uint32 upIndex;
+        uint32 downIndex;
+        // lowest last price since the plans were looked at, 0 = none
+        uint32 triggerLow;
+        // highest
+        uint32 triggerHigh;
+        // outcome: lots held long, all accounts
+        uint64 openLots;
+        // ms when the band's anchor was set
+        uint64 bandTime;
+        // anchor of the price band, ticks, 0 = none yet
+        uint32 bandPrice;
+        // last price since then, ticks, 0 = no fill
+        uint32 bandLast;
+        // next book whose plans must be looked at
+        uint32 triggerNext;
+        // it stands in that list
+        uint8 isTriggering;
     }
 
     // Index, mark and funding of a perpetual; same slot as its market.
@@ -630,7 +695,7 @@ library Records {
         uint64 deduction;
     }
 
-    // All resting orders of one side at one price, oldest first.
+    // All resting orders of one side at one price, or all plans of one trigger, oldest first.
     struct Level {
         uint32 generation;
         // next worse level of the side
@@ -642,11 +707,11 @@ library Records {
         uint32 price;
         // FREE, ACTIVE
         uint8 state;
-        // BUY, SELL
+        // BUY, SELL, or a list of triggers (TRIGGER_*)
         uint8 side;
-        // oldest order
+        // oldest order or plan
         uint32 first;
-        // newest order
+        // newest order or plan
         uint32 last;
         // sum of the orders' open lots
         uint64 lots;
@@ -668,9 +733,9 @@ library Records {
         uint8 state;
         // BUY, SELL
         uint8 side;
-        // TIF_GTC, TIF_POST_ONLY, TIF_IOC, TIF_FOK
+        // TIF_*
         uint8 tif;
-        // STP_NEWEST, STP_OLDEST, STP_BOTH, STP_DECREMENT
+        // STP_*, bit 4: own orders are those of the owner, not of the account
         uint8 stp;
         // level it rests on
         uint32 level;
@@ -698,52 +763,66 @@ library Records {
         uint64 releaseBlock;
         // chain of the client id's bucket
         uint32 bucketNext;
-        // account of the interface, 0 = none
+        // account of the interface or guest venue, 0 = none
         uint32 interface_;
-        // ppm on top, within the owner's cap
+        // ppm on top, within the account's approval
         uint32 interfaceFee;
-        // fills of the current block while taking
+        // makers met in the current block while taking
         uint32 fills;
-        // bit 0 reduce-only, bit 1 was WAITING when cancelled, bit 2 simulated
+        // ORDER_* bits
         uint8 flags;
-        // position it may change
-        uint32 position;
+        // outcome: the holding it changes
+        uint32 holding;
         // 0 = none; unique among the account's open orders
         bytes16 clientId;
-        // ticks of a plan's child
-        uint64 trigger;
-        // plan it belongs to
-        uint32 parent;
+        // owner of the account
+        uint32 owner;
+        // guest market it came through, 0 = none
+        uint32 door;
+        // plans that follow what it fills, by plan.sibling
+        uint32 firstChild;
         // key that signed it
         uint32 key;
+        // outcome: lots of the holding that it would close, locked there
+        uint64 cover;
+        // its place in the timer queue, 0 = none
+        uint32 timer;
+        // bucket of its client id
+        uint32 bucket;
     }
 
-    // A conditional order held off book: trigger, bracket; TWAP, trailing and iceberg reserved.
+    // A conditional order held off book: trigger or bracket; TWAP, trailing and iceberg are reserved.
     struct Plan {
         uint32 generation;
-        // next plan in trigger order
+        // next (newer) plan of its trigger level; next free slot when freed
         uint32 next;
         uint32 previous;
         uint32 account;
         uint32 market;
         // limit of the order it sends, ticks; 0 = market
         uint32 price;
+        // FREE, PLAN_HELD, PLAN_ARMED
         uint8 state;
-        // PLAN_STOP, PLAN_TAKE_PROFIT, PLAN_TWAP, PLAN_TRAILING, PLAN_ICEBERG
+        // PLAN_STOP, PLAN_TAKE_PROFIT; PLAN_TWAP, PLAN_TRAILING, PLAN_ICEBERG
         uint8 kind;
         uint8 side;
-        // mark, index or last
+        // SOURCE_LAST, SOURCE_MARK, SOURCE_INDEX
         uint8 source;
-        // order it hangs on
+        // order it follows, 0 = none (any more)
         uint32 parent;
         // ticks
-        uint64 trigger;
+        uint32 trigger;
+        // trigger level it stands on, 0 while held
+        uint32 level;
+        // most lots of the order it sends
         uint64 lots;
-        // ms
+        // ms, 0 = never
         uint64 expires;
+        // admission number
         uint64 seq;
-        // other leg of a bracket
+        // next leg of the same bracket, a ring; 0 = alone
         uint32 sibling;
+        // next (older) plan of the account
         uint32 accountNext;
         uint32 accountPrevious;
         // GROUP_NONE, GROUP_ORDER, GROUP_POSITION
@@ -751,15 +830,19 @@ library Records {
         uint8 tif;
         uint8 stp;
         uint8 flags;
-        bytes16 clientId;
+        uint32 door;
+        uint32 interface_;
+        uint32 interfaceFee;
+        // ppm beyond the trigger that a market order may go
+        uint32 slippage;
+        uint32 key;
+        // its place in the timer queue, 0 = none
+        uint32 timer;
         // ms between slices
         uint64 interval;
         uint64 sliceLots;
         // ms
         uint64 nextTime;
-        // ppm
-        uint32 slippage;
-        uint32 key;
     }
 
     // Margin pool of an account on a venue (cross) or of one market (isolated).
@@ -811,7 +894,6 @@ library Records {
         // next position of the pool, by rising market
         uint32 next;
         uint32 previous;
-        // pool of a perpetual, 0 for an outcome
         uint32 pool;
         uint32 market;
         uint32 account;
@@ -838,36 +920,44 @@ library Records {
         uint64 leverage;
     }
 
-    // An event with outcomes: payout of one lot of outcome i = unit * vector_i / sum.
+    // An event with outcomes; slot = group id given out on L1. Payouts are fractions of PAYOUT_UNIT.
     struct EventGroup {
         uint32 generation;
         uint32 venue;
+        // market of the outcome listed last; the earlier ones follow by market.group_next
         uint32 firstMarket;
-        // OPEN, RESOLVED, VOID
+        // GROUP_OPEN, GROUP_RESOLVED, GROUP_VOID
         uint8 state;
+        // 2..16; an event with two has one market
         uint8 outcomes;
-        // atoms of one complete set
+        // quote atoms of one lot of a sure outcome
         uint64 unit;
         // ms
         uint64 resolved;
-        // packed payout vector
+        // u16 a outcome, outcome 0 in the highest bits; sum = PAYOUT_UNIT
         bytes32 payouts;
-        // vector fixed at listing
+        // the vector of VOID, fixed at listing
         bytes32 voidPayouts;
+        // quote atoms that back all holdings of the event
+        uint64 cash;
+        // complete sets split and not merged, lots
+        uint64 sets;
+        // settlement asset
+        uint32 asset;
+        // listed so far
+        uint32 markets;
     }
 
-    // A timed thing; the list is sorted by time, its head is looked at once a block.
+    // Binary heap of timed things, earliest first: node i stands before nodes 2i and 2i + 1; size = head.in_use.
     struct Timer {
-        uint32 generation;
-        uint32 next;
-        uint32 previous;
-        uint8 state;
-        uint8 kind;
-        // ms
+        // ms when it is due
         uint64 time;
-        // slot in the table that `kind` names
+        // number of its setting: earlier set, earlier served
+        uint64 seq;
+        // slot of what it is about
         uint32 subject;
-        uint32 value;
+        // TIMER_ORDER, TIMER_PLAN, TIMER_ACCOUNT, TIMER_MARKET
+        uint8 kind;
     }
 
     // Append-only messages to L1: slot = message id, never reused, so the id is the nullifier.
@@ -892,7 +982,8 @@ library Records {
 
     // Slot 0: heads of the zone-wide lists and cursors of work that goes on over blocks.
     struct Agenda {
-        uint32 timerFirst;
+        // books whose plans must be looked at, first in first out
+        uint32 triggerFirst;
         uint32 liquidationFirst;
         uint32 liquidationLast;
         // next pool of the mark sweep
@@ -904,14 +995,26 @@ library Records {
         uint8 restartPhase;
         // the closing batch has begun
         uint8 closing;
+        uint32 triggerLast;
         // ms of the next mark tick
         uint64 nextMark;
-        // ms when the restart phase began
+        // ms when the restart phases began, 0 = never
         uint64 restartTime;
         // mark tick the sweep works for
         uint64 sweepEpoch;
         // ms
         uint64 nextFunding;
+        // timers set so far
+        uint64 timerSeq;
+        // tasks, first in first out
+        uint32 taskFirst;
+        uint32 taskLast;
+        // next holding that the payout sweep visits
+        uint32 holdingCursor;
+        // holdings that it still has to visit
+        uint32 sweepLeft;
+        // orders and plans that tasks removed in this block
+        uint32 removed;
     }
 
     // Work of a market that spans blocks (ADL, settlement, cancel-all); same slot as the market.
@@ -940,6 +1043,184 @@ library Records {
         uint64 gains;
         // atoms
         uint64 shortfall;
+    }
+
+    // What an account holds of an outcome: Yes and No lots. Unlocked lots stand on one side only.
+    struct Holding {
+        uint32 generation;
+        // next holding of the account, by rising market
+        uint32 next;
+        uint32 previous;
+        uint32 account;
+        uint32 market;
+        // owner of the account, so that a holding proves whose it is
+        uint32 owner;
+        // FREE, ACTIVE
+        uint8 state;
+        // number of the outcome inside its event
+        uint8 outcome;
+        // open orders that name it
+        uint16 uses;
+        // event
+        uint32 group;
+        // lots that pay if the outcome comes true
+        uint64 yes;
+        // lots that pay if it does not
+        uint64 no;
+        // lots of yes that open sells would close
+        uint64 yesLocked;
+        // lots of no that open buys would close
+        uint64 noLocked;
+    }
+
+    // Slot 0: the order being admitted and the fill being shared out; registers like the machine's.
+    struct Draft {
+        // home market
+        uint32 market;
+        // guest market, 0 = none
+        uint32 door;
+        // ticks
+        uint32 price;
+        uint8 side;
+        uint8 tif;
+        uint8 stp;
+        uint8 flags;
+        uint64 lots;
+        // ms
+        uint64 expires;
+        bytes16 clientId;
+        uint32 interface_;
+        // ppm
+        uint32 interfaceFee;
+        // of the client id
+        uint32 bucket;
+        // plan that sends it, 0 = a leaf
+        uint32 plan;
+        // balance that pays
+        uint32 pay;
+        // balance that receives
+        uint32 receive_;
+        uint32 holding;
+        // walk register
+        uint32 found;
+        // atoms it locks
+        uint64 lock;
+        // lots of the holding it locks
+        uint64 cover;
+        // of the fill being shared out, atoms
+        int64 takerFee;
+        int64 makerFee;
+        // interface fee of the taker, atoms
+        uint64 takerExtra;
+        uint64 makerExtra;
+        // fees not shared out yet, atoms
+        uint64 pot;
+        // the protocol's least part of them
+        uint64 least;
+        // first fill price of the taker's turn, ticks, 0 = none
+        uint32 firstPrice;
+        // items of a mass quote that are done
+        uint32 mask;
+        // scratch
+        uint64 value;
+    }
+
+    // Work that spans blocks, first in first out: cancelling many orders.
+    struct Task {
+        uint32 generation;
+        // next task; next free slot when freed
+        uint32 next;
+        // FREE, ACTIVE
+        uint8 state;
+        // TASK_ACCOUNT, TASK_MARKET
+        uint8 kind;
+        // BUY, SELL or BOTH_SIDES
+        uint8 side;
+        // why the orders leave (CANCEL_*)
+        uint8 reason;
+        // account or market
+        uint32 subject;
+        // only orders of this market, 0 = every market
+        uint32 market;
+        // order or plan looked at last, 0 = none
+        uint32 cursor;
+        // only orders and plans admitted up to here
+        uint64 seq;
+    }
+
+    // Binary heap of books with waiting orders by (release, seq) of their heads; size = head.in_use.
+    struct Queue {
+        // ms
+        uint64 release;
+        uint64 seq;
+        uint32 book;
+    }
+
+    // Sessions: minutes of the UTC day from open (in) to close (out), Monday = day 0; slot given out on L1.
+    struct Calendar {
+        uint16 open0;
+        // 0 = closed all day
+        uint16 close0;
+        uint16 open1;
+        // 0 = closed all day
+        uint16 close1;
+        uint16 open2;
+        // 0 = closed all day
+        uint16 close2;
+        uint16 open3;
+        // 0 = closed all day
+        uint16 close3;
+        uint16 open4;
+        // 0 = closed all day
+        uint16 close4;
+        uint16 open5;
+        // 0 = closed all day
+        uint16 close5;
+        uint16 open6;
+        // 0 = closed all day
+        uint16 close6;
+        uint32 venue;
+        // ms, closed from here
+        uint64 from0;
+        // to here (out)
+        uint64 to0;
+        // ms, closed from here
+        uint64 from1;
+        // to here (out)
+        uint64 to1;
+        // ms
+        uint64 from2;
+        // ms
+        uint64 to2;
+        // ms
+        uint64 from3;
+        // ms
+        uint64 to3;
+    }
+
+    // An update of a market that waits for its time; same slot as the market.
+    struct Pending {
+        // ms
+        uint64 effective;
+        int32 takerFee;
+        int32 makerFee;
+        uint32 protocolShare;
+        uint32 insuranceShare;
+        uint32 referrerShare;
+        uint32 band;
+        uint64 minNotional;
+        uint64 maxNotional;
+        uint64 maxLots;
+        uint64 closes;
+        uint64 openInterestCap;
+        uint64 accountCap;
+        uint32 guestFee;
+        uint16 calendar;
+        uint8 takerDelay;
+        uint8 phase;
+        uint8 access;
+        // FREE, ACTIVE
+        uint8 state;
     }
 
     /// @notice Words of a record of table `recordType`, 0 if there is no such table.
@@ -979,9 +1260,9 @@ library Records {
         record.epoch = uint64(word);
         record.orderSeq = uint64(word >> 64);
         record.tradeSeq = uint64(word >> 128);
-        record.expiryCursor = uint64(word >> 192);
+        record.value3 = uint64(word >> 192);
         word = uint256(words[4]);
-        record.releaseFirst = uint32(word);
+        record.passedFirst = uint32(word);
         record.cursor = uint32(word >> 32);
         record.cursor2 = uint32(word >> 64);
         record.count = uint32(word >> 96);
@@ -1019,6 +1300,11 @@ library Records {
         record.dust = uint64(word >> 64);
         record.quantum = uint64(word >> 128);
         record.cap = uint64(word >> 192);
+        word = uint256(words[2]);
+        record.faucetAmount = uint64(word);
+        record.faucetInterval = uint64(word >> 64);
+        record.quotaRate = uint64(word >> 128);
+        record.quotaDeposit = uint64(word >> 192);
     }
 
     /// @notice Decode a record of table owner from its words.
@@ -1031,11 +1317,11 @@ library Records {
         record.referrer = uint32(word >> 224);
         word = uint256(words[1]);
         record.quota = int64(uint64(word));
-        record.quotaTime = uint64(word >> 64);
-        record.feesPaid = uint64(word >> 128);
-        record.keyCount = uint32(word >> 192);
-        record.flags = uint8(word >> 224);
-        record.kind = uint8(word >> 232);
+        record.trickleTime = uint64(word >> 64);
+        record.quotaDay = uint32(word >> 128);
+        record.keyCount = uint32(word >> 160);
+        record.flags = uint8(word >> 192);
+        record.kind = uint8(word >> 200);
         word = uint256(words[2]);
         record.redirect = address(uint160(word));
         record.firstKey = uint32(word >> 160);
@@ -1061,9 +1347,11 @@ library Records {
         record.firstPool = uint32(word);
         record.firstApproval = uint32(word >> 32);
         record.firstPlan = uint32(word >> 64);
-        record.planCount = uint32(word >> 96);
-        record.cancelAllAt = uint64(word >> 128);
-        record.volume = uint64(word >> 192);
+        record.firstHolding = uint32(word >> 96);
+        record.timer = uint32(word >> 128);
+        record.task = uint32(word >> 160);
+        record.planCount = uint16(word >> 192);
+        record.holdingCount = uint16(word >> 208);
     }
 
     /// @notice Decode a record of table key from its words.
@@ -1126,6 +1414,7 @@ library Records {
         record.free = uint64(word);
         record.locked = uint64(word >> 64);
         record.owner = uint32(word >> 128);
+        record.faucetTime = uint64(word >> 192);
     }
 
     /// @notice Decode a record of table approval from its words.
@@ -1171,12 +1460,13 @@ library Records {
         record.notionalCap = uint64(word >> 192);
         word = uint256(words[1]);
         record.credentialProvider = address(uint160(word));
-        record.flags = uint32(word >> 160);
+        record.minClass = uint16(word >> 160);
         record.openInterest = uint64(word >> 192);
         word = uint256(words[2]);
         record.stake = uint64(word);
         record.marketOrders = uint32(word >> 64);
         record.incidents = uint32(word >> 96);
+        record.regions = uint64(word >> 128);
     }
 
     /// @notice Decode a record of table ledger from its words.
@@ -1266,7 +1556,7 @@ library Records {
         record.takerDelay = uint8(word >> 144);
         record.access = uint8(word >> 152);
         record.flags = uint16(word >> 160);
-        record.sessions = uint16(word >> 176);
+        record.calendar = uint16(word >> 176);
         record.feed = uint32(word >> 192);
         record.group = uint32(word >> 224);
         word = uint256(words[1]);
@@ -1297,6 +1587,12 @@ library Records {
         record.profitWeight = uint32(word >> 160);
         record.firstTier = uint32(word >> 192);
         record.guestOf = uint32(word >> 224);
+        word = uint256(words[5]);
+        record.closes = uint64(word);
+        record.guestFee = uint32(word >> 64);
+        record.outcome = uint32(word >> 96);
+        record.groupNext = uint32(word >> 128);
+        record.timer = uint32(word >> 160);
     }
 
     /// @notice Decode a record of table book from its words.
@@ -1307,8 +1603,8 @@ library Records {
         record.bestAsk = uint32(word >> 32);
         record.waitingFirst = uint32(word >> 64);
         record.waitingLast = uint32(word >> 96);
-        record.releaseNext = uint32(word >> 128);
-        record.releasePrevious = uint32(word >> 160);
+        record.queue = uint32(word >> 128);
+        record.passedNext = uint32(word >> 160);
         record.bidLevels = uint32(word >> 192);
         record.askLevels = uint32(word >> 224);
         word = uint256(words[1]);
@@ -1323,6 +1619,22 @@ library Records {
         record.volumeLots = uint64(word >> 128);
         record.waitingCount = uint32(word >> 192);
         record.trades = uint32(word >> 224);
+        word = uint256(words[3]);
+        record.upLast = uint32(word);
+        record.downLast = uint32(word >> 32);
+        record.upMark = uint32(word >> 64);
+        record.downMark = uint32(word >> 96);
+        record.upIndex = uint32(word >> 128);
+        record.downIndex = uint32(word >> 160);
+        record.triggerLow = uint32(word >> 192);
+        record.triggerHigh = uint32(word >> 224);
+        word = uint256(words[4]);
+        record.openLots = uint64(word);
+        record.bandTime = uint64(word >> 64);
+        record.bandPrice = uint32(word >> 128);
+        record.bandLast = uint32(word >> 160);
+        record.triggerNext = uint32(word >> 192);
+        record.isTriggering = uint8(word >> 224);
     }
 
     /// @notice Decode a record of table price from its words.
@@ -1410,12 +1722,17 @@ library Records {
         record.interfaceFee = uint32(word >> 128);
         record.fills = uint32(word >> 160);
         record.flags = uint8(word >> 192);
-        record.position = uint32(word >> 224);
+        record.holding = uint32(word >> 224);
         word = uint256(words[4]);
         record.clientId = bytes16(uint128(word));
-        record.trigger = uint64(word >> 128);
-        record.parent = uint32(word >> 192);
+        record.owner = uint32(word >> 128);
+        record.door = uint32(word >> 160);
+        record.firstChild = uint32(word >> 192);
         record.key = uint32(word >> 224);
+        word = uint256(words[5]);
+        record.cover = uint64(word);
+        record.timer = uint32(word >> 64);
+        record.bucket = uint32(word >> 96);
     }
 
     /// @notice Decode a record of table plan from its words.
@@ -1434,7 +1751,8 @@ library Records {
         record.source = uint8(word >> 216);
         record.parent = uint32(word >> 224);
         word = uint256(words[1]);
-        record.trigger = uint64(word);
+        record.trigger = uint32(word);
+        record.level = uint32(word >> 32);
         record.lots = uint64(word >> 64);
         record.expires = uint64(word >> 128);
         record.seq = uint64(word >> 192);
@@ -1446,13 +1764,16 @@ library Records {
         record.tif = uint8(word >> 104);
         record.stp = uint8(word >> 112);
         record.flags = uint8(word >> 120);
-        record.clientId = bytes16(uint128(word >> 128));
+        record.door = uint32(word >> 128);
+        record.interface_ = uint32(word >> 160);
+        record.interfaceFee = uint32(word >> 192);
+        record.slippage = uint32(word >> 224);
         word = uint256(words[3]);
-        record.interval = uint64(word);
-        record.sliceLots = uint64(word >> 64);
-        record.nextTime = uint64(word >> 128);
-        record.slippage = uint32(word >> 192);
-        record.key = uint32(word >> 224);
+        record.key = uint32(word);
+        record.timer = uint32(word >> 32);
+        record.interval = uint64(word >> 64);
+        record.sliceLots = uint64(word >> 128);
+        record.nextTime = uint64(word >> 192);
     }
 
     /// @notice Decode a record of table pool from its words.
@@ -1532,20 +1853,21 @@ library Records {
         record.payouts = bytes32(word);
         word = uint256(words[2]);
         record.voidPayouts = bytes32(word);
+        word = uint256(words[3]);
+        record.cash = uint64(word);
+        record.sets = uint64(word >> 64);
+        record.asset = uint32(word >> 128);
+        record.markets = uint32(word >> 160);
     }
 
     /// @notice Decode a record of table timer from its words.
     function decodeTimer(bytes32[] memory words) internal pure returns (Timer memory record) {
         _requireWords(TYPE_TIMER, words.length, WORDS_TIMER);
         uint256 word = uint256(words[0]);
-        record.generation = uint32(word);
-        record.next = uint32(word >> 32);
-        record.previous = uint32(word >> 64);
-        record.state = uint8(word >> 96);
-        record.kind = uint8(word >> 104);
-        record.time = uint64(word >> 128);
-        record.subject = uint32(word >> 192);
-        record.value = uint32(word >> 224);
+        record.time = uint64(word);
+        record.seq = uint64(word >> 64);
+        record.subject = uint32(word >> 128);
+        record.kind = uint8(word >> 160);
     }
 
     /// @notice Decode a record of table outbox from its words.
@@ -1569,7 +1891,7 @@ library Records {
     function decodeAgenda(bytes32[] memory words) internal pure returns (Agenda memory record) {
         _requireWords(TYPE_AGENDA, words.length, WORDS_AGENDA);
         uint256 word = uint256(words[0]);
-        record.timerFirst = uint32(word);
+        record.triggerFirst = uint32(word);
         record.liquidationFirst = uint32(word >> 32);
         record.liquidationLast = uint32(word >> 64);
         record.poolCursor = uint32(word >> 96);
@@ -1577,11 +1899,19 @@ library Records {
         record.jobFirst = uint32(word >> 160);
         record.restartPhase = uint8(word >> 192);
         record.closing = uint8(word >> 200);
+        record.triggerLast = uint32(word >> 224);
         word = uint256(words[1]);
         record.nextMark = uint64(word);
         record.restartTime = uint64(word >> 64);
         record.sweepEpoch = uint64(word >> 128);
         record.nextFunding = uint64(word >> 192);
+        word = uint256(words[2]);
+        record.timerSeq = uint64(word);
+        record.taskFirst = uint32(word >> 64);
+        record.taskLast = uint32(word >> 96);
+        record.holdingCursor = uint32(word >> 128);
+        record.sweepLeft = uint32(word >> 160);
+        record.removed = uint32(word >> 192);
     }
 
     /// @notice Decode a record of table job from its words.
@@ -1604,6 +1934,149 @@ library Records {
         record.shortFirst = uint32(word);
         record.gains = uint64(word >> 64);
         record.shortfall = uint64(word >> 128);
+    }
+
+    /// @notice Decode a record of table holding from its words.
+    function decodeHolding(bytes32[] memory words) internal pure returns (Holding memory record) {
+        _requireWords(TYPE_HOLDING, words.length, WORDS_HOLDING);
+        uint256 word = uint256(words[0]);
+        record.generation = uint32(word);
+        record.next = uint32(word >> 32);
+        record.previous = uint32(word >> 64);
+        record.account = uint32(word >> 96);
+        record.market = uint32(word >> 128);
+        record.owner = uint32(word >> 160);
+        record.state = uint8(word >> 192);
+        record.outcome = uint8(word >> 200);
+        record.uses = uint16(word >> 208);
+        record.group = uint32(word >> 224);
+        word = uint256(words[1]);
+        record.yes = uint64(word);
+        record.no = uint64(word >> 64);
+        record.yesLocked = uint64(word >> 128);
+        record.noLocked = uint64(word >> 192);
+    }
+
+    /// @notice Decode a record of table draft from its words.
+    function decodeDraft(bytes32[] memory words) internal pure returns (Draft memory record) {
+        _requireWords(TYPE_DRAFT, words.length, WORDS_DRAFT);
+        uint256 word = uint256(words[0]);
+        record.market = uint32(word);
+        record.door = uint32(word >> 32);
+        record.price = uint32(word >> 64);
+        record.side = uint8(word >> 96);
+        record.tif = uint8(word >> 104);
+        record.stp = uint8(word >> 112);
+        record.flags = uint8(word >> 120);
+        record.lots = uint64(word >> 128);
+        record.expires = uint64(word >> 192);
+        word = uint256(words[1]);
+        record.clientId = bytes16(uint128(word));
+        record.interface_ = uint32(word >> 128);
+        record.interfaceFee = uint32(word >> 160);
+        record.bucket = uint32(word >> 192);
+        record.plan = uint32(word >> 224);
+        word = uint256(words[2]);
+        record.pay = uint32(word);
+        record.receive_ = uint32(word >> 32);
+        record.holding = uint32(word >> 64);
+        record.found = uint32(word >> 96);
+        record.lock = uint64(word >> 128);
+        record.cover = uint64(word >> 192);
+        word = uint256(words[3]);
+        record.takerFee = int64(uint64(word));
+        record.makerFee = int64(uint64(word >> 64));
+        record.takerExtra = uint64(word >> 128);
+        record.makerExtra = uint64(word >> 192);
+        word = uint256(words[4]);
+        record.pot = uint64(word);
+        record.least = uint64(word >> 64);
+        record.firstPrice = uint32(word >> 128);
+        record.mask = uint32(word >> 160);
+        record.value = uint64(word >> 192);
+    }
+
+    /// @notice Decode a record of table task from its words.
+    function decodeTask(bytes32[] memory words) internal pure returns (Task memory record) {
+        _requireWords(TYPE_TASK, words.length, WORDS_TASK);
+        uint256 word = uint256(words[0]);
+        record.generation = uint32(word);
+        record.next = uint32(word >> 32);
+        record.state = uint8(word >> 64);
+        record.kind = uint8(word >> 72);
+        record.side = uint8(word >> 80);
+        record.reason = uint8(word >> 88);
+        record.subject = uint32(word >> 96);
+        record.market = uint32(word >> 128);
+        record.cursor = uint32(word >> 160);
+        record.seq = uint64(word >> 192);
+    }
+
+    /// @notice Decode a record of table queue from its words.
+    function decodeQueue(bytes32[] memory words) internal pure returns (Queue memory record) {
+        _requireWords(TYPE_QUEUE, words.length, WORDS_QUEUE);
+        uint256 word = uint256(words[0]);
+        record.release = uint64(word);
+        record.seq = uint64(word >> 64);
+        record.book = uint32(word >> 128);
+    }
+
+    /// @notice Decode a record of table calendar from its words.
+    function decodeCalendar(bytes32[] memory words) internal pure returns (Calendar memory record) {
+        _requireWords(TYPE_CALENDAR, words.length, WORDS_CALENDAR);
+        uint256 word = uint256(words[0]);
+        record.open0 = uint16(word);
+        record.close0 = uint16(word >> 16);
+        record.open1 = uint16(word >> 32);
+        record.close1 = uint16(word >> 48);
+        record.open2 = uint16(word >> 64);
+        record.close2 = uint16(word >> 80);
+        record.open3 = uint16(word >> 96);
+        record.close3 = uint16(word >> 112);
+        record.open4 = uint16(word >> 128);
+        record.close4 = uint16(word >> 144);
+        record.open5 = uint16(word >> 160);
+        record.close5 = uint16(word >> 176);
+        record.open6 = uint16(word >> 192);
+        record.close6 = uint16(word >> 208);
+        record.venue = uint32(word >> 224);
+        word = uint256(words[1]);
+        record.from0 = uint64(word);
+        record.to0 = uint64(word >> 64);
+        record.from1 = uint64(word >> 128);
+        record.to1 = uint64(word >> 192);
+        word = uint256(words[2]);
+        record.from2 = uint64(word);
+        record.to2 = uint64(word >> 64);
+        record.from3 = uint64(word >> 128);
+        record.to3 = uint64(word >> 192);
+    }
+
+    /// @notice Decode a record of table pending from its words.
+    function decodePending(bytes32[] memory words) internal pure returns (Pending memory record) {
+        _requireWords(TYPE_PENDING, words.length, WORDS_PENDING);
+        uint256 word = uint256(words[0]);
+        record.effective = uint64(word);
+        record.takerFee = int32(uint32(word >> 64));
+        record.makerFee = int32(uint32(word >> 96));
+        record.protocolShare = uint32(word >> 128);
+        record.insuranceShare = uint32(word >> 160);
+        record.referrerShare = uint32(word >> 192);
+        record.band = uint32(word >> 224);
+        word = uint256(words[1]);
+        record.minNotional = uint64(word);
+        record.maxNotional = uint64(word >> 64);
+        record.maxLots = uint64(word >> 128);
+        record.closes = uint64(word >> 192);
+        word = uint256(words[2]);
+        record.openInterestCap = uint64(word);
+        record.accountCap = uint64(word >> 64);
+        record.guestFee = uint32(word >> 128);
+        record.calendar = uint16(word >> 160);
+        record.takerDelay = uint8(word >> 176);
+        record.phase = uint8(word >> 184);
+        record.access = uint8(word >> 192);
+        record.state = uint8(word >> 200);
     }
 
     function _requireWords(uint256 recordType, uint256 received, uint256 expected) private pure {

@@ -90,4 +90,20 @@ contract RecordsHarness1 {
     function decodeJob(bytes32[] calldata words) external pure returns (Records.Job memory) {
         return Records.decodeJob(words);
     }
+
+    function decodeDraft(bytes32[] calldata words) external pure returns (Records.Draft memory) {
+        return Records.decodeDraft(words);
+    }
+
+    function decodeQueue(bytes32[] calldata words) external pure returns (Records.Queue memory) {
+        return Records.decodeQueue(words);
+    }
+
+    function decodePending(bytes32[] calldata words)
+        external
+        pure
+        returns (Records.Pending memory)
+    {
+        return Records.decodePending(words);
+    }
 }

@@ -74,4 +74,24 @@ contract RecordsHarness2 {
     function decodeAgenda(bytes32[] calldata words) external pure returns (Records.Agenda memory) {
         return Records.decodeAgenda(words);
     }
+
+    function decodeHolding(bytes32[] calldata words)
+        external
+        pure
+        returns (Records.Holding memory)
+    {
+        return Records.decodeHolding(words);
+    }
+
+    function decodeTask(bytes32[] calldata words) external pure returns (Records.Task memory) {
+        return Records.decodeTask(words);
+    }
+
+    function decodeCalendar(bytes32[] calldata words)
+        external
+        pure
+        returns (Records.Calendar memory)
+    {
+        return Records.decodeCalendar(words);
+    }
 }

@@ -102,3 +102,21 @@ def decode_outbox(words: DynArray[bytes32, 6]) -> records.Outbox:
 @pure
 def decode_job(words: DynArray[bytes32, 6]) -> records.Job:
     return records.decode_job(words)
+
+
+@external
+@pure
+def decode_draft(words: DynArray[bytes32, 6]) -> records.Draft:
+    return records.decode_draft(words)
+
+
+@external
+@pure
+def decode_queue(words: DynArray[bytes32, 6]) -> records.Queue:
+    return records.decode_queue(words)
+
+
+@external
+@pure
+def decode_pending(words: DynArray[bytes32, 6]) -> records.Pending:
+    return records.decode_pending(words)

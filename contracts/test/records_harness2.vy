@@ -96,3 +96,21 @@ def decode_timer(words: DynArray[bytes32, 6]) -> records.Timer:
 @pure
 def decode_agenda(words: DynArray[bytes32, 6]) -> records.Agenda:
     return records.decode_agenda(words)
+
+
+@external
+@pure
+def decode_holding(words: DynArray[bytes32, 6]) -> records.Holding:
+    return records.decode_holding(words)
+
+
+@external
+@pure
+def decode_task(words: DynArray[bytes32, 6]) -> records.Task:
+    return records.decode_task(words)
+
+
+@external
+@pure
+def decode_calendar(words: DynArray[bytes32, 6]) -> records.Calendar:
+    return records.decode_calendar(words)
