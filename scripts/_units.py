@@ -11,8 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from tradezone.client.orders import to_decimal, to_fraction
-from tradezone.client.signing import ClientError
+from tradezone.client import ClientError, to_decimal, to_fraction
 from tradezone.protocol.limits import (
     MAX_LOTS,
     MAX_NOTIONAL,

@@ -11,8 +11,7 @@ from scripts._common import Address, ScriptError, Session, with_options, zone_co
 from scripts._units import format_atoms, format_wei
 from tradezone.chain import ChainError
 from tradezone.chain.abi import ASSET_REGISTRY, ERC20
-from tradezone.client import Asset
-from tradezone.client.orders import to_fraction
+from tradezone.client import Asset, to_fraction
 from tradezone.protocol.limits import MAX_TOTAL_ATOMS
 
 MAX_QUANTUM_DIGITS = 18

@@ -17,19 +17,24 @@ from tradezone.client import (
     Market,
     NonceSource,
     NotAMultipleError,
+    OutcomeMarket,
     PrivateKey,
     Signer,
     build_amend,
     build_cancel,
     build_place,
+    build_plan,
+    build_quote,
     to_checksum_address,
+    to_client_id,
+    to_decimal,
 )
-from tradezone.client.orders import to_client_id, to_decimal
 from tradezone.engine.signatures import join_leaves, recover_signers
 from tradezone.protocol import actions
 from tradezone.protocol.actions import Envelope, unpack, unpack_items
 
 KEY = PrivateKey(b"\x07" * 32)
+OUTCOME = OutcomeMarket(4, "Final", 3, USD, 1_000_000, 10_000, 10**6)
 
 
 def make_signer(**options):
@@ -185,18 +190,33 @@ def test_every_method_makes_a_leaf_that_its_key_signed():
         signer.place(build_place(MARKET, "buy", 1, 1)),
         signer.amend(build_amend(MARKET, order=1 << 32 | 5, size=1, price=2, mode="take")),
         signer.cancel(build_cancel(5), build_cancel(client_id=uuid.UUID(int=9))),
+        signer.cancel_all(MARKET, "buy"),
+        signer.mass_quote(build_quote(MARKET, "buy", 1, 1, client_id="b1")),
+        signer.dead_man(60_000),
+        signer.place_plan(build_plan(MARKET, "sell", "stop", 1, 1)),
+        signer.split(3, 5),
+        signer.merge(3, 5),
         signer.transfer(8, USD, "1.25"),
         signer.withdraw(OKB, "0.5"),
         signer.approve_key(b"\1" * 20, 10**12, name="desk", only_venue=1, max_notional=5),
         signer.revoke_key((1 << 32) | 4),
         signer.create_account(),
         signer.noop(),
+        signer.approve_interface(12, "0.05%"),
+        signer.faucet(USD),
+        signer.cancel_plan(5),
+        signer.redeem(OUTCOME),
+        signer.issue(USD, 9, "2.5"),
+        signer.grant_access(2, 5),
+        signer.revoke_access(2, 5),
+        signer.open_balance(USD),
+        signer.close_balance(USD),
     ]
     assert [Envelope.from_leaf(leaf).action for leaf in leaves] == list(actions.ACTIONS)
     signers = recover_signers(*join_leaves(leaves), SEPARATOR)
     assert all(row.tobytes() == KEY.address for row in signers)
     nonces = [Envelope.from_leaf(leaf).nonce for leaf in leaves]
-    assert nonces == list(range(1_000, 1_009))
+    assert nonces == list(range(1_000, 1_000 + len(leaves)))
 
 
 def test_an_amend_without_a_price_keeps_it():
@@ -216,7 +236,10 @@ def test_an_order_worth_too_little_is_refused():
     ("build", "text"),
     [
         (lambda: build_place(MARKET, "BUY", 1, 1), "side is 'BUY', expected one of buy, sell"),
-        (lambda: build_place(MARKET, "buy", 1, 1, tif="day"), "expected one of gtc, post_only"),
+        (
+            lambda: build_place(MARKET, "buy", 1, 1, tif="day"),
+            "expected one of gtc, gtt, post_only",
+        ),
         (lambda: build_place(MARKET, "buy", 1, 1, stp=[]), "expected one of newest, oldest"),
         (lambda: build_place(MARKET, "buy", 1, 1, expires=-1), "out of range"),
         (lambda: build_place(MARKET, "buy", 1, 1, client_id="x" * 17), "1 to 16 ASCII"),

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from tradezone.engine import signatures
 from tradezone.engine.signatures import SignerPool, join_leaves, recover_address, recover_signers
 from tradezone.protocol import actions
-from tradezone.protocol.actions import Envelope, leaf_class, pack, typed_signature
+from tradezone.protocol.actions import Credential, Envelope, leaf_class, pack, typed_signature
 from tradezone.protocol.hashing import keccak
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 GOLDEN = json.loads((VECTORS / "envelopes.json").read_text())
 SEPARATOR = bytes.fromhex(GOLDEN["domain"]["separator"][2:])
+SIGNED = GOLDEN["envelopes"] + GOLDEN["credentials"]
 NOBODY = bytes(20)
 
 P = 2**256 - 2**32 - 977
@@ -35,6 +36,14 @@ G = (
 
 def from_hex(text):
     return bytes.fromhex(text[2:])
+
+
+def to_value(value):
+    return from_hex(value) if str(value).startswith("0x") else int(value)
+
+
+def decode(leaf):
+    return Envelope.from_leaf(leaf) or Credential.from_leaf(leaf)
 
 
 # --- the reference: textbook recovery over Python integers ------------------------------------------
@@ -64,18 +73,18 @@ def multiply(k, point):
 
 
 def reference_signer(leaf, separator):
-    envelope = Envelope.from_leaf(leaf)
-    if envelope is None:
+    signed = decode(leaf)
+    if signed is None:
         return NOBODY
-    r, s = (int.from_bytes(envelope.signature[i : i + 32], "big") for i in (0, 32))
-    v = envelope.signature[64]
+    r, s = (int.from_bytes(signed.signature[i : i + 32], "big") for i in (0, 32))
+    v = signed.signature[64]
     if v not in (27, 28) or not 1 <= r < N or not 1 <= s <= N // 2:
         return NOBODY
     y = pow(r**3 + 7, (P + 1) // 4, P)
     if (y * y - r**3 - 7) % P:
         return NOBODY
     point = (r, y if y % 2 == v - 27 else P - y)
-    z = int.from_bytes(envelope.digest(separator), "big")
+    z = int.from_bytes(signed.digest(separator), "big")
     inverse = pow(r, -1, N)
     key = add(multiply(s * inverse % N, point), multiply(-z * inverse % N, G))
     if key is None:
@@ -97,6 +106,7 @@ def test_domain_and_types_are_the_golden_ones():
     assert GOLDEN["types"]["Trade"] == actions.TRADE_TYPE
     for action, (name, _) in actions.TYPED_ACTIONS.items():
         assert GOLDEN["types"][name] == typed_signature(action)
+    assert GOLDEN["types"]["Credential"] == actions.CREDENTIAL_TYPE
 
 
 def test_every_action_has_a_golden_vector():
@@ -125,9 +135,6 @@ def test_golden_envelope(vector):
 
 @pytest.mark.parametrize("vector", GOLDEN["envelopes"], ids=lambda v: v["name"])
 def test_golden_fields_pack_to_the_golden_body(vector):
-    def to_value(value):
-        return from_hex(value) if str(value).startswith("0x") else int(value)
-
     fields = vector["fields"]
     layout = (
         actions.ITEM_LAYOUTS.get(vector["action"]) or actions.TYPED_ACTIONS[vector["action"]][1]
@@ -137,15 +144,40 @@ def test_golden_fields_pack_to_the_golden_body(vector):
     assert body == from_hex(vector["body"])
 
 
+@pytest.mark.parametrize("vector", GOLDEN["credentials"], ids=lambda v: v["name"])
+def test_golden_credential(vector):
+    leaf = from_hex(vector["leaf"])
+    credential = Credential.from_leaf(leaf)
+    assert credential is not None
+    assert credential.to_leaf() == leaf
+    fields = {name: to_value(value) for name, value in vector["fields"].items()}
+    fields["class_"] = fields.pop("class")
+    assert credential == Credential(**fields, signature=from_hex(vector["signature"]))
+    assert credential.struct_hash() == from_hex(vector["struct_hash"])
+    assert credential.digest(SEPARATOR) == from_hex(vector["digest"])
+    assert keccak(leaf) == from_hex(vector["leaf_hash"])
+    assert leaf_class(leaf) == vector["class"]
+    signer = from_hex(vector["signer"])
+    assert recover_one(leaf) == signer
+    assert recover_address(credential, SEPARATOR) == signer
+    assert reference_signer(leaf, SEPARATOR) == signer
+
+
+def test_a_credential_is_signed_for_no_venue():
+    one, other = GOLDEN["credentials"][:2]
+    assert one["fields"]["venue"] != other["fields"]["venue"]
+    assert (one["digest"], one["signature"]) == (other["digest"], other["signature"])
+
+
 @pytest.mark.parametrize("vector", GOLDEN["without_signer"], ids=lambda v: v["name"])
 def test_leaf_without_a_valid_signature_has_no_signer(vector):
     leaf = from_hex(vector["leaf"])
-    envelope = Envelope.from_leaf(leaf)
-    assert (envelope is not None) is vector["well_formed"]
+    signed = decode(leaf)
+    assert (signed is not None) is vector["well_formed"]
     assert recover_one(leaf) == NOBODY
     assert reference_signer(leaf, SEPARATOR) == NOBODY
-    if envelope:
-        assert recover_address(envelope, SEPARATOR) is None
+    if signed:
+        assert recover_address(signed, SEPARATOR) is None
 
 
 def test_golden_vectors_are_what_their_generator_writes(monkeypatch):
@@ -155,7 +187,7 @@ def test_golden_vectors_are_what_their_generator_writes(monkeypatch):
 
 
 def test_plain_python_form_gives_the_same_signers(monkeypatch):
-    leaves = [from_hex(v["leaf"]) for v in GOLDEN["envelopes"] + GOLDEN["without_signer"]]
+    leaves = [from_hex(v["leaf"]) for v in SIGNED + GOLDEN["without_signer"]]
     jitted = recover_signers(*join_leaves(leaves), SEPARATOR)
     monkeypatch.setattr(signatures, "_CONTEXT", 0)
     assert (recover_signers(*join_leaves(leaves), SEPARATOR) == jitted).all()
@@ -172,33 +204,41 @@ ADDRESS = keccak(KEY.public_key.format(compressed=False)[1:])[12:]
 def envelopes(draw):
     action = draw(st.sampled_from(actions.ACTIONS))
     if action in actions.ITEM_LAYOUTS:
-        size = actions.layout_bytes(actions.ITEM_LAYOUTS[action]) * draw(st.integers(1, 30))
+        most = 1 if action in actions.SINGLE_ITEM else 30
+        size = actions.layout_bytes(actions.ITEM_LAYOUTS[action]) * draw(st.integers(1, most))
     else:
         size = actions.layout_bytes(actions.TYPED_ACTIONS[action][1])
     body = draw(st.binary(min_size=size, max_size=size))
     return Envelope(draw(u32), draw(u64), draw(u64), draw(u64), action, body)
 
 
-def sign(envelope):
-    raw = KEY.sign_recoverable(envelope.digest(SEPARATOR), hasher=None)
-    return replace(envelope, signature=raw[:64] + bytes([27 + raw[64]])).to_leaf()
+u16 = st.integers(0, 2**16 - 1)
+addresses = st.binary(min_size=20, max_size=20)
+credentials = st.builds(Credential, u32, u32, addresses, u32, u16, u64, u64)
+anything_signed = st.one_of(envelopes(), credentials)
 
 
-@given(st.lists(envelopes(), max_size=8))
-def test_signer_of_any_signed_envelope_is_its_key(unsigned):
+def sign(unsigned):
+    raw = KEY.sign_recoverable(unsigned.digest(SEPARATOR), hasher=None)
+    return replace(unsigned, signature=raw[:64] + bytes([27 + raw[64]])).to_leaf()
+
+
+@given(st.lists(anything_signed, max_size=8))
+def test_signer_of_any_signed_leaf_is_its_key(unsigned):
     signers = recover_signers(*join_leaves([sign(e) for e in unsigned]), SEPARATOR)
     assert signers.shape == (len(unsigned), 20)
     assert all(row.tobytes() == ADDRESS for row in signers)
 
 
-@given(envelopes(), st.data())
-def test_changing_any_byte_changes_the_signer_as_the_reference_says(envelope, data):
-    leaf = bytearray(sign(envelope))
+@given(anything_signed, st.data())
+def test_changing_any_byte_changes_the_signer_as_the_reference_says(unsigned, data):
+    leaf = bytearray(sign(unsigned))
     at = data.draw(st.integers(0, len(leaf) - 1))
     leaf[at] ^= data.draw(st.integers(1, 255))
     signer = recover_one(bytes(leaf))
     assert signer == reference_signer(bytes(leaf), SEPARATOR)
-    assert signer != ADDRESS
+    is_venue = isinstance(unsigned, Credential) and 1 <= at <= 4  # the one thing nobody signs
+    assert (signer == ADDRESS) is is_venue
 
 
 @given(st.binary(max_size=300))
@@ -235,7 +275,7 @@ def test_wrong_arguments_are_refused_before_any_byte_is_read(offsets, separator,
 
 
 def test_pool_gives_the_same_rows_as_one_thread():
-    leaves = [from_hex(v["leaf"]) for v in GOLDEN["envelopes"] + GOLDEN["without_signer"]] * 5
+    leaves = [from_hex(v["leaf"]) for v in SIGNED + GOLDEN["without_signer"]] * 5
     buffer, offsets = join_leaves(leaves)
     alone = recover_signers(buffer, offsets, SEPARATOR)
     with SignerPool(2) as pool:

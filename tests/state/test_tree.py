@@ -146,7 +146,7 @@ def test_capacity_does_not_change_the_root():
     for capacity in (1 << 3, 1 << 10, 777):
         tables = (dataclasses.replace(TABLE_BY_NAME["order"], capacity=capacity),)
         state = new_state(tables)
-        index = write(state, 20, 5, bytes(range(160)))
+        index = write(state, 20, 5, bytes(range(tables[0].dtype.itemsize)))
         roots.add(RecordTree(tables).commit(state, indices([index])))
     assert len(roots) == 1
 

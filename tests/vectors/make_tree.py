@@ -32,6 +32,8 @@ TABLES = (
     "order",
     "event_group",
     "outbox",
+    "draft",
+    "calendar",
 )
 
 
@@ -118,7 +120,7 @@ def _records() -> list[dict]:
     records = []
     for place, name in enumerate(TABLES):
         table = TABLE_BY_NAME[name]
-        slot = (0, 1, 2, 0x0102, 7, 3, 0xFFFFFFFF, 5, 6)[place]
+        slot = (0, 1, 2, 0x0102, 7, 3, 0xFFFFFFFF, 5, 6, 0, 11)[place]
         values = {field.name: _example(table, field) for field in table.fields}
         words = words_of(table, values)
         records.append(

@@ -1,48 +1,70 @@
-"""Envelopes from plain values: prices and sizes as people write them, whole ticks and lots as they are sent.
+"""Items of envelopes from plain values: prices and sizes as people write them, exact integers as they are sent.
 
-No float is accepted anywhere: ``0.1`` is not a tenth. Use text (``"0.1"``), `decimal.Decimal` or int.
+An item is packed bytes; `tradezone.client.Signer` puts up to 30 of them under one signature.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from tradezone.client.signing import ClientError, NonceSource, PrivateKey
+from tradezone.client.instruments import (
+    SIDES,
+    Instrument,
+    Market,
+    Number,
+    OutcomeMarket,
+    Ratio,
+    choose,
+    to_fraction,
+    to_ppm,
+)
+from tradezone.client.signing import ClientError
 from tradezone.protocol import actions
-from tradezone.protocol.actions import Envelope, pack
+from tradezone.protocol.actions import pack
 from tradezone.protocol.enums import (
-    BUY,
-    SCOPE_TRADE,
+    BOTH_SIDES,
+    GROUP_NONE,
+    GROUP_ORDER,
+    GROUP_POSITION,
+    ORDER_REDUCE_ONLY,
+    PLAN_STOP,
+    PLAN_TAKE_PROFIT,
     SELL,
+    SOURCE_INDEX,
+    SOURCE_LAST,
+    SOURCE_MARK,
     STP_BOTH,
     STP_DECREMENT,
     STP_NEWEST,
     STP_OLDEST,
+    STP_OWNER,
     TIF_FOK,
     TIF_GTC,
     TIF_IOC,
+    TIF_MARKET,
     TIF_POST_ONLY,
+    TIF_POST_SLIDE,
 )
-from tradezone.protocol.limits import MAX_EXPIRES_AFTER, MAX_ITEMS
+from tradezone.protocol.limits import MAX_INTERFACE_FEE, MAX_SLIPPAGE
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-Number = str | int | Decimal
-"""A price, size or amount as given by a person. Never a float."""
 ClientId = bytes | str | uuid.UUID | None
 """16 bytes, up to 16 ASCII characters, 32 hex digits behind 0x, or a UUID."""
 
-SIDES: Final[Mapping[str, int]] = {"buy": BUY, "sell": SELL}
 TIMES_IN_FORCE: Final[Mapping[str, int]] = {
     "gtc": TIF_GTC,
+    "gtt": TIF_GTC,
     "post_only": TIF_POST_ONLY,
+    "post_slide": TIF_POST_SLIDE,
     "ioc": TIF_IOC,
     "fok": TIF_FOK,
+    "market": TIF_MARKET,
+}
+QUOTE_TIMES_IN_FORCE: Final[Mapping[str, int]] = {
+    "post_only": TIF_POST_ONLY,
+    "post_slide": TIF_POST_SLIDE,
 }
 SELF_TRADE: Final[Mapping[str, int]] = {
     "newest": STP_NEWEST,
@@ -50,144 +72,29 @@ SELF_TRADE: Final[Mapping[str, int]] = {
     "both": STP_BOTH,
     "decrement": STP_DECREMENT,
 }
+SELF_TRADE_SCOPES: Final[Mapping[str, int]] = {"account": 0, "owner": STP_OWNER}
 AMEND_MODES: Final[Mapping[str, int]] = {
     "shrink": actions.AMEND_SHRINK,
     "post_only": actions.AMEND_POST_ONLY,
     "take": actions.AMEND_TAKE,
+    "post_slide": actions.AMEND_POST_SLIDE,
+}
+PLAN_KINDS: Final[Mapping[str, int]] = {"stop": PLAN_STOP, "take_profit": PLAN_TAKE_PROFIT}
+PLAN_SOURCES: Final[Mapping[str, int]] = {
+    "last": SOURCE_LAST,
+    "mark": SOURCE_MARK,
+    "index": SOURCE_INDEX,
+}
+PLAN_GROUPINGS: Final[Mapping[str, int]] = {
+    "none": GROUP_NONE,
+    "order": GROUP_ORDER,
+    "position": GROUP_POSITION,
 }
 NO_CLIENT_ID: Final = bytes(16)
-LIFETIME_MS: Final = 30_000  # an envelope that is not executed within this time is void
+SLIPPAGE: Final = "5%"  # how far beyond its trigger a market plan goes unless told otherwise
 
 
-class NotAMultipleError(ClientError):
-    """A number between two that can be sent. ``below`` and ``above`` are its neighbours."""
-
-    def __init__(self, text: str, below: Decimal | None, above: Decimal) -> None:
-        super().__init__(text)
-        self.below = below
-        self.above = above
-
-
-def to_fraction(value: Number, name: str) -> Fraction:
-    """Return a number exactly. ClientError for a float, NaN, infinity or other text."""
-    if isinstance(value, float):
-        raise ClientError(
-            f'{name} {value!r} is a float, which holds no exact price or size; write "{value!r}"'
-        )
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise ClientError(f"{name} is a {type(value).__name__}, expected text, Decimal or int")
-    try:
-        number = Decimal(value.strip()) if isinstance(value, str) else Decimal(value)
-    except InvalidOperation:
-        raise ClientError(f"{name} {value!r} is not a number") from None
-    if not number.is_finite() or abs(number.adjusted()) > 60:
-        raise ClientError(f"{name} {value!r} is not a number that can be used")
-    return Fraction(number)
-
-
-def to_decimal(value: Fraction) -> Decimal:
-    """Return a fraction as a plain decimal, rounded to 18 places if it does not end before."""
-    for places in range(19):
-        if (value.denominator and 10**places % value.denominator) == 0:
-            return Decimal(value.numerator * 10**places // value.denominator).scaleb(-places)
-    return Decimal(round(value * 10**18)).scaleb(-18)
-
-
-def _to_units(value: Number, unit: Fraction, name: str, unit_name: str) -> int:
-    """Whole units in ``value``; NotAMultipleError if it lies between two."""
-    number = to_fraction(value, name)
-    if number <= 0:
-        raise ClientError(f"{name} {value} is not above zero")
-    units = number / unit
-    if units.denominator == 1:
-        return units.numerator
-    low = units.numerator // units.denominator
-    below = to_decimal(low * unit) if low else None
-    above = to_decimal((low + 1) * unit)
-    nearest = f"{below:f}, {above:f}" if below is not None else f"{above:f}"
-    raise NotAMultipleError(
-        f"{name} {value} is not a multiple of the {unit_name} {to_decimal(unit):f}; nearest: {nearest}",
-        below,
-        above,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """What a client must know of an asset. ``decimals``: one unit is 10^decimals atoms."""
-
-    id: int
-    symbol: str
-    decimals: int
-
-    def to_atoms(self, amount: Number) -> int:
-        """Return an amount of units in atoms. ClientError if it has more decimals than the asset."""
-        return _to_units(amount, Fraction(1, 10**self.decimals), "amount", f"{self.symbol} atom")
-
-    def from_atoms(self, atoms: int) -> Decimal:
-        """Return atoms in units, exactly."""
-        return Decimal(atoms).scaleb(-self.decimals)
-
-
-@dataclass(frozen=True, slots=True)
-class Market:
-    """What a client must know of a market: its slot, assets and steps.
-
-    ``lot_size`` is base atoms of one lot, ``tick_value`` quote atoms of one tick of one lot.
-    """
-
-    slot: int
-    base: Asset
-    quote: Asset
-    lot_size: int
-    tick_value: int
-    max_price: int  # ticks
-    max_lots: int
-    min_notional: int = 0  # quote atoms
-
-    @property
-    def name(self) -> str:
-        """BASE/QUOTE."""
-        return f"{self.base.symbol}/{self.quote.symbol}"
-
-    @property
-    def tick(self) -> Fraction:
-        """Smallest step of a price, quote units per base unit."""
-        return Fraction(
-            self.tick_value * 10**self.base.decimals, self.lot_size * 10**self.quote.decimals
-        )
-
-    @property
-    def lot(self) -> Fraction:
-        """Smallest step of a size, base units."""
-        return Fraction(self.lot_size, 10**self.base.decimals)
-
-    def to_ticks(self, price: Number) -> int:
-        """Return a price in ticks. ClientError if it is not a multiple, or out of range."""
-        ticks = _to_units(price, self.tick, "price", "tick")
-        if ticks > self.max_price:
-            highest = to_decimal(self.max_price * self.tick)
-            raise ClientError(f"price {price} is above the highest of {self.name}, {highest:f}")
-        return ticks
-
-    def to_lots(self, size: Number) -> int:
-        """Return a size in lots. ClientError if it is not a multiple, or out of range."""
-        lots = _to_units(size, self.lot, "size", "lot")
-        if lots > self.max_lots:
-            largest = to_decimal(self.max_lots * self.lot)
-            raise ClientError(f"size {size} is above the largest of {self.name}, {largest:f}")
-        return lots
-
-    def from_ticks(self, ticks: int) -> Decimal:
-        """Return ticks as a price."""
-        return to_decimal(ticks * self.tick)
-
-    def from_lots(self, lots: int) -> Decimal:
-        """Return lots as a size."""
-        return to_decimal(lots * self.lot)
-
-
-# --- items -----------------------------------------------------------------------------------------
+# --- parts of items --------------------------------------------------------------------------------
 
 
 def to_client_id(value: ClientId) -> bytes:
@@ -212,91 +119,211 @@ def to_client_id(value: ClientId) -> bytes:
     return raw
 
 
-def _choose(value: str, among: Mapping[str, int], name: str) -> int:
-    try:
-        return among[value]
-    except (KeyError, TypeError):
-        raise ClientError(f"{name} is {value!r}, expected one of {', '.join(among)}") from None
-
-
-def _pack(layout: actions.Layout, **values: int | bytes) -> bytes:
+def pack_fields(layout: actions.Layout, **values: int | bytes) -> bytes:
+    """Pack an item or body. ClientError names the fields if one is out of range."""
     try:
         return pack(layout, values)
-    except (OverflowError, ValueError, AttributeError) as error:
-        fields = {n: v for n, v in values.items() if isinstance(v, int)}
+    except (OverflowError, ValueError, AttributeError, TypeError) as error:
+        fields = {n: v for n, v in values.items() if not isinstance(v, bytes)}
         raise ClientError(f"a field is out of range: {error}; fields {fields}") from error
 
 
-def _check_order_name(order: int | None, client_id: ClientId) -> tuple[int, bytes]:
+def _check_order_name(order: int | None, client_id: ClientId, what: str) -> tuple[int, bytes]:
     if (order is None) == (client_id is None):
-        raise ClientError("name an order by its id or by its client id, and not by both")
+        raise ClientError(f"name {what} by its id or by its client id, and not by both")
     if order == 0:
         raise ClientError("order id 0 does not exist")
-    return order or 0, to_client_id(client_id)
+    identity = to_client_id(client_id)
+    if order is None and identity == NO_CLIENT_ID:
+        raise ClientError("client id 0 names no order")
+    return order or 0, identity
+
+
+def _to_stp(mode: str, scope: str) -> int:
+    return choose(mode, SELF_TRADE, "stp") | choose(scope, SELF_TRADE_SCOPES, "stp_scope")
+
+
+def _to_flags(market: Instrument, reduce_only: bool) -> int:
+    if reduce_only and not isinstance(market, OutcomeMarket):
+        raise ClientError(f"{market.name} has no positions: reduce_only is for outcome markets")
+    return ORDER_REDUCE_ONLY if reduce_only else 0
+
+
+def _to_tif(tif: str, expires: int) -> int:
+    code = choose(tif, TIMES_IN_FORCE, "tif")
+    if tif == "gtt" and not expires:
+        raise ClientError("tif is 'gtt' and expires is 0: say until when (ms since 1970)")
+    return code
+
+
+def _to_interface(interface: int, fee: Ratio) -> tuple[int, int]:
+    parts = to_ppm(fee, "interface_fee", MAX_INTERFACE_FEE)
+    if parts and not interface:
+        raise ClientError(f"interface_fee is {fee} and interface is 0: say who gets it")
+    return interface, parts
+
+
+def _check_notional(market: Instrument, ticks: int, lots: int, size: Number, price: str) -> None:
+    notional = ticks * lots * market.tick_value
+    if notional < market.min_notional:
+        symbol = market.quote.symbol
+        least, found = (market.quote.from_atoms(n) for n in (market.min_notional, notional))
+        raise ClientError(
+            f"{size} at {price} is worth {found:f} {symbol}, the least of {market.name} is {least:f}"
+        )
+
+
+# --- orders ----------------------------------------------------------------------------------------
 
 
 def build_place(
-    market: Market,
+    market: Instrument,
     side: str,
     price: Number,
     size: Number,
     *,
     tif: str = "gtc",
     stp: str = "newest",
+    stp_scope: str = "account",
+    reduce_only: bool = False,
     expires: int = 0,
     client_id: ClientId = None,
+    interface: int = 0,
+    interface_fee: Ratio = 0,
 ) -> bytes:
     """Build one order of a PLACE envelope.
 
     Parameters
     ----------
-    market : Market
-        where
+    market : Instrument
+        where; a market that opens a door to another venue's book is named like any other
     side : str
         "buy" or "sell"
     price : str, Decimal or int
-        limit, quote units per base unit
+        limit, quote units per base unit; of an outcome a part of its unit, between 0 and 1
     size : str, Decimal or int
-        base units
+        base units; of an outcome whole contracts
     tif : str
-        "gtc", "post_only", "ioc" or "fok"
+        "gtc"; "gtt" (until ``expires``); "post_only" (refused if it would take); "post_slide" (would it take,
+        it rests one tick behind the best opposite price); "ioc"; "fok"; "market" (``price`` is the worst that
+        is accepted, see `build_market_order`)
     stp : str
-        who gives way when the order meets one of the same account: "newest" (this one), "oldest",
-        "both" or "decrement"
+        who gives way when the order takes from an own one: "newest" (this one), "oldest", "both" or
+        "decrement"
+    stp_scope : str
+        whose orders are own ones: those of the "account", or of all accounts of the "owner"
+    reduce_only : bool
+        outcome markets: the order only closes what the account holds
     expires : int
         ms since 1970 at which the resting order ends, 0 = never
     client_id : optional
         see `ClientId`
+    interface : int
+        account of the interface that is paid ``interface_fee``, which the account must have approved
+    interface_fee : str, Decimal or int
+        part of the notional, as "0.0005" or "0.05%"
 
     Raises
     ------
     ClientError
         If a value cannot be sent as given; the text names the nearest ones that can.
     """
-    ticks, lots = market.to_ticks(price), market.to_lots(size)
-    if (notional := ticks * lots * market.tick_value) < market.min_notional:
-        symbol = market.quote.symbol
-        least, found = (market.quote.from_atoms(n) for n in (market.min_notional, notional))
-        text = f"{size} at {price} is worth {found:f} {symbol}, the least of {market.name} is {least:f}"
-        raise ClientError(text)
-    return _pack(
+    return _pack_place(
+        market,
+        market.to_ticks(price),
+        side,
+        size,
+        str(price),
+        tif=_to_tif(tif, expires),
+        stp=_to_stp(stp, stp_scope),
+        flags=_to_flags(market, reduce_only),
+        expires=expires,
+        client_id=client_id,
+        interface=_to_interface(interface, interface_fee),
+    )
+
+
+def build_market_order(
+    market: Instrument,
+    side: str,
+    size: Number,
+    *,
+    reference: Number,
+    slippage: Ratio,
+    stp: str = "newest",
+    stp_scope: str = "account",
+    reduce_only: bool = False,
+    client_id: ClientId = None,
+    interface: int = 0,
+    interface_fee: Ratio = 0,
+) -> bytes:
+    """Build a market order of a PLACE envelope: it takes what there is, and nothing worse than a bound.
+
+    The bound is ``reference`` and ``slippage`` of it on top (buy) or off (sell), rounded to the tick that is
+    better for the sender. The market's price band may cut it further.
+
+    Parameters
+    ----------
+    reference : str, Decimal or int
+        what the sender sees as the price, for instance the best price of the other side
+    slippage : str, Decimal or int
+        "0.01" or "1%"
+
+    The other parameters are those of `build_place`.
+    """
+    ticks = market.to_worst_ticks(side, reference, slippage)
+    return _pack_place(
+        market,
+        ticks,
+        side,
+        size,
+        f"{market.from_ticks(ticks):f}",
+        tif=TIF_MARKET,
+        stp=_to_stp(stp, stp_scope),
+        flags=_to_flags(market, reduce_only),
+        expires=0,
+        client_id=client_id,
+        interface=_to_interface(interface, interface_fee),
+    )
+
+
+def _pack_place(
+    market: Instrument,
+    ticks: int,
+    side: str,
+    size: Number,
+    price: str,
+    *,
+    tif: int,
+    stp: int,
+    flags: int,
+    expires: int,
+    client_id: ClientId,
+    interface: tuple[int, int],
+) -> bytes:
+    lots, direction = market.to_lots(size), market.to_side(side)
+    # Who closes may go below: a spot sell of all that is left, a reduce-only order. The engine knows.
+    is_closing = flags != 0 or (isinstance(market, Market) and direction == SELL)
+    if not is_closing:
+        _check_notional(market, ticks, lots, size, price)
+    return pack_fields(
         actions.PLACE_ITEM,
         market=market.slot,
         price=ticks,
         lots=lots,
-        side=_choose(side, SIDES, "side"),
-        tif=_choose(tif, TIMES_IN_FORCE, "tif"),
-        stp=_choose(stp, SELF_TRADE, "stp"),
-        flags=0,
+        side=direction,
+        tif=tif,
+        stp=stp,
+        flags=flags,
         expires=expires,
         client_id=to_client_id(client_id),
-        interface=0,
-        interface_fee=0,
+        interface=interface[0],
+        interface_fee=interface[1],
     )
 
 
 def build_amend(
-    market: Market,
+    market: Instrument,
     *,
     size: Number,
     price: Number | None = None,
@@ -308,7 +335,7 @@ def build_amend(
 
     Parameters
     ----------
-    market : Market
+    market : Instrument
         of the order
     size : str, Decimal or int
         new *total* size, base units, including what is filled already
@@ -317,159 +344,325 @@ def build_amend(
     order, client_id
         name of the order: one of the two
     mode : str
-        "shrink" keeps the place in the queue and only allows less at the same price; "post_only" and
-        "take" place the order anew
+        "shrink" keeps the place in the queue and only allows less at the same price; "post_only",
+        "post_slide" and "take" place the order anew if more than that is asked
     """
-    number, identity = _check_order_name(order, client_id)
-    return _pack(
+    number, identity = _check_order_name(order, client_id, "an order")
+    return pack_fields(
         actions.AMEND_ITEM,
         order=number,
         client_id=identity,
         price=0 if price is None else market.to_ticks(price),
         lots=market.to_lots(size),
-        mode=_choose(mode, AMEND_MODES, "mode"),
+        mode=choose(mode, AMEND_MODES, "mode"),
     )
 
 
 def build_cancel(order: int | None = None, *, client_id: ClientId = None) -> bytes:
     """Build one cancel of a CANCEL envelope; the order is named by id or by client id."""
-    number, identity = _check_order_name(order, client_id)
-    return _pack(actions.CANCEL_ITEM, order=number, client_id=identity)
+    number, identity = _check_order_name(order, client_id, "an order")
+    return pack_fields(actions.CANCEL_ITEM, order=number, client_id=identity)
 
 
-# --- envelopes -------------------------------------------------------------------------------------
-
-
-class Signer:
-    """Signs envelopes for one account with one key.
-
-    Every method returns the leaf, ready to be sent.
+def build_cancel_all(market: Instrument | None = None, side: str = "both") -> bytes:
+    """Build one item of a CANCEL_ALL envelope.
 
     Parameters
     ----------
-    key : PrivateKey
-        what signs
-    account : int
-        account slot that acts
-    key_id : int
-        the key in the zone: generation << 32 | slot, as the event KEY_APPROVED says
-    separator : bytes
-        EIP-712 domain separator of the zone, 32 bytes
-    nonces : NonceSource, optional
-        signers of several accounts with one key share one; its own if absent
-    lifetime_ms : int
-        envelopes not executed within this time are void
+    market : Instrument, optional
+        only orders and plans of this market; all if absent
+    side : str
+        "buy", "sell" or "both"
     """
+    if side == "both" or market is None:
+        code = choose(side, {**SIDES, "both": BOTH_SIDES}, "side")
+    else:
+        code = market.to_side(side)
+    return pack_fields(actions.CANCEL_ALL_ITEM, market=market.slot if market else 0, side=code)
 
-    def __init__(
-        self,
-        key: PrivateKey,
-        account: int,
-        key_id: int,
-        separator: bytes,
-        *,
-        nonces: NonceSource | None = None,
-        lifetime_ms: int = LIFETIME_MS,
-    ) -> None:
-        if not 0 < lifetime_ms <= MAX_EXPIRES_AFTER:
-            raise ClientError(f"lifetime is {lifetime_ms} ms, expected 1 .. {MAX_EXPIRES_AFTER}")
-        if len(separator) != 32:
-            raise ClientError(f"a domain separator is 32 bytes, was {len(separator)}")
-        self.key = key
-        self.account = account
-        self.key_id = key_id
-        self._separator = separator
-        self._nonces = nonces or NonceSource()
-        self._lifetime = lifetime_ms
 
-    def build(self, action: int, body: bytes) -> Envelope:
-        """Return the signed envelope of any action around its packed body."""
-        nonce = self._nonces.take()
-        envelope = Envelope(self.account, self.key_id, nonce, nonce + self._lifetime, action, body)
-        return self.key.sign(envelope, self._separator)
+def build_quote(
+    market: Instrument,
+    side: str,
+    price: Number,
+    size: Number,
+    *,
+    client_id: ClientId,
+    tif: str = "post_only",
+    stp: str = "newest",
+    stp_scope: str = "account",
+    expires: int = 0,
+) -> bytes:
+    """Build one rung of a MASS_QUOTE envelope: what shall rest under this client id.
 
-    def _trade(self, action: int, items: Sequence[bytes]) -> bytes:
-        if not 1 <= len(items) <= MAX_ITEMS:
-            raise ClientError(f"an envelope holds 1 to {MAX_ITEMS} items, was {len(items)}")
-        return self.build(action, b"".join(items)).to_leaf()
+    Parameters
+    ----------
+    size : str, Decimal or int
+        base units that shall be *open*; a rung that rests at the same price with more shrinks in place
+    client_id : see `ClientId`
+        which rung it is; the order that bears it is replaced
+    tif : str
+        "post_only" or "post_slide"
 
-    def place(self, *orders: bytes) -> bytes:
-        """Place up to 30 orders, see `build_place`."""
-        return self._trade(actions.PLACE, orders)
+    The other parameters are those of `build_place`.
+    """
+    ticks, lots = market.to_ticks(price), market.to_lots(size)
+    direction = market.to_side(side)
+    if not (isinstance(market, Market) and direction == SELL):
+        _check_notional(market, ticks, lots, size, str(price))
+    return pack_fields(
+        actions.QUOTE_ITEM,
+        market=market.slot,
+        price=ticks,
+        lots=lots,
+        side=direction,
+        tif=choose(tif, QUOTE_TIMES_IN_FORCE, "tif"),
+        stp=_to_stp(stp, stp_scope),
+        expires=expires,
+        client_id=_to_rung(client_id),
+    )
 
-    def amend(self, *amends: bytes) -> bytes:
-        """Amend up to 30 orders, see `build_amend`."""
-        return self._trade(actions.AMEND, amends)
 
-    def cancel(self, *cancels: bytes) -> bytes:
-        """Cancel up to 30 orders, see `build_cancel`."""
-        return self._trade(actions.CANCEL, cancels)
+def build_pull(market: Instrument, *, client_id: ClientId) -> bytes:
+    """Build a rung of a MASS_QUOTE envelope that takes away what rests under this client id."""
+    return pack_fields(
+        actions.QUOTE_ITEM,
+        market=market.slot,
+        price=0,
+        lots=0,
+        side=0,
+        tif=TIF_POST_ONLY,
+        stp=STP_NEWEST,
+        expires=0,
+        client_id=_to_rung(client_id),
+    )
 
-    def transfer(self, to_account: int, asset: Asset, amount: Number) -> bytes:
-        """Move an amount to another account of the same owner."""
-        body = _pack(
-            actions.TRANSFER_BODY,
-            toAccount=to_account,
-            asset=asset.id,
-            amount=asset.to_atoms(amount),
+
+def _to_rung(client_id: ClientId) -> bytes:
+    identity = to_client_id(client_id)
+    if identity == NO_CLIENT_ID:
+        raise ClientError("a rung needs a client id: it says which rung of the ladder it is")
+    return identity
+
+
+def find_repeated_rung(rungs: tuple[bytes, ...]) -> bytes | None:
+    """Return a client id under which two of the rungs are to rest, or None."""
+    seen = set()
+    for rung in rungs:
+        fields = actions.unpack(actions.QUOTE_ITEM, rung)
+        if fields["lots"]:
+            if fields["client_id"] in seen:
+                return bytes(rung[-16:])
+            seen.add(fields["client_id"])
+    return None
+
+
+# --- plans -----------------------------------------------------------------------------------------
+
+
+def build_plan(
+    market: Instrument,
+    side: str,
+    kind: str,
+    trigger: Number,
+    size: Number | None,
+    *,
+    price: Number | None = None,
+    slippage: Ratio | None = None,
+    tif: str | None = None,
+    source: str = "last",
+    grouping: str = "none",
+    parent: int | None = None,
+    parent_client_id: ClientId = None,
+    stp: str = "newest",
+    stp_scope: str = "account",
+    reduce_only: bool = False,
+    expires: int = 0,
+    interface: int = 0,
+    interface_fee: Ratio = 0,
+) -> bytes:
+    """Build one plan of a PLACE_PLAN envelope: an order that is sent when a price reaches its trigger.
+
+    Parameters
+    ----------
+    side : str
+        "buy" or "sell": of the order that it sends
+    kind : str
+        "stop" (buys when the price rises to the trigger, sells when it falls to it) or "take_profit" (the
+        other way round)
+    trigger : str, Decimal or int
+        price, as that of an order
+    size : str, Decimal or int, optional
+        most that the order is for; None only with grouping "position": all that the account holds
+    price : str, Decimal or int, optional
+        limit of the order; a market order if absent
+    slippage : str, Decimal or int, optional
+        market orders: how far beyond the trigger they may go, 5% if absent
+    tif : str, optional
+        limit orders: as for `build_place`, "gtc" if absent
+    source : str
+        price that is watched: "last"; "mark" and "index" come with perpetuals and are refused until then
+    grouping : str
+        "none"; "order": a leg of a bracket on the order named by ``parent`` or ``parent_client_id``, whose
+        size follows what that order fills; "position": a leg of a bracket on what the account holds
+    expires : int
+        ms since 1970 at which the plan, and the order it has sent, ends, 0 = never
+
+    The other parameters are those of `build_place`.
+    """
+    group = choose(grouping, PLAN_GROUPINGS, "grouping")
+    if group == GROUP_ORDER:
+        number, identity = _check_order_name(parent, parent_client_id, "the parent of a plan")
+    elif parent is not None or parent_client_id is not None:
+        raise ClientError(f"grouping is {grouping!r}: only grouping 'order' has a parent")
+    else:
+        number, identity = 0, NO_CLIENT_ID
+    if group == GROUP_POSITION and not reduce_only:
+        raise ClientError("grouping is 'position': such a plan is reduce_only")
+    if size is None and group != GROUP_POSITION:
+        raise ClientError("size is None: only a plan with grouping 'position' is for all there is")
+    ticks = market.to_ticks(trigger, "trigger")
+    limit, time_in_force, parts = _to_plan_terms(market, ticks, price, slippage, tif, expires)
+    lots = 0 if size is None else market.to_lots(size)
+    if size is not None and not reduce_only:
+        shown = str(trigger if price is None else price)
+        _check_notional(market, limit or ticks, lots, size, shown)
+    account, fee = _to_interface(interface, interface_fee)
+    return pack_fields(
+        actions.PLAN_ITEM,
+        market=market.slot,
+        side=market.to_side(side),
+        kind=choose(kind, PLAN_KINDS, "kind"),
+        source=choose(source, PLAN_SOURCES, "source"),
+        grouping=group,
+        trigger=ticks,
+        price=limit,
+        lots=lots,
+        tif=time_in_force,
+        stp=_to_stp(stp, stp_scope),
+        flags=_to_flags(market, reduce_only),
+        slippage=parts,
+        expires=expires,
+        parent=number,
+        parent_client_id=identity,
+        interface=account,
+        interface_fee=fee,
+    )
+
+
+def _to_plan_terms(
+    market: Instrument,
+    trigger: int,
+    price: Number | None,
+    slippage: Ratio | None,
+    tif: str | None,
+    expires: int,
+) -> tuple[int, int, int]:
+    """Limit (ticks, 0 = market), time in force and slippage (ppm)."""
+    if price is None:
+        if tif not in (None, "market"):
+            raise ClientError(f"tif is {tif!r} and price is None: only a limit order has a tif")
+        allowed = SLIPPAGE if slippage is None else slippage
+        return 0, TIF_MARKET, market.to_slippage(trigger, allowed, MAX_SLIPPAGE)
+    if slippage is not None:
+        raise ClientError(f"slippage is {slippage} and price is {price}: a limit has no slippage")
+    if tif == "market":
+        raise ClientError(f"tif is 'market' and price is {price}: a market plan has no price")
+    return market.to_ticks(price), _to_tif(tif or "gtc", expires), 0
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One way out of a bracket: where it fires, and the limit of what it sends (None = market order)."""
+
+    trigger: Number
+    price: Number | None = None
+    slippage: Ratio | None = None
+
+
+def build_bracket(
+    market: Instrument,
+    side: str,
+    size: Number,
+    *,
+    parent: int | None = None,
+    parent_client_id: ClientId = None,
+    take_profit: Leg | None = None,
+    stop: Leg | None = None,
+    stp: str = "newest",
+    stp_scope: str = "account",
+    expires: int = 0,
+    interface: int = 0,
+    interface_fee: Ratio = 0,
+) -> tuple[bytes, ...]:
+    """Build the legs of a bracket on an order: plans on its other side, of which one cancels the other.
+
+    Parameters
+    ----------
+    side : str
+        of the *order* that is bracketed
+    size : str, Decimal or int
+        of that order; the legs never close more than it has filled
+    parent, parent_client_id
+        name of the order: one of the two
+    take_profit, stop : Leg, optional
+        at least one
+
+    In outcome markets the legs are reduce-only. The other parameters are those of `build_plan`.
+    """
+    is_buy = choose(side, SIDES, "side") == SIDES["buy"]
+    if take_profit is None and stop is None:
+        raise ClientError("a bracket needs take_profit, stop, or both")
+    if take_profit and stop:
+        above, below = (
+            to_fraction(leg.trigger, "trigger")
+            for leg in ((take_profit, stop) if is_buy else (stop, take_profit))
         )
-        return self.build(actions.TRANSFER, body).to_leaf()
-
-    def withdraw(self, asset: Asset, amount: Number) -> bytes:
-        """Send an amount to the owner's L1 address (or the redirect it chose)."""
-        body = _pack(actions.WITHDRAW_BODY, asset=asset.id, amount=asset.to_atoms(amount))
-        return self.build(actions.WITHDRAW, body).to_leaf()
-
-    def approve_key(
-        self,
-        agent: bytes,
-        expires: int,
-        *,
-        name: str = "",
-        only_account: int = 0,
-        only_venue: int = 0,
-        max_notional: int = 0,
-    ) -> bytes:
-        """Let another key trade for this owner; it can never withdraw.
-
-        Parameters
-        ----------
-        agent : bytes
-            address of the key, 20 bytes
-        expires : int
-            ms since 1970
-        name : str
-            up to 8 ASCII characters, for display
-        only_account, only_venue : int
-            the only account or venue it may act for, 0 = all
-        max_notional : int
-            most that one order may be worth, quote atoms, 0 = no bound
-        """
-        if len(agent) != 20:
-            raise ClientError(f"an address is 20 bytes, was {len(agent)}")
-        if not name.isascii() or len(name) > 8:
-            raise ClientError(f"key name {name!r} is not up to 8 ASCII characters")
-        body = _pack(
-            actions.APPROVE_KEY_BODY,
-            agent=agent,
-            onlyAccount=only_account,
-            onlyVenue=only_venue,
-            scope=SCOPE_TRADE,
+        if above <= below:
+            raise ClientError(
+                f"take_profit is {take_profit.trigger} and stop is {stop.trigger}: the profit of a {side} is "
+                f"{'above' if is_buy else 'below'} its stop"
+            )
+    legs = (("take_profit", take_profit), ("stop", stop))
+    return tuple(
+        build_plan(
+            market,
+            "sell" if is_buy else "buy",
+            kind,
+            leg.trigger,
+            size,
+            price=leg.price,
+            slippage=leg.slippage,
+            grouping="order",
+            parent=parent,
+            parent_client_id=parent_client_id,
+            stp=stp,
+            stp_scope=stp_scope,
+            reduce_only=isinstance(market, OutcomeMarket),
             expires=expires,
-            maxNotional=max_notional,
-            name=name.encode().ljust(8, b"\0"),
+            interface=interface,
+            interface_fee=interface_fee,
         )
-        return self.build(actions.APPROVE_KEY, body).to_leaf()
+        for kind, leg in legs
+        if leg
+    )
 
-    def revoke_key(self, key_id: int) -> bytes:
-        """Revoke a key, named by generation << 32 | slot."""
-        body = _pack(actions.REVOKE_KEY_BODY, revokedKey=key_id)
-        return self.build(actions.REVOKE_KEY, body).to_leaf()
 
-    def create_account(self) -> bytes:
-        """Create a sub-account of this owner."""
-        return self.build(actions.CREATE_ACCOUNT, b"").to_leaf()
+# --- sets ------------------------------------------------------------------------------------------
 
-    def noop(self) -> bytes:
-        """Burn a nonce and do nothing else: proves that a key works."""
-        return self.build(actions.NOOP, b"").to_leaf()
+
+def build_set(event: OutcomeMarket | int, sets: Number) -> bytes:
+    """Build one item of a SPLIT or MERGE envelope: so many complete sets of an event.
+
+    Parameters
+    ----------
+    event : OutcomeMarket or int
+        slot of the event, or any of its markets
+    sets : str, Decimal or int
+        whole sets; one is a Yes of every outcome
+    """
+    group = event.event if isinstance(event, OutcomeMarket) else event
+    count = to_fraction(sets, "sets")
+    if count.denominator != 1 or count < 1:
+        raise ClientError(f"sets is {sets}, expected a whole number above zero")
+    return pack_fields(actions.SET_ITEM, group=group, lots=count.numerator)

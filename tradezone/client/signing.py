@@ -1,4 +1,4 @@
-"""Keys that sign envelopes, and nonces that never repeat."""
+"""Keys that sign envelopes and credentials, and nonces that never repeat."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import secrets
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import coincurve
 
+from tradezone.protocol.actions import Credential, Envelope
 from tradezone.protocol.hashing import keccak
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tradezone.protocol.actions import Envelope
-
 SECRET_BYTES: Final = 32
+_Signed = TypeVar("_Signed", Envelope, Credential)
 
 
 class ClientError(ValueError):
@@ -74,9 +74,9 @@ class PrivateKey:
         raw: bytes = self._key.sign_recoverable(digest, hasher=None)
         return raw[:64] + bytes([27 + raw[64]])
 
-    def sign(self, envelope: Envelope, separator: bytes) -> Envelope:
-        """Return the envelope with this key's signature under the zone's domain separator."""
-        return replace(envelope, signature=self.sign_digest(envelope.digest(separator)))
+    def sign(self, unsigned: _Signed, separator: bytes) -> _Signed:
+        """Return an envelope or credential with this key's signature under the zone's domain separator."""
+        return replace(unsigned, signature=self.sign_digest(unsigned.digest(separator)))
 
     def __repr__(self) -> str:
         return f"PrivateKey({to_checksum_address(self.address)})"

@@ -14,19 +14,34 @@ from ._jit import i64, jit
 
 MAX_ACTION = max(A.ACTIONS)
 MAX_I64 = (1 << 63) - 1
-_ITEM_BYTES = tuple(
-    A.layout_bytes(A.ITEM_LAYOUTS[a]) if a in A.ITEM_LAYOUTS else 0 for a in range(MAX_ACTION + 1)
-)
-_BODY_BYTES = tuple(
-    A.layout_bytes(A.TYPED_ACTIONS[a][1]) if a in A.TYPED_ACTIONS else -1
-    for a in range(MAX_ACTION + 1)
-)
 
-_MOST_ITEMS = tuple(1 if a in A.SINGLE_ITEM else MAX_ITEMS for a in range(MAX_ACTION + 1))
+
+def _get_unit(action):
+    """Bytes of one item, or of the whole body of a typed action."""
+    if action in A.ITEM_LAYOUTS:
+        return A.layout_bytes(A.ITEM_LAYOUTS[action])
+    return A.layout_bytes(A.TYPED_ACTIONS[action][1]) if action in A.TYPED_ACTIONS else 0
+
+
+def _get_most(action):
+    """Items an envelope of the action may hold; 0 for an action that does not exist."""
+    if action in A.ITEM_LAYOUTS:
+        return 1 if action in A.SINGLE_ITEM else MAX_ITEMS
+    return 1 if action in A.TYPED_ACTIONS else 0
+
+
+def _offset(layout, field):
+    """Bytes in front of a field."""
+    names = [name for name, _, _ in layout]
+    return A.layout_bytes(layout[: names.index(field)])
+
+
+_UNIT_BYTES = tuple(_get_unit(action) for action in range(MAX_ACTION + 1))
+_MOST_ITEMS = tuple(_get_most(action) for action in range(MAX_ACTION + 1))
 
 # offsets inside items
-_TIF_AT = 17
-_MODE_AT = 36
+_TIF_AT = _offset(A.PLACE_ITEM, "tif")
+_MODE_AT = _offset(A.AMEND_ITEM, "mode")
 
 
 @jit
@@ -106,9 +121,16 @@ def is_envelope(io, seq):
     body = read16(io.leaf, at + A.AT_SIZE)
     if size != A.ENVELOPE_HEADER + body + A.SIGNATURE_BYTES or action > MAX_ACTION:
         return False
-    if _ITEM_BYTES[action] > 0:
-        return 1 <= items <= _MOST_ITEMS[action] and body == items * _ITEM_BYTES[action]
-    return items == 1 and body == _BODY_BYTES[action]
+    return items >= 1 and items <= _MOST_ITEMS[action] and body == items * _UNIT_BYTES[action]
+
+
+@jit
+def is_credential(io, seq):
+    """Whether leaf ``seq`` has the form of a credential."""
+    return (
+        leaf_size(io, seq) == A.CREDENTIAL_BYTES
+        and io.leaf[leaf_start(io, seq)] == A.LEAF_CREDENTIAL
+    )
 
 
 @jit

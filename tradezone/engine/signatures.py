@@ -1,7 +1,8 @@
 """Who signed which leaf: EIP-712 digests and public key recovery, without the interpreter.
 
-A leaf that is not a well-formed envelope, or whose signature breaks a rule of `docs/spec/blocks.md`
-(``v`` 27 or 28, ``1 <= r < n``, ``1 <= s <= n/2``, recovery succeeds), has no signer: its row is zero.
+Envelopes and credentials have signers. Any other leaf, one that is not well-formed, or one whose signature
+breaks a rule of `docs/spec/blocks.md` (``v`` 27 or 28, ``1 <= r < n``, ``1 <= s <= n/2``, recovery
+succeeds), has none: its row is zero.
 Recovery is libsecp256k1's, called through the shared object that coincurve ships, so the loop holds no
 lock of the interpreter and runs on as many threads as there are cores.
 
@@ -30,14 +31,22 @@ from tradezone.protocol.actions import (
     AT_ITEMS,
     AT_SIZE,
     AT_VERSION,
+    CREDENTIAL_BODY,
+    CREDENTIAL_BODY_BYTES,
+    CREDENTIAL_BYTES,
+    CREDENTIAL_TYPE,
     ENVELOPE_HEADER,
     ENVELOPE_VERSION,
     ITEM_LAYOUTS,
+    LEAF_CREDENTIAL,
     LEAF_ENVELOPE,
     SIGNATURE_BYTES,
+    SINGLE_ITEM,
     TRADE_TYPE,
     TYPED_ACTIONS,
+    Credential,
     Envelope,
+    Layout,
     layout_bytes,
     typed_signature,
 )
@@ -60,33 +69,45 @@ SLICE: Final = 8
 
 # --- layouts as arrays -----------------------------------------------------------------------------
 
-_UNKNOWN, _TRADE, _TYPED = 0, 1, 2
-_KIND, _UNIT, _FIELDS, _FIRST_FIELD = 0, 1, 2, 3
+_TRADE, _TYPED = 1, 2
+_KIND, _UNIT, _MOST, _FIELDS, _FIRST_FIELD = 0, 1, 2, 3, 4
 _ACTION_SLOTS: Final = 1 + max(*ITEM_LAYOUTS, *TYPED_ACTIONS)
-_MAX_FIELDS: Final = max(len(layout) for _, layout in TYPED_ACTIONS.values())
-_ORDER_ROW: Final = _ACTION_SLOTS  # rows behind the type hashes
-_HALF_ORDER_ROW: Final = _ACTION_SLOTS + 1
+_SIGNED_CREDENTIAL: Final = CREDENTIAL_BODY[1:]  # the venue, in front, is not signed
+_MAX_FIELDS: Final = max(
+    len(_SIGNED_CREDENTIAL), *(len(layout) for _, layout in TYPED_ACTIONS.values())
+)
+_CREDENTIAL_ROW: Final = _ACTION_SLOTS  # behind the actions, in both arrays
+_ORDER_ROW: Final = _ACTION_SLOTS + 1
+_HALF_ORDER_ROW: Final = _ACTION_SLOTS + 2
+_CREDENTIAL_FIELDS_AT: Final = CREDENTIAL_BODY_BYTES - layout_bytes(_SIGNED_CREDENTIAL)
+
+
+def _get_widths(layout: Layout) -> list[int]:
+    """Bytes of each field; negative = bytes, aligned left."""
+    return [-width if kind.startswith("bytes") else width for _, kind, width in layout]
 
 
 def _build_layouts() -> I8:
-    """One row an action: kind, bytes of a unit, fields, widths (negative = bytes, aligned left)."""
-    rows = np.zeros((_ACTION_SLOTS, _FIRST_FIELD + _MAX_FIELDS), np.int64)
+    """One row an action: kind, bytes of a unit, most units, fields, widths; then the credential's."""
+    rows = np.zeros((_ACTION_SLOTS + 1, _FIRST_FIELD + _MAX_FIELDS), np.int64)
     for action, layout in ITEM_LAYOUTS.items():
-        rows[action, :_FIRST_FIELD] = _TRADE, layout_bytes(layout), 0
-    for action, (_, layout) in TYPED_ACTIONS.items():
-        rows[action, :_FIRST_FIELD] = _TYPED, layout_bytes(layout), len(layout)
-        for i, (_, kind, width) in enumerate(layout):
-            rows[action, _FIRST_FIELD + i] = -width if kind.startswith("bytes") else width
+        most = 1 if action in SINGLE_ITEM else MAX_ITEMS
+        rows[action, :_FIRST_FIELD] = _TRADE, layout_bytes(layout), most, 0
+    typed = {action: layout for action, (_, layout) in TYPED_ACTIONS.items()}
+    for row, layout in (typed | {_CREDENTIAL_ROW: _SIGNED_CREDENTIAL}).items():
+        rows[row, :_FIRST_FIELD] = _TYPED, layout_bytes(layout), 1, len(layout)
+        rows[row, _FIRST_FIELD : _FIRST_FIELD + len(layout)] = _get_widths(layout)
     return rows
 
 
 def _build_hashes() -> U8:
-    """Type hash of each action; then the order of the curve and half of it, big-endian."""
-    rows = np.zeros((_ACTION_SLOTS + 2, 32), np.uint8)
+    """Type hash of each action and of the credential; then the order of the curve and half of it."""
+    rows = np.zeros((_HALF_ORDER_ROW + 1, 32), np.uint8)
     for action in ITEM_LAYOUTS:
         rows[action] = np.frombuffer(keccak(TRADE_TYPE.encode()), np.uint8)
     for action in TYPED_ACTIONS:
         rows[action] = np.frombuffer(keccak(typed_signature(action).encode()), np.uint8)
+    rows[_CREDENTIAL_ROW] = np.frombuffer(keccak(CREDENTIAL_TYPE.encode()), np.uint8)
     for row, number in ((_ORDER_ROW, SECP256K1_ORDER), (_HALF_ORDER_ROW, SECP256K1_HALF_ORDER)):
         rows[row] = np.frombuffer(number.to_bytes(32, "big"), np.uint8)
     return rows
@@ -157,14 +178,26 @@ def get_body_size(buffer, start, stop, layouts):
     action = np.int64(buffer[start + AT_ACTION])
     items = np.int64(buffer[start + AT_ITEMS])
     size = np.int64(buffer[start + AT_SIZE]) << 8 | np.int64(buffer[start + AT_SIZE + 1])
-    if length != ENVELOPE_HEADER + size + SIGNATURE_BYTES or action >= layouts.shape[0]:
+    if length != ENVELOPE_HEADER + size + SIGNATURE_BYTES or action >= _ACTION_SLOTS:
         return -1
-    kind = layouts[action, _KIND]
-    if kind == _UNKNOWN or items < 1 or size != items * layouts[action, _UNIT]:
-        return -1
-    if items > (MAX_ITEMS if kind == _TRADE else 1):
+    if items < 1 or items > layouts[action, _MOST] or size != items * layouts[action, _UNIT]:
         return -1
     return size
+
+
+@njit(cache=True, nogil=True, boundscheck=True)
+def is_credential(buffer, start, stop):
+    """Whether ``buffer[start:stop]`` has kind and size of a credential."""
+    return stop - start == CREDENTIAL_BYTES and buffer[start] == LEAF_CREDENTIAL
+
+
+@njit(cache=True, nogil=True, boundscheck=True)
+def find_signature(buffer, start, stop, layouts):
+    """Where the signature of an envelope or credential begins; -1 for any other leaf."""
+    if is_credential(buffer, start, stop):
+        return start + CREDENTIAL_BODY_BYTES
+    size = get_body_size(buffer, start, stop, layouts)
+    return start + AT_BODY + size if size >= 0 else -1
 
 
 @njit(cache=True, nogil=True, boundscheck=True)
@@ -174,39 +207,65 @@ def _copy(source, at, length, target, to):
 
 
 @njit(cache=True, nogil=True, boundscheck=True)
-def _write_digest(buffer, start, size, separator, layouts, hashes, scratch):
-    """EIP-712 digest of a well-formed envelope, to ``scratch[_DIGEST : _DIGEST + 32]``."""
-    action = np.int64(buffer[start + AT_ACTION])
-    trade = layouts[action, _KIND] == _TRADE
-    fields = 2 if trade else layouts[action, _FIELDS]
-    for i in range(_STRUCT, _STRUCT + 32 * (5 + fields)):
+def _begin_struct(row, words, hashes, scratch):
+    """Clear the struct's words and put the type hash in the first."""
+    for i in range(_STRUCT, _STRUCT + 32 * words):
         scratch[i] = 0
     for i in range(32):
-        scratch[_STRUCT + i] = hashes[action, i]
+        scratch[_STRUCT + i] = hashes[row, i]
+
+
+@njit(cache=True, nogil=True, boundscheck=True)
+def _write_fields(buffer, at, row, first_word, layouts, scratch):
+    """Spread the packed fields at ``at`` over words of the struct, from ``first_word`` on."""
+    for field in range(layouts[row, _FIELDS]):
+        width = layouts[row, _FIRST_FIELD + field]
+        word = _STRUCT + 32 * (first_word + field)
+        if width < 0:
+            _copy(buffer, at, -width, scratch, word)
+            at -= width
+        else:
+            _copy(buffer, at, width, scratch, word + 32 - width)
+            at += width
+
+
+@njit(cache=True, nogil=True, boundscheck=True)
+def _finish_digest(words, separator, scratch):
+    """EIP-712 digest of the struct, to ``scratch[_DIGEST : _DIGEST + 32]``."""
+    scratch[_TAGGED] = 0x19
+    scratch[_TAGGED + 1] = 0x01
+    _copy(separator, 0, 32, scratch, _TAGGED + 2)
+    keccak256(scratch, _STRUCT, 32 * words, scratch, _TAGGED + 34)
+    keccak256(scratch, _TAGGED, 66, scratch, _DIGEST)
+
+
+@njit(cache=True, nogil=True, boundscheck=True)
+def _write_envelope_digest(buffer, start, size, separator, layouts, hashes, scratch):
+    """Digest of a well-formed envelope with a body of ``size`` bytes."""
+    action = np.int64(buffer[start + AT_ACTION])
+    is_trade = layouts[action, _KIND] == _TRADE
+    words = 5 + (2 if is_trade else layouts[action, _FIELDS])
+    _begin_struct(action, words, hashes, scratch)
     at = start + AT_ACCOUNT
     for word in range(4):  # account u32, then key, nonce and expires_after u64
         width = np.int64(8 if word else 4)
         _copy(buffer, at, width, scratch, _STRUCT + 32 * (word + 2) - width)
         at += width
-    at = start + AT_BODY
-    if trade:
+    if is_trade:
         scratch[_STRUCT + 32 * 6 - 1] = action
-        keccak256(buffer, at, size, scratch, _STRUCT + 32 * 6)
+        keccak256(buffer, start + AT_BODY, size, scratch, _STRUCT + 32 * 6)
     else:
-        for field in range(fields):
-            width = layouts[action, _FIRST_FIELD + field]
-            word = _STRUCT + 32 * (5 + field)
-            if width < 0:
-                _copy(buffer, at, -width, scratch, word)
-                at -= width
-            else:
-                _copy(buffer, at, width, scratch, word + 32 - width)
-                at += width
-    scratch[_TAGGED] = 0x19
-    scratch[_TAGGED + 1] = 0x01
-    _copy(separator, 0, 32, scratch, _TAGGED + 2)
-    keccak256(scratch, _STRUCT, 32 * (5 + fields), scratch, _TAGGED + 34)
-    keccak256(scratch, _TAGGED, 66, scratch, _DIGEST)
+        _write_fields(buffer, start + AT_BODY, action, 5, layouts, scratch)
+    _finish_digest(words, separator, scratch)
+
+
+@njit(cache=True, nogil=True, boundscheck=True)
+def _write_credential_digest(buffer, start, separator, layouts, hashes, scratch):
+    """Digest of a credential: all but its kind and the venue."""
+    words = 1 + layouts[_CREDENTIAL_ROW, _FIELDS]
+    _begin_struct(_CREDENTIAL_ROW, words, hashes, scratch)
+    _write_fields(buffer, start + _CREDENTIAL_FIELDS_AT, _CREDENTIAL_ROW, 1, layouts, scratch)
+    _finish_digest(words, separator, scratch)
 
 
 @njit(cache=True, nogil=True, boundscheck=True)
@@ -249,13 +308,14 @@ def _recover_range(
         for k in range(ADDRESS_BYTES):
             out[i, k] = 0
         at = offsets[i]
-        size = get_body_size(buffer, at, offsets[i + 1], layouts)
-        if size < 0:
+        signature = find_signature(buffer, at, offsets[i + 1], layouts)
+        if signature < 0 or not is_canonical(buffer, signature, hashes):
             continue
-        signature = at + AT_BODY + size
-        if not is_canonical(buffer, signature, hashes):
-            continue
-        _write_digest(buffer, at, size, separator, layouts, hashes, scratch)
+        if is_credential(buffer, at, offsets[i + 1]):
+            _write_credential_digest(buffer, at, separator, layouts, hashes, scratch)
+        else:
+            size = signature - at - AT_BODY
+            _write_envelope_digest(buffer, at, size, separator, layouts, hashes, scratch)
         recovery = np.int32(buffer[signature + 64]) - np.int32(27)
         source = buffer.ctypes.data + np.uint64(signature)
         if _parse_compact(context, base + np.uint64(_SIGNATURE), source, recovery) != 1:
@@ -290,21 +350,22 @@ def _recover_range_python(
     buffer: U8, offsets: I8, separator: bytes, start: int, stop: int, out: U8
 ) -> None:
     for i in range(start, stop):
-        envelope = Envelope.from_leaf(buffer[offsets[i] : offsets[i + 1]].tobytes())
-        address = recover_address(envelope, separator) if envelope else None
+        leaf = buffer[offsets[i] : offsets[i + 1]].tobytes()
+        signed = Envelope.from_leaf(leaf) or Credential.from_leaf(leaf)
+        address = recover_address(signed, separator) if signed else None
         out[i] = np.frombuffer(address or bytes(ADDRESS_BYTES), np.uint8)
 
 
-def recover_address(envelope: Envelope, separator: bytes) -> bytes | None:
-    """Return who signed one envelope (20 bytes), or None if its signature breaks a rule."""
-    r, s = (int.from_bytes(envelope.signature[i : i + 32], "big") for i in (0, 32))
-    v = envelope.signature[64]
+def recover_address(signed: Envelope | Credential, separator: bytes) -> bytes | None:
+    """Return who signed an envelope or credential (20 bytes), or None if its signature breaks a rule."""
+    r, s = (int.from_bytes(signed.signature[i : i + 32], "big") for i in (0, 32))
+    v = signed.signature[64]
     if v not in (27, 28) or not 0 < r < SECP256K1_ORDER or not 0 < s <= SECP256K1_HALF_ORDER:
         return None
-    compact = envelope.signature[:64] + bytes([v - 27])
+    compact = signed.signature[:64] + bytes([v - 27])
     try:
         public_key = coincurve.PublicKey.from_signature_and_message(
-            compact, envelope.digest(separator), hasher=None
+            compact, signed.digest(separator), hasher=None
         )
     except Exception:  # noqa: BLE001 -- the library has no narrower class; any failure means no signer
         return None

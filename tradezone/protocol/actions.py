@@ -20,7 +20,7 @@ A leaf that does not decode is a no-op. ``docs/spec/envelopes.md`` says the same
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from .enums import TIF_POST_ONLY, TIF_POST_SLIDE
 from .hashing import keccak
@@ -38,7 +38,7 @@ SIGNATURE_BYTES: Final = 65
 BLOCK_MARK_BYTES: Final = 17
 INBOX_MARK_BYTES: Final = 9
 PRICE_BYTES: Final = 25 + SIGNATURE_BYTES
-CREDENTIAL_BODY_BYTES: Final = 51
+CREDENTIAL_BODY_BYTES: Final = 51  # kind .. expires
 CREDENTIAL_BYTES: Final = CREDENTIAL_BODY_BYTES + SIGNATURE_BYTES
 
 # byte offsets inside an envelope
@@ -286,7 +286,7 @@ def domain_separator(chain_id: int, contract: bytes) -> bytes:
 class Envelope:
     """An action before or after signing.
 
-    ``body`` is the packed items (PLACE, AMEND, CANCEL) or the packed typed body; ``signature`` is
+    ``body`` is the packed items (`ITEM_LAYOUTS`) or the packed typed body (`TYPED_ACTIONS`); ``signature`` is
     r | s | v (v is 27 or 28), empty while unsigned. Times are ms. ``key`` is generation << 32 | slot, so a
     signature dies with its key and cannot come back when the slot is used again.
     """
@@ -356,7 +356,8 @@ class Envelope:
         """Decode a leaf, or return None if it is not a well-formed envelope.
 
         Well-formed: kind and version right, a known action, size and items agree with the layout,
-        1 to 30 items, and exactly the signature after the body. Nothing else is looked at.
+        1 to 30 items (one for `SINGLE_ITEM` and typed actions), and exactly the signature after the
+        body. Nothing else is looked at.
         """
         if len(leaf) < ENVELOPE_HEADER + SIGNATURE_BYTES or len(leaf) > MAX_LEAF_BYTES:
             return None
@@ -384,6 +385,66 @@ class Envelope:
             body=leaf[AT_BODY : AT_BODY + size],
             signature=leaf[AT_BODY + size :],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a provider attests of an owner, and the venue that shall read it (a leaf of kind 5).
+
+    ``subject`` is the owner's 20-byte L1 address; ``issued`` and ``expires`` are ms. ``venue`` is not
+    signed: whoever holds a credential may hand it to every venue that trusts its provider.
+    """
+
+    venue: int
+    owner: int
+    subject: bytes
+    region: int
+    class_: int
+    issued: int
+    expires: int
+    signature: bytes = b""
+
+    def _pack(self) -> bytes:
+        values: dict[str, int | bytes] = {
+            "venue": self.venue,
+            "owner": self.owner,
+            "subject": self.subject,
+            "region": self.region,
+            "class": self.class_,
+            "issued": self.issued,
+            "expires": self.expires,
+        }
+        return pack(CREDENTIAL_BODY, values)
+
+    def struct_hash(self) -> bytes:
+        """EIP-712 hashStruct of the attestation."""
+        data, at, words = self._pack(), 0, []
+        for name, _, width in CREDENTIAL_BODY:
+            if name != "venue":
+                words.append(data[at : at + width].rjust(32, b"\0"))
+            at += width
+        return keccak(keccak(CREDENTIAL_TYPE.encode()) + b"".join(words))
+
+    def digest(self, separator: bytes) -> bytes:
+        """Return what the provider signs: keccak(0x1901 | domain separator | struct hash)."""
+        return keccak(b"\x19\x01" + separator + self.struct_hash())
+
+    def to_leaf(self) -> bytes:
+        """Return the leaf bytes. ValueError if a part has the wrong size."""
+        if len(self.signature) != SIGNATURE_BYTES:
+            raise ValueError(
+                f"signature is {len(self.signature)} bytes, expected 65: sign it first"
+            )
+        return bytes([LEAF_CREDENTIAL]) + self._pack() + self.signature
+
+    @classmethod
+    def from_leaf(cls, leaf: bytes) -> Credential | None:
+        """Decode a leaf, or return None if kind or size are not those of a credential."""
+        if len(leaf) != CREDENTIAL_BYTES or leaf[0] != LEAF_CREDENTIAL:
+            return None
+        values: dict[str, Any] = unpack(CREDENTIAL_BODY, leaf[1:CREDENTIAL_BODY_BYTES])
+        values["class_"] = values.pop("class")
+        return cls(**values, signature=leaf[CREDENTIAL_BODY_BYTES:])
 
 
 def pack(layout: Layout, values: dict[str, int | bytes]) -> bytes:
@@ -414,7 +475,7 @@ def unpack(layout: Layout, data: bytes) -> dict[str, int | bytes]:
 
 
 def unpack_items(envelope: Envelope) -> list[dict[str, int | bytes]]:
-    """Unpack all items of a PLACE, AMEND or CANCEL envelope."""
+    """Unpack all items of a trade action's envelope."""
     layout = ITEM_LAYOUTS[envelope.action]
     size = layout_bytes(layout)
     return [unpack(layout, envelope.body[i : i + size]) for i in range(0, len(envelope.body), size)]

@@ -26,8 +26,8 @@ VENUE_CREATED: Final = 9  # market = venue, account = fee account, other_account
 MARKET_LISTED: Final = 10  # market, account = venue
 HEARTBEAT: Final = 11  # amount = L1 time, ms
 # MARKET_LISTED and each update are followed by both of these: with them a book needs no other source
-MARKET_TERMS: Final = 12  # market, flag = kind, account = base asset or event, other_account = quote,
-#                           price = max_price, order = lot_size, other_order = tick_value,
+MARKET_TERMS: Final = 12  # market, flag = kind, account = base asset or event,
+#                           other_account = quote, price = max_price, order = lot_size, other_order = tick_value,
 #                           lots = min_notional, left = max_notional, amount = max_lots, amount2 = home
 MARKET_FEES: Final = 13  # market, flag = phase, side = access, tif = taker_delay, price = band,
 #                          order = taker_fee, other_order = maker_fee, lots = protocol_share,
@@ -49,14 +49,18 @@ ORDER_CANCELLED: Final = 23  # order, account, market, side, tif = reason, price
 FILL: Final = 24  # order = taker, other_order = maker, accounts, side of the taker, price, lots,
 #                   left = maker's open lots, amount = all that the taker pays in fees,
 #                   amount2 = all that the maker pays (negative = it receives)
-FEES: Final = 25  # market, amount = venue, amount2 = insurance, left = protocol (of the fill before)
+FEES: Final = (
+    25  # market, amount = venue, amount2 = insurance, left = protocol (of the fill before)
+)
 FEE_SHARE: Final = 26  # market, account = receiver, order = whose fee it is part of,
 #                        flag 1 = interface or guest venue, 2 = referrer; amount
 BAND_MOVED: Final = 27  # market, price = anchor
 ITEM_REJECTED: Final = 30  # account, error, flag = item index
 LEAF_REJECTED: Final = 31  # error; account as written in a well-formed envelope, else 0
 MESSAGE_IGNORED: Final = 32  # error, leaf = inbox index
-PLAN_PLACED: Final = 33  # order = plan, other_order = parent, account, market, side, tif = plan kind,
+PLAN_PLACED: Final = (
+    33  # order = plan, other_order = parent, account, market, side, tif = plan kind,
+)
 #                          flag = source | grouping << 4, price = trigger, lots, left = limit price
 PLAN_ARMED_NOW: Final = 34  # order = plan, account, market: it stands on its trigger level
 PLAN_TRIGGERED: Final = 35  # order = plan, other_order = the order it sent, price = trigger, lots
@@ -70,7 +74,9 @@ SPLIT: Final = 42  # account, market = event, lots, amount paid
 MERGED: Final = 43  # account, market = event, lots, amount received
 REDEEMED: Final = 44  # account, market, lots = yes, left = no, amount
 ISSUED: Final = 45  # account, market = asset, amount, flag 1 = faucet, 2 = by the venue
-INTERFACE_APPROVED: Final = 46  # account, other_account = interface, price = most ppm (0 = revoked),
+INTERFACE_APPROVED: Final = (
+    46  # account, other_account = interface, price = most ppm (0 = revoked),
+)
 #                                 amount = expires
 ACCESS_GRANTED: Final = 47  # market = venue, order = owner, flag = mode, price = region,
 #                             lots = class, amount = expires, amount2 = issued

@@ -31,7 +31,7 @@ class SequencerError(Exception):
 
 
 class EnvelopeRejectedError(SequencerError, ValueError):
-    """An envelope that intake refused: it got no number and its nonce is not burnt.
+    """An envelope or credential that intake refused: it got no number, and no nonce is burnt.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ class EnvelopeRejectedError(SequencerError, ValueError):
     recovered : bytes
         BAD_SIGNATURE only: the address that signed these bytes, empty if none did
     expected : bytes
-        BAD_SIGNATURE only: the address of the key
+        BAD_SIGNATURE only: the address of the key, or of the venue's credential provider
     digest : bytes
-        BAD_SIGNATURE only: the EIP-712 digest that the key has to sign
+        BAD_SIGNATURE only: the EIP-712 digest that it has to sign
     """
 
     def __init__(

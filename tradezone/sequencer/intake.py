@@ -1,10 +1,10 @@
-"""Intake: which envelopes get a number.
+"""Intake: which envelopes and credentials get a number.
 
-An envelope that intake refuses is not numbered, is in no block and keeps its nonce; whoever sent it is
-told why (`EnvelopeRejectedError`). Checks are those of `docs/spec/envelopes.md` against the state of the last
-block, plus nonces of envelopes that were let in since. What is let in may still fail in its block: the
-state goes on. A bad signature may not be in a block at all, so signatures are verified here, on other
-threads, after the checks that cost nothing.
+A leaf that intake refuses is not numbered and is in no block, and an envelope keeps its nonce; whoever sent it
+is told why (`EnvelopeRejectedError`). Checks are those of `docs/spec/envelopes.md` and `docs/spec/access.md`
+against the state of the last block, plus nonces, quota and credentials that were let in since. What is let in
+may still fail in its block: the state goes on. A bad signature may not be in a block at all, so signatures are
+verified here, on other threads, after the checks that cost nothing.
 """
 
 from __future__ import annotations
@@ -13,31 +13,35 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from tradezone.engine.codec import get_class
 from tradezone.engine.signatures import (
     ADDRESS_BYTES,
     HASHES,
     LAYOUTS,
     SignerPool,
-    get_body_size,
+    find_signature,
     is_canonical,
+    is_credential,
     join_leaves,
     recover_signers,
 )
 from tradezone.protocol.actions import (
     ACTIONS,
-    AMEND,
     AT_ACCOUNT,
     AT_ACTION,
     AT_BODY,
     AT_EXPIRES,
+    AT_ITEMS,
     AT_KEY,
     AT_NONCE,
-    CANCEL,
+    CREDENTIAL_BYTES,
     ENVELOPE_HEADER,
+    ITEM_LAYOUTS,
+    LEAF_CREDENTIAL,
     LEAF_ENVELOPE,
     NOOP,
-    PLACE,
     SIGNATURE_BYTES,
+    Credential,
     Envelope,
 )
 from tradezone.protocol.enums import ACCOUNT_FUND, ACTIVE, SCOPE_OWNER, SCOPE_TRADE
@@ -45,13 +49,22 @@ from tradezone.protocol.errors import Code
 from tradezone.protocol.limits import (
     MAX_EXPIRES_AFTER,
     MAX_LEAF_BYTES,
+    MICRO,
     NONCE_CELLS,
     NONCE_FUTURE,
     NONCE_PAST,
 )
 from tradezone.protocol.records import KEY, WORD_BYTES
+from tradezone.sequencer.credentials import check_credential, get_provider
 from tradezone.sequencer.errors import EnvelopeRejectedError
 from tradezone.sequencer.jit import compiled
+from tradezone.sequencer.quota import (
+    OwnerQuota,
+    get_cost,
+    get_room,
+    has_trickle,
+    is_over_quota,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,6 +91,9 @@ _EXPIRES_TOO_FAR: Final = int(Code.EXPIRES_TOO_FAR)
 _KEY_EXPIRED: Final = int(Code.KEY_EXPIRED)
 _KEY_ACCOUNT: Final = int(Code.KEY_ACCOUNT)
 _KEY_SCOPE: Final = int(Code.KEY_SCOPE)
+_QUOTA_EXCEEDED: Final = int(Code.QUOTA_EXCEEDED)
+_TRADE_ACTIONS: Final = tuple(ITEM_LAYOUTS)
+_NO_KEY: Final = 0  # key slot of leaves that are no envelopes; the slot is never used
 
 
 class Accepted(NamedTuple):
@@ -101,6 +117,30 @@ class _Columns(NamedTuple):
     key_scope: NDArray[np.int8]
     key_expires: NDArray[np.int64]
     cells: NDArray[np.int64]
+    owner_quota: NDArray[np.int64]
+    owner_flags: NDArray[np.int8]
+    owner_quota_day: NDArray[np.int32]
+    owner_trickle_time: NDArray[np.int64]
+
+
+class _Leaves(NamedTuple):
+    """Leaves as the engine's readers take them."""
+
+    leaf: NDArray[np.uint8]
+    leaf_at: NDArray[np.int64]
+    first_seq: int
+
+
+class _Found(NamedTuple):
+    """What the first look at each leaf gives."""
+
+    codes: NDArray[np.int32]
+    keys: NDArray[np.int64]
+    nonces: NDArray[np.int64]
+    owners: NDArray[np.int64]
+    costs: NDArray[np.int64]  # micro-actions
+    rooms: NDArray[np.int64]  # micro-actions that it may cost
+    trickles: NDArray[np.bool_]  # may pass beyond the quota
 
 
 @compiled
@@ -128,13 +168,19 @@ def _check_parties(columns: _Columns, account: int, key: int, generation: int) -
 
 
 @compiled
-def _check_times(columns: _Columns, key: int, nonce: int, expires: int, time: int) -> int:
-    """Apply checks 5 to 9."""
+def _check_nonce(columns: _Columns, key: int, nonce: int, time: int) -> int:
+    """Apply checks 5 and 6."""
     if nonce <= time - NONCE_PAST or nonce >= time + NONCE_FUTURE:
         return _NONCE_OUT_OF_WINDOW
     row = key * _SLOTS_PER_KEY + (nonce % NONCE_CELLS) // _CELLS_PER_SLOT
     if nonce <= columns.cells[row, nonce % _CELLS_PER_SLOT]:
         return _NONCE_USED
+    return _OK
+
+
+@compiled
+def _check_times(columns: _Columns, key: int, expires: int, time: int) -> int:
+    """Apply checks 8 to 10."""
     if expires < time:
         return _EXPIRED
     if expires > time + MAX_EXPIRES_AFTER:
@@ -146,52 +192,79 @@ def _check_times(columns: _Columns, key: int, nonce: int, expires: int, time: in
 
 @compiled
 def _check_scope(columns: _Columns, account: int, key: int, action: int) -> int:
-    """Apply checks 10 and 11."""
+    """Apply checks 11 and 12."""
     if columns.key_account[key] != 0 and columns.key_account[key] != account:
         return _KEY_ACCOUNT
     if action == NOOP:
         return _OK
-    is_trade = action in (PLACE, AMEND, CANCEL)
-    allowed = SCOPE_OWNER | SCOPE_TRADE if is_trade else SCOPE_OWNER
+    allowed = SCOPE_OWNER | SCOPE_TRADE if action in _TRADE_ACTIONS else SCOPE_OWNER
     return _OK if columns.key_scope[key] & allowed else _KEY_SCOPE
 
 
 @compiled
+def _check_quota(columns: _Columns, leaves: _Leaves, i: int, time: int, found: _Found) -> int:
+    """Apply check 7, and note what the envelope costs and may cost."""
+    owner = found.owners[i]
+    at = leaves.leaf_at[i]
+    action, items = _read(leaves.leaf, at + AT_ACTION, 1), _read(leaves.leaf, at + AT_ITEMS, 1)
+    leaf_class = get_class(leaves, i)
+    record = OwnerQuota(
+        int(columns.owner_quota[owner]),
+        int(columns.owner_flags[owner]),
+        int(columns.owner_quota_day[owner]),
+        int(columns.owner_trickle_time[owner]),
+    )
+    found.costs[i] = get_cost(action, items)
+    found.rooms[i] = get_room(record, action, leaf_class, time)
+    found.trickles[i] = has_trickle(record, found.costs[i], time)
+    return _QUOTA_EXCEEDED if is_over_quota(record, action, items, leaf_class, time) else _OK
+
+
+@compiled
 def _screen(
-    buffer: NDArray[np.uint8],
-    offsets: NDArray[np.int64],
+    leaves: _Leaves,
     time: int,
     layouts: NDArray[np.int64],
     hashes: NDArray[np.uint8],
     columns: _Columns,
-    codes: NDArray[np.int32],
-    keys: NDArray[np.int64],
-    nonces: NDArray[np.int64],
+    found: _Found,
 ) -> None:
-    """Code, key slot and nonce of each leaf. A 64-bit field with its top bit set reads as negative."""
-    for i in range(codes.size):
+    """Look at each leaf once. A 64-bit field with its top bit set reads as negative."""
+    buffer, offsets = leaves.leaf, leaves.leaf_at
+    for i in range(found.codes.size):
         at = offsets[i]
-        size = get_body_size(buffer, at, offsets[i + 1], layouts)
-        if size < 0:
-            codes[i] = _MALFORMED
+        signature = find_signature(buffer, at, offsets[i + 1], layouts)
+        if signature < 0:
+            found.codes[i] = _MALFORMED
+            continue
+        if is_credential(buffer, at, offsets[i + 1]):
+            if not is_canonical(buffer, signature, hashes):
+                found.codes[i] = _BAD_SIGNATURE
             continue
         account = _read(buffer, at + AT_ACCOUNT, 4)
         generation = _read(buffer, at + AT_KEY, 4)
         key = _read(buffer, at + AT_KEY + 4, 4)
-        keys[i] = key
-        nonces[i] = _read(buffer, at + AT_NONCE, 8)
+        nonce = _read(buffer, at + AT_NONCE, 8)
+        found.keys[i] = key
+        found.nonces[i] = nonce
         code = _check_parties(columns, account, key, generation)
-        if code == _OK and not is_canonical(buffer, at + AT_BODY + size, hashes):
-            code = _BAD_SIGNATURE
         if code == _OK:
-            code = _check_times(columns, key, nonces[i], _read(buffer, at + AT_EXPIRES, 8), time)
+            found.owners[i] = columns.account_owner[account]
+            if not is_canonical(buffer, signature, hashes):
+                code = _BAD_SIGNATURE
+        if code == _OK:
+            code = _check_nonce(columns, key, nonce, time)
+        if code == _OK:
+            code = _check_quota(columns, leaves, i, time, found)
+        if code == _OK:
+            code = _check_times(columns, key, _read(buffer, at + AT_EXPIRES, 8), time)
         if code == _OK:
             code = _check_scope(columns, account, key, _read(buffer, at + AT_ACTION, 1))
-        codes[i] = code
+        found.codes[i] = code
 
 
 class Intake:
-    """Checks raw envelopes against the engine's state.
+    """Checks raw envelopes and credentials against the engine's state.
 
     Parameters
     ----------
@@ -212,7 +285,7 @@ class Intake:
         self._separator = separator
         self._clock = clock
         self._pool = pool
-        accounts, keys = engine.tables["account"], engine.tables["key"]
+        accounts, keys, owners = (engine.tables[name] for name in ("account", "key", "owner"))
         self._columns = _Columns(
             accounts["state"],
             accounts["kind"],
@@ -224,23 +297,29 @@ class Intake:
             keys["scope"],
             keys["expires"],
             engine.tables["nonces"].view("<i8").reshape(-1, _CELLS_PER_SLOT),
+            owners["quota"],
+            owners["flags"],
+            owners["quota_day"],
+            owners["trickle_time"],
         )
         addresses = keys.view(np.uint8).reshape(len(keys), -1)
         # Records are little-endian in memory, addresses are written most significant byte first.
         self._addresses = addresses[:, _ADDRESS_AT : _ADDRESS_AT + ADDRESS_BYTES][:, ::-1]
-        self._pending: dict[
-            tuple[int, int], int
-        ] = {}  # (key, cell) -> nonce let in, not executed yet
+        # Let in, not executed yet:
+        self._pending: dict[tuple[int, int], int] = {}  # (key, cell) -> nonce
+        self._charged: dict[int, int] = {}  # owner -> micro-actions
+        self._trickled: set[int] = set()  # owners that have passed beyond their quota
+        self._attested: dict[tuple[int, int], int] = {}  # (venue, owner) -> issued
 
     def admit(
         self, leaves: Sequence[bytes], received: int | None = None
     ) -> list[Accepted | EnvelopeRejectedError]:
-        """Check envelopes and return, for each, what to submit or why not.
+        """Check leaves and return, for each, what to submit or why not.
 
         Parameters
         ----------
         leaves : sequence of bytes
-            raw envelopes, in the order in which they came
+            raw envelopes and credentials, in the order in which they came
         received : int, optional
             when they came, ms; the clock's time if absent
         """
@@ -249,69 +328,114 @@ class Intake:
         received = self._clock.now() if received is None else received
         time = max(received, int(self._engine.machine["time"]))
         buffer, offsets = join_leaves(leaves)
-        count = len(leaves)
-        codes = np.zeros(count, np.int32)
-        keys = np.zeros(count, np.int64)
-        nonces = np.zeros(count, np.int64)
-        _screen(
-            buffer,
-            offsets,
-            time,
-            LAYOUTS,
-            HASHES,
-            self._columns,
-            codes,
-            keys,
-            nonces,
-        )
-        all_pass = not codes.any()
-        if all_pass:
+        found = self._look(buffer, offsets, time)
+        codes = found.codes
+        expected = self._addresses[np.where(codes == _OK, found.keys, _NO_KEY)]
+        texts: dict[int, str] = {}
+        for i in np.flatnonzero((codes == _OK) & (found.keys == _NO_KEY)).tolist():
+            codes[i], texts[i] = self._check_credential(leaves[i], time)
+            provider = get_provider(self._engine.tables, int.from_bytes(leaves[i][1:5], "big"))
+            expected[i] = np.frombuffer(provider, np.uint8)
+        if not codes.any():
             signers = self._recover(buffer, offsets)
         else:
-            signers = np.zeros((count, ADDRESS_BYTES), np.uint8)
+            signers = np.zeros((len(leaves), ADDRESS_BYTES), np.uint8)
             passed = np.flatnonzero(codes == _OK)
             signers[passed] = self._recover(*join_leaves([leaves[i] for i in passed]))
-        verified = (signers == self._addresses[np.where(codes == _OK, keys, 0)]).all(axis=1)
+        verified = (signers == expected).all(axis=1) & signers.any(axis=1)
         rows = signers.tobytes()
         answers: list[Accepted | EnvelopeRejectedError] = []
-        for i, (code, good, key, nonce) in enumerate(
-            zip(codes.tolist(), verified.tolist(), keys.tolist(), nonces.tolist(), strict=True)
-        ):
+        for i, (first, is_good) in enumerate(zip(codes.tolist(), verified.tolist(), strict=True)):
             signer = rows[ADDRESS_BYTES * i : ADDRESS_BYTES * (i + 1)]
-            if code:
-                answers.append(self._explain(leaves[i], Code(code), time, b""))
-            elif not good:
-                answers.append(self._explain(leaves[i], Code.BAD_SIGNATURE, time, signer))
-            elif nonce <= self._pending.get((key, nonce % NONCE_CELLS), 0):
-                answers.append(self._explain(leaves[i], Code.NONCE_USED, time, signer))
+            error = first or (self._note(leaves[i], i, found) if is_good else _BAD_SIGNATURE)
+            if error:
+                text = texts.get(i, "")
+                answers.append(self._explain(leaves[i], Code(error), time, signer, text))
             else:
-                self._pending[key, nonce % NONCE_CELLS] = nonce
                 answers.append(Accepted(leaves[i], signer, received))
         return answers
 
+    def _look(self, buffer: NDArray[np.uint8], offsets: NDArray[np.int64], time: int) -> _Found:
+        count = len(offsets) - 1
+        numbers = np.zeros((5, count), np.int64)
+        found = _Found(
+            codes=np.zeros(count, np.int32),
+            keys=numbers[0],
+            nonces=numbers[1],
+            owners=numbers[2],
+            costs=numbers[3],
+            rooms=numbers[4],
+            trickles=np.zeros(count, np.bool_),
+        )
+        _screen(_Leaves(buffer, offsets, 0), time, LAYOUTS, HASHES, self._columns, found)
+        return found
+
+    def _check_credential(self, leaf: bytes, time: int) -> tuple[Code, str]:
+        credential = Credential.from_leaf(leaf)
+        if credential is None:
+            return Code.MALFORMED, ""
+        return check_credential(self._engine.tables, credential, time)
+
+    def _note(self, leaf: bytes, i: int, found: _Found) -> int:
+        """Check a good leaf against those let in before it, and let it in."""
+        if leaf[0] == LEAF_CREDENTIAL:
+            return self._note_credential(leaf)
+        key, nonce, owner = int(found.keys[i]), int(found.nonces[i]), int(found.owners[i])
+        cell = key, nonce % NONCE_CELLS
+        if nonce <= self._pending.get(cell, 0):
+            return _NONCE_USED
+        cost, charged = int(found.costs[i]), self._charged.get(owner, 0)
+        if charged + cost <= found.rooms[i]:
+            self._charged[owner] = charged + cost
+        elif found.trickles[i] and owner not in self._trickled:
+            self._trickled.add(owner)
+        else:
+            return _QUOTA_EXCEEDED
+        self._pending[cell] = nonce
+        return _OK
+
+    def _note_credential(self, leaf: bytes) -> int:
+        credential = Credential.from_leaf(leaf)
+        if credential is None:
+            return _MALFORMED
+        place = credential.venue, credential.owner
+        if credential.issued <= self._attested.get(place, -1):
+            return int(Code.BAD_CREDENTIAL)
+        self._attested[place] = credential.issued
+        return _OK
+
     def admit_one(self, leaf: bytes, received: int | None = None) -> Accepted:
-        """Check one envelope. EnvelopeRejectedError says why it gets no number."""
+        """Check one leaf. EnvelopeRejectedError says why it gets no number."""
         answer = self.admit([leaf], received)[0]
         if isinstance(answer, EnvelopeRejectedError):
             raise answer
         return answer
 
     def forget_pending(self) -> None:
-        """Everything let in so far has been executed: the state knows its nonces now."""
+        """Everything let in so far has been executed: the state knows it now."""
         self._pending.clear()
+        self._charged.clear()
+        self._trickled.clear()
+        self._attested.clear()
 
     def _recover(self, buffer: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.uint8]:
         if self._pool:
             return self._pool.recover(buffer, offsets, self._separator)
         return recover_signers(buffer, offsets, self._separator)
 
-    def _explain(self, leaf: bytes, code: Code, time: int, signer: bytes) -> EnvelopeRejectedError:
+    def _explain(
+        self, leaf: bytes, code: Code, time: int, signer: bytes, text: str
+    ) -> EnvelopeRejectedError:
         """Say what was received and what was expected."""
+        credential = Credential.from_leaf(leaf)
+        if credential is not None:
+            return self._explain_credential(credential, code, signer, text)
         envelope = Envelope.from_leaf(leaf)
         if envelope is None:
             return EnvelopeRejectedError(code, _describe_malformed(leaf))
         if code == Code.BAD_SIGNATURE:
-            return self._explain_signature(envelope, signer)
+            expected = self._addresses[envelope.key & 0xFFFFFFFF].tobytes()
+            return self._explain_signature(envelope, signer, expected, "key")
         account, nonce = envelope.account, envelope.nonce
         key, generation = envelope.key & 0xFFFFFFFF, envelope.key >> 32
         texts = {
@@ -329,6 +453,8 @@ class Intake:
             row = self._columns.cells[key * _SLOTS_PER_KEY + cell // _CELLS_PER_SLOT]
             newest = max(int(row[cell % _CELLS_PER_SLOT]), self._pending.get((key, cell), 0))
             texts[code] = f"nonce {nonce} is not above {newest}, the newest in its cell ({cell})"
+        elif code == Code.QUOTA_EXCEEDED:
+            texts[code] = self._describe_quota(envelope)
         elif code in (Code.KEY_EXPIRED, Code.KEY_ACCOUNT, Code.KEY_SCOPE):
             record = self._engine.tables["key"][key]
             expires, only, scope = (int(record[n]) for n in ("expires", "account", "scope"))
@@ -339,12 +465,29 @@ class Intake:
             )
         return EnvelopeRejectedError(code, texts.get(code, ""))
 
-    def _explain_signature(self, envelope: Envelope, signer: bytes) -> EnvelopeRejectedError:
-        expected = self._addresses[envelope.key & 0xFFFFFFFF].tobytes()
-        digest = envelope.digest(self._separator)
+    def _describe_quota(self, envelope: Envelope) -> str:
+        owner = int(self._columns.account_owner[envelope.account])
+        left = int(self._columns.owner_quota[owner]) - self._charged.get(owner, 0)
+        cost = get_cost(envelope.action, envelope.items)
+        return f"owner {owner} has {left // MICRO} actions left, the envelope costs {cost // MICRO}"
+
+    def _explain_credential(
+        self, credential: Credential, code: Code, signer: bytes, text: str
+    ) -> EnvelopeRejectedError:
+        provider = get_provider(self._engine.tables, credential.venue)
+        if code == Code.BAD_SIGNATURE and any(provider):
+            return self._explain_signature(credential, signer, provider, "provider")
+        if code == Code.BAD_CREDENTIAL and not text:
+            text = "one that was issued as late or later waits for its block"
+        return EnvelopeRejectedError(code, text)
+
+    def _explain_signature(
+        self, signed: Envelope | Credential, signer: bytes, expected: bytes, who: str
+    ) -> EnvelopeRejectedError:
+        digest = signed.digest(self._separator)
         if any(signer):
             text = (
-                f"the signature is of 0x{signer.hex()}, the key is 0x{expected.hex()}; "
+                f"the signature is of 0x{signer.hex()}, the {who} is 0x{expected.hex()}; "
                 f"the digest to sign is 0x{digest.hex()}"
             )
         else:
@@ -359,7 +502,9 @@ class Intake:
 
 
 def _describe_malformed(leaf: bytes) -> str:
-    """Say what keeps a leaf from being an envelope."""
+    """Say what keeps a leaf from being an envelope or a credential."""
+    if leaf[:1] == bytes([LEAF_CREDENTIAL]):
+        return f"a credential is {CREDENTIAL_BYTES} bytes, was {len(leaf)}"
     shortest = ENVELOPE_HEADER + SIGNATURE_BYTES
     if not shortest <= len(leaf) <= MAX_LEAF_BYTES:
         return f"an envelope is {shortest} to {MAX_LEAF_BYTES} bytes, was {len(leaf)}"

@@ -26,6 +26,7 @@ from tradezone.protocol.actions import (
     BLOCK_MARK_BYTES,
     INBOX_MARK_BYTES,
     LEAF_BLOCK,
+    LEAF_CREDENTIAL,
     LEAF_ENVELOPE,
     LEAF_INBOX,
 )
@@ -408,12 +409,9 @@ class _Replay:
             result = self._engine.execute_run(buffer, offsets, signers, messages, header, is_end)
         except (EngineError, ValueError) as error:
             raise self._stop(header, "engine", str(error)) from None
-        first = buffer[offsets[:-1].clip(max=max(len(buffer) - 1, 0))] if len(buffer) else buffer
-        is_envelope = (first == LEAF_ENVELOPE) & (np.diff(offsets) > 0)
-        self._report.signatures += int(is_envelope.sum())
         codes = result.results & 0xFFFF
-        is_odd = np.isin(codes, [int(code) for code in _NEVER_HONEST])
-        is_odd |= is_envelope & ~signers.any(axis=1)
+        is_signed, is_odd = _find_odd(buffer, offsets, signers, codes)
+        self._report.signatures += int(is_signed.sum())
         for i in np.flatnonzero(is_odd).tolist():
             code = Code(int(codes[i])).name
             text = f"the leaf has result {code}, an honest sequencer does not number it"
@@ -431,6 +429,35 @@ class _Replay:
             self.add_fault(Fault(header.number, "header", text))
 
 
+def _get_kinds(buffer: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """First byte of each leaf, 0 for an empty one."""
+    kinds = np.zeros(len(offsets) - 1, np.uint8)
+    is_any = np.diff(offsets) > 0
+    kinds[is_any] = buffer[offsets[:-1][is_any]]
+    return kinds
+
+
+def _find_odd(
+    buffer: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    signers: NDArray[np.uint8],
+    codes: NDArray[np.int32],
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which leaves carry a signature, and which of all an honest sequencer does not number.
+
+    A credential that somebody signed may be refused all the same: its venue can choose another provider
+    between intake and block.
+    """
+    kinds = _get_kinds(buffer, offsets)
+    is_credential = kinds == LEAF_CREDENTIAL
+    is_signed = (kinds == LEAF_ENVELOPE) | is_credential
+    has_signer = signers.any(axis=1)
+    is_odd = np.isin(codes, [int(code) for code in _NEVER_HONEST])
+    is_odd &= ~(is_credential & has_signer & (codes == int(Code.BAD_SIGNATURE)))
+    is_odd |= is_signed & ~has_signer
+    return is_signed, is_odd
+
+
 def _cut_runs(buffer: NDArray[np.uint8], offsets: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     """Cut a batch into runs that the engine takes in one call, without cutting a block.
 
@@ -439,7 +466,7 @@ def _cut_runs(buffer: NDArray[np.uint8], offsets: NDArray[np.int64]) -> Iterator
     """
     count = len(offsets) - 1
     sizes = np.diff(offsets)
-    kinds = buffer[np.minimum(offsets[:-1], len(buffer) - 1)] * (sizes > 0)
+    kinds = _get_kinds(buffer, offsets)
     is_mark = ((sizes == BLOCK_MARK_BYTES) & (kinds == LEAF_BLOCK)).tolist()
     inbox_marks = np.cumsum((sizes == INBOX_MARK_BYTES) & (kinds == LEAF_INBOX)).tolist()
     at = offsets.tolist()
