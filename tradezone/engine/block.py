@@ -14,7 +14,7 @@ from tradezone.protocol.errors import Code
 from tradezone.protocol.limits import EXPIRY_SWEEP, MAX_BLOCK_LEAVES, MAX_INBOX_MARK, MAX_TIME
 
 from . import envelopes, inbox, matching, orders
-from ._jit import i64, jit
+from ._jit import i64, jit, jit_inline
 from .codec import get_class, is_block_mark, leaf_size, leaf_start, read64
 from .envelopes import reject_leaf
 from .memory import EVENT_CAPACITY, EVENT_MARGIN
@@ -190,68 +190,18 @@ def step_close(s, d, io):
 
 
 @jit
-def step(s, d, io):
-    """Run the one step that ``machine.pc`` names."""
-    m = s.machine[0]
-    pc = i64(m.pc)
-    if pc != P.IDLE:
-        m.steps += 1
-    if pc == P.LEAF:
-        step_leaf(s, d, io)
-    elif pc == P.SCAN:
-        step_scan(s, d, io)
-    elif pc == P.MATCH:
-        _step_match(s, d, io)
-    elif pc == P.FEES:
-        _step_fees(s, d, io)
-    elif pc == P.ENVELOPE:
-        _step_envelope(s, d, io)
-    elif pc == P.ITEM:
-        _step_item(s, d, io)
-    elif pc == P.ITEM_DONE:
-        _step_item_done(s, d, io)
-    elif pc == P.PLACE:
-        _step_place(s, d, io)
-    elif pc == P.PLACE_WALK:
-        _step_place_walk(s, d, io)
-    elif pc == P.PLACE_OPEN:
-        _step_place_open(s, d, io)
-    elif pc == P.PLACE_LOCK:
-        _step_place_lock(s, d, io)
-    elif pc == P.REST:
-        _step_rest(s, d, io)
-    elif pc == P.JOIN:
-        _step_join(s, d, io)
-    elif pc == P.BOOK_INSERT:
+def dispatch_cold(s, d, io, pc):
+    """Run a step that is rare, or whose own work is long: one call more is not felt."""
+    if pc == P.BOOK_INSERT:
         _step_book_insert(s, d, io)
-    elif pc == P.FIND:
-        _step_find(s, d, io)
-    elif pc == P.FIND_WALK:
-        _step_find_walk(s, d, io)
-    elif pc == P.CANCEL:
-        _step_cancel(s, d, io)
     elif pc == P.AMEND:
         _step_amend(s, d, io)
     elif pc == P.AMEND_MOVE:
         _step_amend_move(s, d, io)
-    elif pc == P.REMOVE_LEVEL:
-        _step_remove_level(s, d, io)
-    elif pc == P.REMOVE_BUCKET:
-        _step_remove_bucket(s, d, io)
-    elif pc == P.REMOVE_ORDER:
-        _step_remove_order(s, d, io)
-    elif pc == P.RELEASE:
-        _step_release(s, d, io)
-    elif pc == P.TAKE:
-        _step_take(s, d, io)
     elif pc == P.FOK_WALK:
         _step_fok_walk(s, d, io)
     elif pc == P.STP_TAKER:
         _step_stp_taker(s, d, io)
-    elif pc == P.TAKE_POP:
-        _step_take_pop(s, d, io)
-    elif pc == P.DISPOSE:
-        _step_dispose(s, d, io)
     elif pc == P.SWEEP:
         step_sweep(s, d, io)
     elif pc == P.IDLE:
@@ -278,6 +228,74 @@ def step(s, d, io):
         raise ValueError("machine.pc names no step")
 
 
+@jit_inline
+def dispatch(s, d, io, pc):
+    """Run the step ``pc``. A new step function gets its line here if orders and fills pass through it,
+    else in ``dispatch_cold``.
+
+    This is copied into its callers: Numba clears a stack slot for every call that a function holds each
+    time the function is entered, and ``run`` is entered once a run.
+    """
+    if pc == P.LEAF:
+        step_leaf(s, d, io)
+    elif pc == P.ENVELOPE:
+        _step_envelope(s, d, io)
+    elif pc == P.ITEM:
+        _step_item(s, d, io)
+    elif pc == P.ITEM_DONE:
+        _step_item_done(s, d, io)
+    elif pc == P.PLACE:
+        _step_place(s, d, io)
+    elif pc == P.PLACE_WALK:
+        _step_place_walk(s, d, io)
+    elif pc == P.PLACE_OPEN:
+        _step_place_open(s, d, io)
+    elif pc == P.PLACE_LOCK:
+        _step_place_lock(s, d, io)
+    elif pc == P.REST:
+        _step_rest(s, d, io)
+    elif pc == P.FIND:
+        _step_find(s, d, io)
+    elif pc == P.FIND_WALK:
+        _step_find_walk(s, d, io)
+    elif pc == P.CANCEL:
+        _step_cancel(s, d, io)
+    elif pc == P.REMOVE_LEVEL:
+        _step_remove_level(s, d, io)
+    elif pc == P.REMOVE_BUCKET:
+        _step_remove_bucket(s, d, io)
+    elif pc == P.REMOVE_ORDER:
+        _step_remove_order(s, d, io)
+    elif pc == P.MATCH:
+        _step_match(s, d, io)
+    elif pc == P.FEES:
+        _step_fees(s, d, io)
+    elif pc == P.JOIN:
+        _step_join(s, d, io)
+    elif pc == P.RELEASE:
+        _step_release(s, d, io)
+    elif pc == P.TAKE:
+        _step_take(s, d, io)
+    elif pc == P.TAKE_POP:
+        _step_take_pop(s, d, io)
+    elif pc == P.DISPOSE:
+        _step_dispose(s, d, io)
+    elif pc == P.SCAN:
+        step_scan(s, d, io)
+    else:
+        dispatch_cold(s, d, io, pc)
+
+
+@jit
+def step(s, d, io):
+    """Run the one step that ``machine.pc`` names."""
+    m = s.machine[0]
+    pc = i64(m.pc)
+    if pc != P.IDLE:
+        m.steps += 1
+    dispatch(s, d, io, pc)
+
+
 @jit
 def is_halted(s, io):
     """Whether the machine stands between blocks with nothing left to do in the run."""
@@ -294,10 +312,14 @@ def run(state, derived, inputs, most):
     Returns the number of steps run. The machine can be left and entered again at any step.
     """
     s, d, io = state[0], derived[0], inputs[0]
+    m = s.machine[0]
     steps = 0
     while steps < most and io.event_count < EVENT_CAPACITY - EVENT_MARGIN:
-        if is_halted(s, io):
+        pc = i64(m.pc)
+        if pc != P.IDLE:
+            m.steps += 1
+        elif is_halted(s, io):
             break
-        step(s, d, io)
+        dispatch(s, d, io, pc)
         steps += 1
     return steps

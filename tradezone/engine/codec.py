@@ -6,6 +6,10 @@ range check refuses (``docs/spec/envelopes.md``).
 
 from __future__ import annotations
 
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
 from tradezone.protocol import actions as A
 from tradezone.protocol.enums import TIF_POST_ONLY
 from tradezone.protocol.limits import MAX_ITEMS, MAX_LEAF_BYTES
@@ -27,6 +31,39 @@ _TIF_AT = 17
 _MODE_AT = 36
 
 
+@intrinsic
+def _load_big(typingctx, source, at, width):
+    """``width`` bytes (a literal 4 or 8) of ``source`` from ``at``, big-endian; the caller checks bounds."""
+    if not isinstance(width, types.IntegerLiteral):
+        return None
+    count = width.literal_value
+    word = ir.IntType(8 * count)
+
+    def generate(context, builder, signature, arguments):
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        place = builder.bitcast(builder.gep(data, [arguments[1]]), word.as_pointer())
+        value = builder.bswap(builder.load(place, align=1))
+        return value if count == 8 else builder.zext(value, ir.IntType(64))
+
+    return types.int64(source, types.int64, width), generate
+
+
+@jit
+def load32(source, at):
+    """Load 4 bytes as a big-endian number: one bounds check, one load."""
+    if at < 0 or at > source.size - 4:
+        raise IndexError("input is read outside of its bytes")
+    return _load_big(source, i64(at), 4)
+
+
+@jit
+def load64(source, at):
+    """Load 8 bytes as a big-endian number, its top bit as the sign."""
+    if at < 0 or at > source.size - 8:
+        raise IndexError("input is read outside of its bytes")
+    return _load_big(source, i64(at), 8)
+
+
 @jit
 def read8(source, at):
     """Byte."""
@@ -42,12 +79,7 @@ def read16(source, at):
 @jit
 def read32(source, at):
     """32-bit unsigned integer."""
-    return (
-        (i64(source[at]) << 24)
-        | (i64(source[at + 1]) << 16)
-        | (i64(source[at + 2]) << 8)
-        | i64(source[at + 3])
-    )
+    return load32(source, at)
 
 
 @jit
@@ -60,16 +92,14 @@ def read_i32(source, at):
 @jit
 def read64(source, at):
     """64-bit integer; 2^63 - 1 if the top bit is set."""
-    high = read32(source, at)
-    if high >= 1 << 31:
-        return MAX_I64
-    return (high << 32) | read32(source, at + 4)
+    value = load64(source, at)
+    return value if value >= 0 else i64(MAX_I64)
 
 
 @jit
 def read_limb(source, at):
     """64 bits of a hash, address or client id, for equality only."""
-    return (read32(source, at) << 32) | read32(source, at + 4)
+    return load64(source, at)
 
 
 @jit

@@ -217,6 +217,24 @@ def _ignore(*_arguments: object) -> None:
     """Do nothing: derived lookups are not kept here."""
 
 
+def _load32(source: bytes, at: int) -> int:
+    return int.from_bytes(_get_bytes(source, at, 4), "big")
+
+
+def _load64(source: bytes, at: int) -> int:
+    return int.from_bytes(_get_bytes(source, at, 8), "big", signed=True)
+
+
+def _read_limb(source: bytes, at: int) -> int:
+    return int.from_bytes(_get_bytes(source, at, 8), "big")  # limbs are unsigned columns
+
+
+def _get_bytes(source: bytes, at: int, count: int) -> bytes:
+    if at < 0 or at > len(source) - count:
+        raise IndexError("input is read outside of its bytes")
+    return bytes(source[at : at + count])
+
+
 def _leaf_start(io: _Inputs, seq: int) -> int:
     io.use_leaf(int(seq))
     return 0
@@ -275,6 +293,9 @@ _REPLACED: Final[dict[str, Callable[..., Any]]] = {
     "level_hint": _level_hint,
     "index_level": _ignore,
     "unindex_level": _ignore,
+    "load32": _load32,
+    "load64": _load64,
+    "read_limb": _read_limb,
     "leaf_start": _leaf_start,
     "leaf_size": _leaf_size,
     "message_start": _message_start,
