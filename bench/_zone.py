@@ -17,6 +17,7 @@ from tradezone.engine import Engine
 from tradezone.protocol import actions, events, messages
 from tradezone.protocol.enums import BUY, OWNER_USER, TIF_IOC, TIF_POST_ONLY
 from tradezone.protocol.limits import DEFAULT_TAKER_DELAY, MAX_INBOX_MARK
+from tradezone.protocol.records import ORDER
 
 START = 1_700_000_000_000  # ms
 QUOTE = 1
@@ -120,6 +121,7 @@ class Driver:
             np.argsort(self.random.random((accounts, markets)), axis=1)[:, :favourites] + 1
         )
         self.living = np.zeros(1 << 21, np.int64)  # order slot -> id while it is open
+        self.owner = np.zeros(1 << 21, np.int32)  # order slot -> account
         self.orders = {}  # account -> list of arrays of order ids, dead ones among them
         self.open = 0
         self._inbox = 0
@@ -258,9 +260,12 @@ class Driver:
     def build_cancels(self, orders):
         """Envelopes that cancel about ``orders`` living orders, at most 30 each."""
         result, left = [], orders
-        known = list(self.orders)
-        while left > 0:
-            account = known[int(self.random.integers(len(known)))]
+        used = int(self.engine.tables["head"][ORDER.number]["high_water"])
+        while left > 0:  # an account is as likely as it has many orders, so that none has ever more
+            slot = int(self.random.integers(1, used))
+            if not self.living[slot]:
+                continue
+            account = int(self.owner[slot])
             ids = (
                 np.concatenate(self.orders[account])
                 if self.orders[account]
@@ -270,7 +275,7 @@ class Driver:
             self.random.shuffle(ids)
             now, later = ids[:ITEMS], ids[ITEMS:]
             self.orders[account] = [later] if len(later) else []
-            if not len(now):
+            if not len(now):  # all in an envelope of this block already
                 continue
             item = np.zeros((1, len(now)), _CANCEL)
             item["order"] = now
@@ -317,6 +322,7 @@ class Driver:
         rested = rows[rows["kind"] == events.ORDER_RESTED]
         ids = rested["order"]
         self.living[ids & _SLOT] = ids
+        self.owner[ids & _SLOT] = rested["account"]
         if len(ids):
             by = np.argsort(rested["account"], kind="stable")
             accounts, starts = np.unique(rested["account"][by], return_index=True)
@@ -327,7 +333,8 @@ class Driver:
         for dead in (filled, gone):
             slots = dead & _SLOT
             self.living[slots[self.living[slots] == dead]] = 0
-        self.open = int(np.count_nonzero(self.living))
+        used = int(self.engine.tables["head"][ORDER.number]["high_water"])
+        self.open = int(np.count_nonzero(self.living[:used]))
 
     def fill_up(self, orders, with_ids=False):
         """Place post-only orders until about ``orders`` are open."""

@@ -15,7 +15,8 @@ from tradezone.protocol.limits import EXPIRY_SWEEP, MAX_BLOCK_LEAVES, MAX_INBOX_
 
 from . import envelopes, inbox, matching, orders
 from ._jit import i64, jit, jit_inline
-from .codec import get_class, is_block_mark, leaf_size, leaf_start, read64
+from .ahead import look_ahead, look_ahead_match, look_ahead_release
+from .codec import class_of, is_block_mark, leaf_size, leaf_start, read64
 from .envelopes import reject_leaf
 from .memory import EVENT_CAPACITY, EVENT_MARGIN
 from .orders import begin_remove
@@ -23,7 +24,6 @@ from .tables import T_MACHINE, T_ORDER, touch
 
 _MALFORMED = int(Code.MALFORMED)
 _UNEXPECTED = int(Code.UNEXPECTED_LEAF)
-_NO_CLASS = -1
 
 _step_envelope = envelopes.step_envelope
 _step_item = envelopes.step_item
@@ -110,15 +110,6 @@ def step_scan(s, d, io):
     else:
         m.block_end = end + 1
     touch(d, T_MACHINE, 0)
-
-
-@jit
-def class_of(io, seq):
-    """Class of a leaf; computed once a run, as it depends on the leaf's bytes alone."""
-    n = seq - io.first_seq
-    if io.leaf_class[n] == _NO_CLASS:
-        io.leaf_class[n] = get_class(io, seq)
-    return i64(io.leaf_class[n])
 
 
 @jit
@@ -239,6 +230,7 @@ def dispatch(s, d, io, pc):
     if pc == P.LEAF:
         step_leaf(s, d, io)
     elif pc == P.ENVELOPE:
+        look_ahead(s, d, io)
         _step_envelope(s, d, io)
     elif pc == P.ITEM:
         _step_item(s, d, io)
@@ -267,6 +259,7 @@ def dispatch(s, d, io, pc):
     elif pc == P.REMOVE_ORDER:
         _step_remove_order(s, d, io)
     elif pc == P.MATCH:
+        look_ahead_match(s, d, io)
         _step_match(s, d, io)
     elif pc == P.FEES:
         _step_fees(s, d, io)
@@ -275,6 +268,7 @@ def dispatch(s, d, io, pc):
     elif pc == P.RELEASE:
         _step_release(s, d, io)
     elif pc == P.TAKE:
+        look_ahead_release(s, d, io)
         _step_take(s, d, io)
     elif pc == P.TAKE_POP:
         _step_take_pop(s, d, io)

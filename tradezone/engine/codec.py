@@ -12,7 +12,8 @@ from numba.extending import intrinsic
 
 from tradezone.protocol import actions as A
 from tradezone.protocol.enums import TIF_POST_ONLY
-from tradezone.protocol.limits import MAX_ITEMS, MAX_LEAF_BYTES
+from tradezone.protocol.limits import MAX_ITEMS, MAX_LEAF_BYTES, ORDER_BUCKETS
+from tradezone.state.keccak import keccak_id
 
 from ._jit import i64, jit
 
@@ -161,6 +162,25 @@ def get_class(io, seq):
                 return A.CLASS_TAKE
         return result
     return A.CLASS_CANCEL
+
+
+@jit
+def class_of(io, seq):
+    """Class of a leaf, as ``inputs.prepare`` found it."""
+    return i64(io.leaf_class[seq - io.first_seq])
+
+
+@jit
+def bucket_of_id(account, limb1, limb0):
+    """Bucket of a client id: keccak(account u32 BE | client id) mod ORDER_BUCKETS."""
+    return keccak_id(account, limb1, limb0) & (ORDER_BUCKETS - 1)
+
+
+@jit
+def item_bucket(io, seq, item, account, limb1, limb0):
+    """Bucket of the client id that item ``item`` of leaf ``seq`` names, as ``inputs.prepare`` found it."""
+    bucket = i64(io.bucket[seq - io.first_seq, item])
+    return bucket if bucket >= 0 else bucket_of_id(account, limb1, limb0)
 
 
 @jit

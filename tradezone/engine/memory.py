@@ -16,7 +16,8 @@ from typing import Any, Final
 import numpy as np
 
 from tradezone.protocol.events import EVENT_DTYPE
-from tradezone.protocol.records import TABLES, state_dtype
+from tradezone.protocol.limits import MAX_ITEMS
+from tradezone.protocol.records import ORDER, TABLES, state_dtype
 
 # first global slot of each table, for the dirty flags
 SLOT_BASE: Final = tuple(sum(t.capacity for t in TABLES[:n]) for n in range(len(TABLES)))
@@ -31,20 +32,24 @@ MAX_RUN_LEAVES: Final = 1 << 14
 MAX_RUN_MESSAGES: Final = 1 << 12
 MAX_RUN_MESSAGE_BYTES: Final = MAX_RUN_MESSAGES * 560
 EVENT_CAPACITY: Final = 1 << 16
+CACHE_LINE: Final = 64  # bytes
 EVENT_MARGIN: Final = 8  # most events one step records
 
 DERIVED_DTYPE: Final = np.dtype(
     [
-        ("dirty_flag", "i1", (SLOT_COUNT,)),
+        ("dirty_bits", "u1", ((SLOT_COUNT + 7) // 8,)),  # one bit a record, by global slot
         ("dirty_list", "<i8", (SLOT_COUNT,)),
         ("dirty_count", "<i8"),
         ("event_seq", "<i8"),
-        ("balance_key", "<i8", (BALANCE_INDEX,)),  # account << 32 | asset, 0 = empty
-        ("balance_slot", "<i4", (BALANCE_INDEX,)),
-        ("level_key", "<i8", (LEVEL_INDEX,)),  # market << 32 | side << 31 | rank, 0 = empty
-        ("level_slot", "<i4", (LEVEL_INDEX,)),
-        ("page_key", "<i8", (PAGE_INDEX,)),  # lookup.page_key, 0 = empty
-        ("page_bits", "<i8", (PAGE_INDEX,)),
+        # lookup tables: rows of (key, value), so that an entry is one cache line; key 0 = empty
+        ("balance_index", "<i8", (BALANCE_INDEX, 2)),  # account << 32 | asset -> balance slot
+        ("level_index", "<i8", (LEVEL_INDEX, 2)),  # market << 32 | side << 31 | rank -> level slot
+        ("page_index", "<i8", (PAGE_INDEX, 2)),  # lookup.page_key -> bits
+        ("order_bucket", "<i4", (ORDER.capacity,)),  # order slot -> bucket of its client id
+        # order slots of the free list, the next one last; a hint of what to prefetch, nothing else
+        ("free_order", "<i4", (ORDER.capacity,)),
+        ("free_orders", "<i8"),
+        ("ahead", "<i8"),  # seq of the leaf for whose turn look_ahead is prepared
     ]
 )
 
@@ -61,6 +66,11 @@ IO_DTYPE: Final = np.dtype(
         ("leaf", "u1", (MAX_RUN_BYTES,)),
         ("leaf_at", "<i8", (MAX_RUN_LEAVES + 1,)),
         ("leaf_class", "i1", (MAX_RUN_LEAVES,)),
+        (
+            "bucket",
+            "<i4",
+            (MAX_RUN_LEAVES, MAX_ITEMS),
+        ),  # of each item's client id, -1 = not computed
         ("signer", "u1", (MAX_RUN_LEAVES, 20)),
         ("result", "<i4", (MAX_RUN_LEAVES,)),
         ("first_message", "<i8"),
@@ -69,7 +79,6 @@ IO_DTYPE: Final = np.dtype(
         ("message_at", "<i8", (MAX_RUN_MESSAGES + 1,)),
         ("event_count", "<i8"),
         ("event", EVENT_DTYPE, (EVENT_CAPACITY,)),
-        ("scratch", "u1", (64,)),
         ("steps", "<i8"),  # steps run so far in this run
     ]
 )

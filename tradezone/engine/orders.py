@@ -44,7 +44,6 @@ from tradezone.protocol.limits import (
     ORDER_BUCKETS,
     WAIT_BLOCKS,
 )
-from tradezone.state.keccak import keccak256
 
 from ._jit import i64, jit, ppm_up
 from .balances import (
@@ -52,8 +51,17 @@ from .balances import (
     find_balance,
     open_balance,
 )
-from .codec import emit_note, emit_order, leaf_start, read8, read32, read64, read_limb
-from .lookup import index_level, level_hint, unindex_level
+from .codec import (
+    emit_note,
+    emit_order,
+    item_bucket,
+    leaf_start,
+    read8,
+    read32,
+    read64,
+    read_limb,
+)
+from .lookup import index_level, level_hint, order_bucket, remember_bucket, unindex_level
 from .tables import (
     T_ACCOUNT,
     T_BALANCE,
@@ -181,18 +189,6 @@ def reject_item(s, d, io, error):
 
 
 @jit
-def bucket_of(io, account, limb1, limb0):
-    """Bucket of a client id: keccak(account u32 BE | client id) mod ORDER_BUCKETS."""
-    for i in range(4):
-        io.scratch[i] = (i64(account) >> (24 - 8 * i)) & 255
-    for i in range(8):
-        io.scratch[4 + i] = (limb1 >> (56 - 8 * i)) & 255
-        io.scratch[12 + i] = (limb0 >> (56 - 8 * i)) & 255
-    keccak256(io.scratch, 0, 20, io.scratch, 32)
-    return read32(io.scratch, 60) & (ORDER_BUCKETS - 1)
-
-
-@jit
 def step_place(s, d, io):
     """PLACE: every check that needs no walk; then the client id's bucket, or the balances."""
     m = s.machine[0]
@@ -243,7 +239,7 @@ def step_place(s, d, io):
         m.value2 = ORDER_BUCKETS  # no client id, no bucket
         m.pc = P.PLACE_OPEN
     else:
-        m.value2 = bucket_of(io, m.account, limb1, limb0)
+        m.value2 = item_bucket(io, m.seq, m.item, i64(m.account), limb1, limb0)
         m.cursor2 = s.bucket[m.value2].first
         m.pc = P.PLACE_WALK
     touch(d, T_MACHINE, 0)
@@ -344,6 +340,7 @@ def step_place_lock(s, d, io):
         o.bucket_next = chain.first
         chain.first = slot
         chain.length += 1
+        remember_bucket(d, slot, m.value2)
         touch(d, T_BUCKET, m.value2)
     m.order = slot
     m.return0 = P.ITEM_DONE
@@ -565,7 +562,8 @@ def step_find(s, d, io):
         if limb1 == 0 and limb0 == 0:
             reject_item(s, d, io, ORDER_NOT_FOUND)
             return
-        m.cursor2 = s.bucket[bucket_of(io, m.account, limb1, limb0)].first
+        bucket = item_bucket(io, m.seq, m.item, i64(m.account), limb1, limb0)
+        m.cursor2 = s.bucket[bucket].first
         m.pc = P.FIND_WALK
     touch(d, T_MACHINE, 0)
 
@@ -793,7 +791,7 @@ def step_remove_bucket(s, d, io):
         m.pc = P.REMOVE_ORDER
         touch(d, T_MACHINE, 0)
         return
-    bucket = bucket_of(io, o.account, limb1, limb0)
+    bucket = order_bucket(d, m.order, i64(o.account), limb1, limb0)
     chain = s.bucket[bucket]
     if chain.first == m.order:
         chain.first = o.bucket_next

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from tradezone.engine import (
     _jit,
+    ahead,
     balances,
     block,
     codec,
@@ -44,7 +45,7 @@ from tradezone.protocol.steps import IDLE, NAMES, STEP_RECORDS
 from tradezone.state.tree import RecordTree
 
 _MODULES: Final[tuple[ModuleType, ...]] = (
-    _jit, tables, codec, lookup, balances, orders, envelopes, inbox, matching, block,
+    _jit, tables, codec, lookup, balances, orders, envelopes, inbox, matching, ahead, block,
 )  # fmt: skip
 
 
@@ -154,7 +155,6 @@ class _Inputs:
         self.message: bytes = b""
         self.leaf_seq: int | None = None
         self.message_index: int | None = None
-        self.scratch: NDArray[np.uint8] = np.zeros(64, dtype=np.uint8)
         self.effects = StepEffects()
 
     def use_leaf(self, seq: int) -> None:
@@ -261,11 +261,19 @@ def _signer_is(io: _Inputs, seq: int, limb0: int, limb1: int, limb2: int) -> boo
     return any(io.signer) and int.from_bytes(io.signer, "big") == address
 
 
-def _bucket_of(_io: _Inputs, account: int, limb1: int, limb0: int) -> int:
+def _bucket_of_id(account: int, limb1: int, limb0: int) -> int:
     mask = (1 << 64) - 1
     client_id = ((limb1 & mask) << 64 | (limb0 & mask)).to_bytes(16, "big")
     digest = keccak(int(account).to_bytes(4, "big") + client_id)
     return int.from_bytes(digest, "big") % ORDER_BUCKETS
+
+
+def _item_bucket(_io: _Inputs, _seq: int, _item: int, account: int, limb1: int, limb0: int) -> int:
+    return _bucket_of_id(account, limb1, limb0)
+
+
+def _order_bucket(_d: _Derived, _slot: int, account: int, limb1: int, limb0: int) -> int:
+    return _bucket_of_id(account, limb1, limb0)
 
 
 def _set_result(io: _Inputs, seq: int, result: int) -> None:
@@ -301,7 +309,14 @@ _REPLACED: Final[dict[str, Callable[..., Any]]] = {
     "message_start": _message_start,
     "message_size": _message_size,
     "signer_is": _signer_is,
-    "bucket_of": _bucket_of,
+    "look_ahead": _ignore,
+    "look_ahead_match": _ignore,
+    "look_ahead_release": _ignore,
+    "note_taken_order": _ignore,
+    "note_freed_order": _ignore,
+    "remember_bucket": _ignore,
+    "order_bucket": _order_bucket,
+    "item_bucket": _item_bucket,
     "set_result": _set_result,
     "emit": _emit,
     "class_of": _class_of,

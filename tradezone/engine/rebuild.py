@@ -1,0 +1,40 @@
+"""What follows from the state, computed from nothing: lookups, buckets of client ids, the free list's mirror."""
+
+from __future__ import annotations
+
+from tradezone.protocol.enums import ACTIVE, FREE
+
+from ._jit import i64, jit
+from .codec import bucket_of_id
+from .lookup import index_balance, index_level, remember_bucket
+from .tables import T_BALANCE, T_LEVEL, T_ORDER
+
+
+@jit
+def rebuild_derived(state, derived):
+    """Fill the empty lookups of ``derived`` from ``state``; dirty marks are not touched."""
+    s, d = state[0], derived[0]
+    for slot in range(1, i64(s.head[T_BALANCE].high_water)):
+        b = s.balance[slot]
+        index_balance(d, i64(b.account), i64(b.asset), slot)
+    for slot in range(1, i64(s.head[T_LEVEL].high_water)):
+        v = s.level[slot]
+        if v.state == ACTIVE:
+            index_level(d, i64(v.market), i64(v.side), i64(v.price), slot)
+    for slot in range(1, i64(s.head[T_ORDER].high_water)):
+        o = s.order[slot]
+        if o.state != FREE and (o.client_id1 != 0 or o.client_id0 != 0):
+            remember_bucket(
+                d, slot, bucket_of_id(i64(o.account), i64(o.client_id1), i64(o.client_id0))
+            )
+    count = i64(0)
+    slot = i64(s.head[T_ORDER].first_free)
+    while slot != 0:
+        d.free_order[count] = slot
+        count += 1
+        slot = i64(s.order[slot].next)
+    for n in range(count // 2):  # the list's first slot stands last
+        other = d.free_order[count - 1 - n]
+        d.free_order[count - 1 - n] = d.free_order[n]
+        d.free_order[n] = other
+    d.free_orders = count
