@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 
 from tradezone.protocol import actions as A
 from tradezone.protocol.enums import BUY
+from tradezone.protocol.records import WORD_BYTES
 
 from ._jit import i64, jit
 from .codec import leaf_start, load64, read8, read32
@@ -28,32 +29,53 @@ _PLACE_SIDE = 16  # offset in a PLACE item
 _I64 = ir.IntType(64)
 
 
+def _emit_prefetch(context, builder, kind, array, row, offsets):
+    """Emit prefetches of the cache lines at ``offsets`` bytes of ``array[row]``."""
+    value = context.make_array(kind)(context, builder, array)
+    pitch = builder.extract_value(value.strides, 0)
+    # integers, not a `gep`: LLVM may assume that a pointer stays inside of its object
+    begin = builder.add(builder.ptrtoint(value.data, _I64), builder.mul(pitch, row))
+    flag = cgutils.int32_t
+    hint = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, flag, flag, flag]),
+        "llvm.prefetch.p0i8",
+    )
+    for offset in offsets:
+        place = builder.inttoptr(builder.add(begin, ir.Constant(_I64, offset)), cgutils.voidptr_t)
+        builder.call(hint, [place, flag(0), flag(3), flag(1)])  # read, keep, data
+    return context.get_dummy_value()
+
+
 @intrinsic
 def prefetch(typingctx, array, row):
     """Ask for the cache lines of ``array[row]``; any row does no harm."""
 
     def generate(context, builder, signature, arguments):
         kind = signature.args[0]
-        value = context.make_array(kind)(context, builder, arguments[0])
-        pitch = builder.extract_value(value.strides, 0)
-        # integers, not a `gep`: LLVM may assume that a pointer stays inside of its object
-        begin = builder.add(builder.ptrtoint(value.data, _I64), builder.mul(pitch, arguments[1]))
-        hint = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(
-                ir.VoidType(),
-                [cgutils.voidptr_t, cgutils.int32_t, cgutils.int32_t, cgutils.int32_t],
-            ),
-            "llvm.prefetch.p0i8",
-        )
         size = kind.dtype.size if isinstance(kind.dtype, types.Record) else 1
-        for offset in range(0, size, CACHE_LINE):
-            place = builder.inttoptr(
-                builder.add(begin, ir.Constant(_I64, offset)), cgutils.voidptr_t
-            )
-            read, keep, data = (ir.Constant(cgutils.int32_t, flag) for flag in (0, 3, 1))
-            builder.call(hint, [place, read, keep, data])
-        return context.get_dummy_value()
+        offsets = range(0, size, CACHE_LINE)
+        return _emit_prefetch(context, builder, kind, *arguments, offsets)
+
+    return types.void(array, types.int64), generate
+
+
+@intrinsic
+def prefetch_head(typingctx, array, row):
+    """Ask for the first cache line of ``array[row]``."""
+
+    def generate(context, builder, signature, arguments):
+        return _emit_prefetch(context, builder, signature.args[0], *arguments, [0])
+
+    return types.void(array, types.int64), generate
+
+
+@intrinsic
+def prefetch_third_word(typingctx, array, row):
+    """Ask for the third word of record ``array[row]``: an order's links among those of its account."""
+
+    def generate(context, builder, signature, arguments):
+        return _emit_prefetch(context, builder, signature.args[0], *arguments, [2 * WORD_BYTES])
 
     return types.void(array, types.int64), generate
 
@@ -71,16 +93,18 @@ def ask_envelope(s, d, io, seq):
     n = seq - io.first_seq
     at = start + A.AT_BODY
     if action == A.PLACE:
+        last = i64(0)
         for item in range(items):
             market, price = read32(leaf, at), read32(leaf, at + 4)
             side = read8(leaf, at + _PLACE_SIDE) & 1
             prefetch(
                 d.level_index, hash_key(level_key(market, side, get_rank(side, price))) & LEVEL_MASK
             )
-            if is_used(s, T_MARKET, market):
+            if market != last and is_used(s, T_MARKET, market):
                 k = s.market[market]
                 prefetch(d.balance_index, hash_key((account << 32) | i64(k.base)) & BALANCE_MASK)
                 prefetch(d.balance_index, hash_key((account << 32) | i64(k.quote)) & BALANCE_MASK)
+                last = market
             if io.bucket[n, item] >= 0:
                 prefetch(s.bucket, i64(io.bucket[n, item]))
             at += A.PLACE_BYTES
@@ -101,14 +125,20 @@ def ask_neighbours(s, d, slot):
     """Ask for what a step that touches order ``slot`` touches besides."""
     o = s.order[slot]
     prefetch(s.level, i64(o.level))
-    prefetch(s.order, i64(o.next))
-    prefetch(s.order, i64(o.previous))
-    prefetch(s.order, i64(o.account_next))
-    prefetch(s.order, i64(o.account_previous))
+    prefetch_head(s.order, i64(o.next))
+    prefetch_head(s.order, i64(o.previous))
+    prefetch_third_word(s.order, i64(o.account_next))
+    prefetch_third_word(s.order, i64(o.account_previous))
     prefetch(s.balance, i64(o.pay_balance))
     prefetch(s.balance, i64(o.receive_balance))
     if o.client_id0 != 0 or o.client_id1 != 0:
         prefetch(s.bucket, i64(d.order_bucket[slot]))
+
+
+@jit
+def ask_balance(s, d, key):
+    """Ask for a balance; ``key`` is that of ``d.balance_index``."""
+    prefetch(s.balance, d.balance_index[find_entry(d.balance_index, BALANCE_MASK, key), 1])
 
 
 @jit
@@ -122,6 +152,7 @@ def ask_items(s, d, io, seq):
     at = start + A.AT_BODY
     if action == A.PLACE:
         free = i64(d.free_orders)
+        last = i64(0)
         for item in range(items):
             if item < free:
                 prefetch(s.order, i64(d.free_order[free - 1 - item]))
@@ -129,21 +160,16 @@ def ask_items(s, d, io, seq):
             side = read8(leaf, at + _PLACE_SIDE) & 1
             key = level_key(market, side, get_rank(side, price))
             prefetch(s.level, d.level_index[find_entry(d.level_index, LEVEL_MASK, key), 1])
-            if is_used(s, T_MARKET, market):
+            if market != last and is_used(s, T_MARKET, market):
                 k = s.market[market]
-                key = (account << 32) | i64(k.base)
-                prefetch(
-                    s.balance, d.balance_index[find_entry(d.balance_index, BALANCE_MASK, key), 1]
-                )
-                key = (account << 32) | i64(k.quote)
-                prefetch(
-                    s.balance, d.balance_index[find_entry(d.balance_index, BALANCE_MASK, key), 1]
-                )
+                ask_balance(s, d, (account << 32) | i64(k.base))
+                ask_balance(s, d, (account << 32) | i64(k.quote))
+                last = market
             if io.bucket[n, item] >= 0:
                 prefetch(s.order, i64(s.bucket[io.bucket[n, item]].first))
             at += A.PLACE_BYTES
         if is_used(s, T_ACCOUNT, account):
-            prefetch(s.order, i64(s.account[account].first_order))
+            prefetch_third_word(s.order, i64(s.account[account].first_order))
     elif action == A.CANCEL or action == A.AMEND:
         size = A.CANCEL_BYTES if action == A.CANCEL else A.AMEND_BYTES
         for item in range(items):
@@ -169,7 +195,7 @@ def ask_tails(s, d, io, seq):
         side = read8(leaf, at + _PLACE_SIDE) & 1
         key = level_key(market, side, get_rank(side, price))
         slot = d.level_index[find_entry(d.level_index, LEVEL_MASK, key), 1]
-        prefetch(s.order, i64(s.level[slot].last))
+        prefetch_head(s.order, i64(s.level[slot].last))
         at += A.PLACE_BYTES
 
 
