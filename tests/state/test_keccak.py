@@ -14,11 +14,13 @@ from numba import njit
 from tradezone.state.keccak import (
     WIDTH,
     hash_ancestors,
+    hash_ids,
     hash_inputs,
     hash_ranges,
     hash_records,
     keccak,
     keccak256,
+    keccak_id,
     keccak_pair,
 )
 
@@ -238,3 +240,17 @@ def test_code_that_is_not_compiled_computes_the_same():
         )
         outputs.add(run.stdout)
     assert len(outputs) == 1
+
+
+@pytest.mark.parametrize("count", [0, 1, WIDTH - 1, WIDTH, WIDTH + 1, 5 * WIDTH + 3])
+def test_ids_are_hashed_with_their_number(count):
+    random = np.random.default_rng(count)
+    numbers = random.integers(0, 1 << 32, count)
+    ids = random.integers(-(1 << 63), (1 << 63) - 1, (count, 2))
+    out = np.zeros(count, np.int64)
+    hash_ids(count, numbers, ids, out)
+    for number, (high, low), found in zip(numbers.tolist(), ids, out.tolist(), strict=True):
+        name = high.astype(">i8").tobytes() + low.astype(">i8").tobytes()
+        expected = int.from_bytes(slow(number.to_bytes(4, "big") + name)[24:], "big", signed=True)
+        assert found == expected
+        assert keccak_id(number, int(high), int(low)) == expected

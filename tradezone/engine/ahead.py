@@ -55,7 +55,7 @@ def prefetch(typingctx, array, row):
         kind = signature.args[0]
         size = kind.dtype.size if isinstance(kind.dtype, types.Record) else 1
         offsets = range(0, size, CACHE_LINE)
-        return _emit_prefetch(context, builder, kind, *arguments, offsets)
+        return _emit_prefetch(context, builder, kind, arguments[0], arguments[1], offsets)
 
     return types.void(array, types.int64), generate
 
@@ -65,7 +65,8 @@ def prefetch_head(typingctx, array, row):
     """Ask for the first cache line of ``array[row]``."""
 
     def generate(context, builder, signature, arguments):
-        return _emit_prefetch(context, builder, signature.args[0], *arguments, [0])
+        kind = signature.args[0]
+        return _emit_prefetch(context, builder, kind, arguments[0], arguments[1], [0])
 
     return types.void(array, types.int64), generate
 
@@ -75,7 +76,8 @@ def prefetch_third_word(typingctx, array, row):
     """Ask for the third word of record ``array[row]``: an order's links among those of its account."""
 
     def generate(context, builder, signature, arguments):
-        return _emit_prefetch(context, builder, signature.args[0], *arguments, [2 * WORD_BYTES])
+        kind, offsets = signature.args[0], [2 * WORD_BYTES]
+        return _emit_prefetch(context, builder, kind, arguments[0], arguments[1], offsets)
 
     return types.void(array, types.int64), generate
 

@@ -18,7 +18,7 @@ from ._jit import i64, jit, jit_inline
 from .ahead import look_ahead, look_ahead_match, look_ahead_release
 from .codec import class_of, is_block_mark, leaf_size, leaf_start, read64
 from .envelopes import reject_leaf
-from .memory import EVENT_CAPACITY, EVENT_MARGIN
+from .memory import EVENT_LIMIT
 from .orders import begin_remove
 from .tables import T_MACHINE, T_ORDER, touch
 
@@ -110,6 +110,34 @@ def step_scan(s, d, io):
     else:
         m.block_end = end + 1
     touch(d, T_MACHINE, 0)
+
+
+@jit
+def scan_on(s, io, most):
+    """Do up to ``most`` SCAN steps that find no end of the block, in one go; returns how many."""
+    m = s.machine[0]
+    end, last = i64(m.block_end), min(m.block_first + MAX_BLOCK_LEAVES, i64(io.end_seq))
+    last = min(last, end + most)
+    while end < last and not is_block_mark(io, end):
+        end += 1
+    count = end - m.block_end
+    m.block_end = end
+    m.steps += count
+    return count
+
+
+@jit
+def pass_over(s, io, most):
+    """Do up to ``most`` LEAF steps that meet leaves of other classes, in one go; returns how many."""
+    m = s.machine[0]
+    seq, last = i64(m.seq), i64(m.block_end)
+    last = min(last, seq + most)
+    while seq < last and class_of(io, seq) != m.phase:
+        seq += 1
+    count = seq - m.seq
+    m.seq = seq
+    m.steps += count
+    return count
 
 
 @jit
@@ -307,9 +335,13 @@ def run(state, derived, inputs, most):
     """
     s, d, io = state[0], derived[0], inputs[0]
     m = s.machine[0]
-    steps = 0
-    while steps < most and io.event_count < EVENT_CAPACITY - EVENT_MARGIN:
+    steps = i64(0)
+    while steps < most and io.event_count < EVENT_LIMIT:
         pc = i64(m.pc)
+        if pc == P.LEAF:
+            steps += pass_over(s, io, most - steps - 1)
+        elif pc == P.SCAN:
+            steps += scan_on(s, io, most - steps - 1)
         if pc != P.IDLE:
             m.steps += 1
         elif is_halted(s, io):

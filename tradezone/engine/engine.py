@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +21,10 @@ from tradezone.state.tree import RecordTree
 from .block import run
 from .inputs import prepare
 from .memory import (
+    CONTROL_WORDS,
+    DENSE_LOOKUPS,
     DERIVED_DTYPE,
+    EVENT_LIMIT,
     IO_DTYPE,
     MAX_RUN_BYTES,
     MAX_RUN_LEAVES,
@@ -34,6 +38,7 @@ from .rebuild import rebuild_derived
 from .tables import T_HEAD, T_MACHINE
 
 _STEPS_PER_CALL: Final = 1 << 22  # so that a long run returns now and then
+_CONTROL: Final = struct.Struct(f"<{CONTROL_WORDS}q")  # the first fields of the io block
 _NO_EVENTS: Final = np.zeros(0, np.uint8)
 _WIDEST: Final = 1 << 62
 _SNAPSHOT_MAGIC: Final = b"TZSNAP01"
@@ -71,7 +76,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._state = allocate_state()
-        self._derived = allocate(DERIVED_DTYPE)
+        self._derived = allocate(DERIVED_DTYPE, DENSE_LOOKUPS)
         self._io = allocate(IO_DTYPE)
         self.tables: dict[str, NDArray[Any]] = get_tables(self._state)
         self._by_number = {table.number: self.tables[table.name] for table in TABLES}
@@ -91,6 +96,7 @@ class Engine:
             )
         }
         # as bytes: NumPy copies structured rows field by field, eight times slower
+        self._io_bytes = self._io.view(np.uint8).data
         self._io_views["event"] = self._io["event"][0].view(np.uint8)
         self._machine = self.tables["machine"][0]
         self._bases = np.cumsum([0] + [t.capacity for t in TABLES])[:-1].astype(np.int64)
@@ -175,26 +181,34 @@ class Engine:
         io = self._io[0]
         first = int(self._machine["seq"])
         view["leaf"][:size] = buffer[start : start + size]
-        view["leaf_at"][: count + 1] = offsets - start
+        view["leaf_at"][: count + 1] = offsets - start if start else offsets
         view["signer"][:count] = signers
         view["result"][:count] = 0
-        io["first_seq"] = first
-        io["end_seq"] = first + count
-        io["is_batch_end"] = int(is_batch_end and header is not None)
-        if header is None:
-            io["header_inbox"], io["header_last_block"], io["header_end"] = (
-                _WIDEST,
-                _WIDEST,
-                _WIDEST,
-            )
-            io["header_first_block"], io["header_start"] = 0, 0
-        else:
-            io["header_inbox"] = header.inbox_index
-            io["header_first_block"] = header.first_block
-            io["header_last_block"] = header.first_block + header.blocks - 1
-            io["header_start"], io["header_end"] = header.start_time, header.end_time
         self._load_messages(messages)
-        io["event_count"] = 0
+        inbox = int(self._machine["inbox"])
+        if header is None:
+            bounds = (_WIDEST, 0, _WIDEST, 0, _WIDEST)
+        else:
+            last = header.first_block + header.blocks - 1
+            bounds = (
+                header.inbox_index,
+                header.first_block,
+                last,
+                header.start_time,
+                header.end_time,
+            )
+        is_end = int(is_batch_end and header is not None)
+        _CONTROL.pack_into(
+            self._io_bytes,
+            0,
+            first,
+            first + count,
+            is_end,
+            *bounds,
+            inbox,
+            inbox + len(messages),
+            0,
+        )
         prepare(self._io)
         drained: list[NDArray[Any]] = []
         steps = 0
@@ -211,18 +225,15 @@ class Engine:
             if events:
                 drained.append(view["event"][: events * EVENT_DTYPE.itemsize].copy())
                 io["event_count"] = 0
-            if done < _STEPS_PER_CALL and not events:
+            if done < _STEPS_PER_CALL and events < EVENT_LIMIT:
                 break
         merged = drained[0] if len(drained) == 1 else np.concatenate([_NO_EVENTS, *drained])
         return RunResult(view["result"][:count].copy(), merged.view(EVENT_DTYPE), steps)
 
     def _load_messages(self, messages: Sequence[bytes]) -> None:
-        io, view = self._io[0], self._io_views
-        first = int(self._machine["inbox"])
-        io["first_message"] = first
-        io["end_message"] = first + len(messages)
         if not messages:
             return
+        view = self._io_views
         joined = b"".join(messages)
         if len(joined) > MAX_RUN_MESSAGE_BYTES:
             raise ValueError(

@@ -35,6 +35,10 @@ EVENT_CAPACITY: Final = 1 << 16
 CACHE_LINE: Final = 64  # bytes
 EVENT_MARGIN: Final = 8  # most events one step records
 
+EVENT_LIMIT: Final = (
+    EVENT_CAPACITY - EVENT_MARGIN
+)  # recorded events at which a run stops to be drained
+
 DERIVED_DTYPE: Final = np.dtype(
     [
         ("dirty_bits", "u1", ((SLOT_COUNT + 7) // 8,)),  # one bit a record, by global slot
@@ -63,6 +67,10 @@ IO_DTYPE: Final = np.dtype(
         ("header_last_block", "<i8"),
         ("header_start", "<i8"),
         ("header_end", "<i8"),
+        ("first_message", "<i8"),
+        ("end_message", "<i8"),
+        ("event_count", "<i8"),
+        # CONTROL_WORDS end here
         ("leaf", "u1", (MAX_RUN_BYTES,)),
         ("leaf_at", "<i8", (MAX_RUN_LEAVES + 1,)),
         ("leaf_class", "i1", (MAX_RUN_LEAVES,)),
@@ -73,29 +81,40 @@ IO_DTYPE: Final = np.dtype(
         ),  # of each item's client id, -1 = not computed
         ("signer", "u1", (MAX_RUN_LEAVES, 20)),
         ("result", "<i4", (MAX_RUN_LEAVES,)),
-        ("first_message", "<i8"),
-        ("end_message", "<i8"),
         ("message", "u1", (MAX_RUN_MESSAGE_BYTES,)),
         ("message_at", "<i8", (MAX_RUN_MESSAGES + 1,)),
-        ("event_count", "<i8"),
         ("event", EVENT_DTYPE, (EVENT_CAPACITY,)),
-        ("steps", "<i8"),  # steps run so far in this run
     ]
 )
 
+# Met at random in a large zone. The page index and the nonces are left out: they would take far more memory in huge
+# pages, and are seldom met.
+DENSE_TABLES: Final = ("account", "key", "balance", "bucket", "level", "order")
+DENSE_LOOKUPS: Final = ("balance_index", "level_index", "order_bucket", "dirty_bits")
 
-def allocate(dtype: np.dtype[np.void]) -> np.ndarray[Any, np.dtype[np.void]]:
+CONTROL_WORDS: Final = 11  # 64-bit fields before the leaves, written in one go
+
+
+def allocate(
+    dtype: np.dtype[np.void], dense: tuple[str, ...] = ()
+) -> np.ndarray[Any, np.dtype[np.void]]:
     """Return a zeroed one-element array of ``dtype`` in private anonymous memory.
 
-    Private, because shared anonymous memory is a file in disguise: its pages are made on reading too.
+    Private, because shared anonymous memory is a file in disguise: its pages are made on reading too. The
+    fields named in ``dense`` are asked to be in huge pages: each access to a record somewhere in them would
+    otherwise miss the processor's table of pages as well.
     """
     memory = mmap.mmap(-1, dtype.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    for name in dense:
+        part, offset = (dtype.fields or {})[name][:2]
+        begin = offset // mmap.PAGESIZE * mmap.PAGESIZE
+        memory.madvise(mmap.MADV_HUGEPAGE, begin, offset + part.itemsize - begin)
     return np.frombuffer(memory, dtype=dtype, count=1)
 
 
 def allocate_state() -> np.ndarray[Any, np.dtype[np.void]]:
     """Return an empty state: every record zero."""
-    return allocate(state_dtype())
+    return allocate(state_dtype(), DENSE_TABLES)
 
 
 def get_tables(state: np.ndarray[Any, np.dtype[np.void]]) -> dict[str, np.ndarray[Any, Any]]:
