@@ -106,7 +106,8 @@ def allocate(
     """
     memory = mmap.mmap(-1, dtype.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     for name in dense:
-        part, offset = (dtype.fields or {})[name][:2]
+        assert dtype.fields is not None
+        part, offset = dtype.fields[name][:2]
         begin = offset // mmap.PAGESIZE * mmap.PAGESIZE
         memory.madvise(mmap.MADV_HUGEPAGE, begin, offset + part.itemsize - begin)
     return np.frombuffer(memory, dtype=dtype, count=1)
