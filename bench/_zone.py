@@ -9,21 +9,24 @@ from __future__ import annotations
 import gc
 import statistics
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
+from bench.state_commit import get_cpu_model, get_vector_bits
 from tradezone.engine import Engine
 from tradezone.protocol import actions, events, messages
 from tradezone.protocol.enums import BUY, OWNER_USER, TIF_IOC, TIF_POST_ONLY
-from tradezone.protocol.limits import DEFAULT_TAKER_DELAY, MAX_INBOX_MARK
-from tradezone.protocol.records import ORDER
+from tradezone.protocol.limits import DEFAULT_TAKER_DELAY, MAX_BLOCK_LEAVES, MAX_INBOX_MARK
+from tradezone.protocol.records import ORDER, OWNER
 
 START = 1_700_000_000_000  # ms
 QUOTE = 1
 MID = 10_000  # ticks: bids at or below, asks above
 LOTS = 10  # of one post-only order
 ITEMS = 30
+RUNS = 7
 _MESSAGES_A_RUN = 4096
 _SLOT = (1 << 32) - 1
 _FUNDS = 1 << 40  # atoms of each asset an account gets
@@ -195,6 +198,24 @@ class Driver:
             self._deposit(mine, self.favourites[:, column] + 1)
         self._consume(self._tell(messages.HEARTBEAT, 1))
 
+    def add_owners(self, count):
+        """Register owners that hold two assets and do nothing."""
+        owners = int(self.engine.tables["head"][OWNER.number]["high_water"]) + np.arange(count)
+        address = self.random.integers(1, 256, (count, 20), dtype=np.uint8)
+        told = {"owner": owners, "address": address}
+        self._consume(self._tell(messages.REGISTER_OWNER, count, kind=OWNER_USER, **told))
+        for asset in (QUOTE, QUOTE + 1):
+            self._consume(self._tell(messages.DEPOSIT, count, asset=asset, amount=_FUNDS, **told))
+
+    def add_accounts(self, owners, each):
+        """Let each of the first ``owners`` owners open ``each`` further accounts."""
+        accounts = np.repeat(np.arange(self.first, self.first + owners), each)
+        for at in range(0, len(accounts), MAX_BLOCK_LEAVES - 1):
+            part = accounts[at : at + MAX_BLOCK_LEAVES - 1]
+            rows = self._build(np.zeros((len(part), 0), np.uint8), actions.CREATE_ACCOUNT, part)
+            rows["items"] = 1
+            self.run(self.pack([rows]))
+
     def _deposit(self, owners, asset):
         self._consume(
             self._tell(
@@ -259,6 +280,8 @@ class Driver:
 
     def build_cancels(self, orders):
         """Envelopes that cancel about ``orders`` living orders, at most 30 each."""
+        if orders > self.open // 2:
+            raise SystemExit(f"{orders} cancels are asked for with {self.open} orders open")
         result, left = [], orders
         used = int(self.engine.tables["head"][ORDER.number]["high_water"])
         while left > 0:  # an account is as likely as it has many orders, so that none has ever more
@@ -308,15 +331,16 @@ class Driver:
         return Block(np.frombuffer(b"".join(leaves), np.uint8), offsets, signers, operations)
 
     def run(self, block):
-        """Execute a block; returns (nanoseconds, result)."""
-        started = time.perf_counter_ns()
+        """Execute a block; returns (nanoseconds, nanoseconds of processor time, result)."""
+        worked, started = time.thread_time_ns(), time.perf_counter_ns()
         result = self.engine.execute_run(block.buffer, block.offsets, block.signers)
         took = time.perf_counter_ns() - started
+        worked = time.thread_time_ns() - worked
         if result.results.any():
             failed = int(result.results[result.results != 0][0])
             raise SystemExit(f"an envelope failed: {failed >> 16} items, error {failed & 0xFFFF}")
         self._learn(result.events)
-        return took, result
+        return took, worked, result
 
     def _learn(self, rows):
         rested = rows[rows["kind"] == events.ORDER_RESTED]
@@ -359,25 +383,59 @@ class Driver:
 
 def summary(values, digits=1):
     """Median, lowest and highest."""
+    kind = round if digits else lambda value, _: round(value)
     return {
-        "median": round(statistics.median(values), digits),
-        "lowest": round(min(values), digits),
-        "highest": round(max(values), digits),
+        "median": kind(statistics.median(values), digits),
+        "lowest": kind(min(values), digits),
+        "highest": kind(max(values), digits),
     }
 
 
-def measure(driver, build, blocks, warming=0):
-    """Run blocks made by ``build``; returns totals: ns, operations, steps, events."""
-    gc.freeze()
+def get_machine():
+    """Return what a figure depends on."""
+    return {"cpu": get_cpu_model(), "vector_bits": get_vector_bits()}
+
+
+@contextmanager
+def still():
+    """Keep Python's garbage collector out of the figures."""
+    gc.collect()
     gc.disable()
-    took = operations = steps = told = 0
-    for n in range(-warming, blocks):
-        block = build()
-        ns, result = driver.run(block)
-        if n >= 0:
-            took += ns
-            operations += block.operations
-            steps += result.steps
-            told += len(result.events)
-    gc.enable()
-    return {"ns": took, "operations": operations, "steps": steps, "events": told}
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def measure_rates(driver, build, runs=RUNS, blocks=20):
+    """Time ``runs`` times ``blocks`` blocks made by ``build``, after as many that warm.
+
+    Rates are per second of processor time of the one thread, which is a second of one core that does nothing
+    else; ``wall`` is by the clock, and lower on a machine that is shared.
+    """
+    rates, wall, operations, steps, fills = [], [], 0, 0, 0
+    with still():
+        for n in range(-1, runs):
+            took, busy, done = 0, 0, 0
+            for _ in range(blocks):
+                block = build()
+                ns, worked, result = driver.run(block)
+                took += ns
+                busy += worked
+                done += block.operations
+                if n >= 0:
+                    steps += result.steps
+                    fills += int(np.count_nonzero(result.events["kind"] == events.FILL))
+            if n >= 0:
+                operations += done
+                rates.append(done / busy)
+                wall.append(done / took)
+    return {
+        "operations_per_second": summary([1e9 * rate for rate in rates], 0),
+        "wall_operations_per_second": summary([1e9 * rate for rate in wall], 0),
+        "ns_an_operation": summary([1 / rate for rate in rates]),
+        "runs": runs,
+        "operations": operations,
+        "steps_an_operation": round(steps / operations, 1),
+        "fills_an_operation": round(fills / operations, 2),
+    }
