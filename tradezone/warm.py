@@ -28,6 +28,9 @@ def main() -> None:
     payload = pack(messages.REGISTER_OWNER_BODY, owner)
     message = messages.Message(0, messages.REGISTER_OWNER, bytes(20), 1, 1, payload)
     with tempfile.TemporaryDirectory() as folder:
+        engine.save_snapshot(Path(folder) / "snapshot")
+        Engine.from_snapshot(Path(folder) / "snapshot")
+    with tempfile.TemporaryDirectory() as folder:
         sequencer = recover(Path(folder), SequencerConfig(bytes(32)), key).sequencer
         sequencer.intake.admit([b"\x02"])
         sequencer.offer_messages([message.to_bytes()])

@@ -14,11 +14,13 @@ from numba import njit
 from tradezone.state.keccak import (
     WIDTH,
     hash_ancestors,
+    hash_ids,
     hash_inputs,
     hash_ranges,
     hash_records,
     keccak,
     keccak256,
+    keccak_id,
     keccak_pair,
 )
 
@@ -221,6 +223,9 @@ for words in (1, 4, 5):
     records = np.arange(6 * 4 * words, dtype=np.uint64).reshape(6, 4 * words)
     K.hash_records(records, 3, np.array([0, 1, 5], np.uint64), leaves)
     out[64:] ^= leaves.view(np.uint8).reshape(6, 32)[1]
+found = np.zeros(3, np.int64)
+K.hash_ids(3, np.array([0, 7, 1 << 31]), np.array([[1, -2], [-(1 << 63), 3], [5, 0]]), found)
+print(found.tolist(), int(K.keccak_id(7, -(1 << 63), 3)))
 print(out.tobytes().hex(), InputsTree.from_leaves(7, [b"a", b"bc", b""]).root.hex())
 """
 
@@ -238,3 +243,19 @@ def test_code_that_is_not_compiled_computes_the_same():
         )
         outputs.add(run.stdout)
     assert len(outputs) == 1
+
+
+@pytest.mark.parametrize("count", [0, 1, WIDTH - 1, WIDTH, WIDTH + 1, 5 * WIDTH + 3])
+def test_ids_are_hashed_with_their_number(count):
+    random = np.random.default_rng(count)
+    numbers = random.integers(0, 1 << 32, count)
+    ids = random.integers(-(1 << 63), (1 << 63) - 1, (count, 2))
+    out = np.zeros(count, np.int64)
+    hash_ids(count, numbers, ids, out)
+    for number, (high, low), found in zip(
+        numbers.tolist(), ids.tolist(), out.tolist(), strict=True
+    ):
+        name = high.to_bytes(8, "big", signed=True) + low.to_bytes(8, "big", signed=True)
+        expected = int.from_bytes(slow(number.to_bytes(4, "big") + name)[24:], "big", signed=True)
+        assert found == expected
+        assert keccak_id(number, high, low) == expected

@@ -22,6 +22,11 @@ def jit(function: Callable[..., Any]) -> Any:
     return numba.njit(cache=True, nogil=True, boundscheck=True)(function)
 
 
+def jit_inline(function: Callable[..., Any]) -> Any:
+    """Compile ``function`` as part of each jitted function that calls it."""
+    return numba.njit(cache=True, nogil=True, boundscheck=True, inline="always")(function)
+
+
 @jit
 def ppm_down(amount, rate):
     """floor(amount * rate / PPM) for 0 <= amount < 2^62, 0 <= rate <= PPM, without a wide product.

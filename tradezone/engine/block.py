@@ -29,16 +29,16 @@ from . import (
     tasks,
     timers,
 )
-from ._jit import i64, jit
-from .codec import emit_note, get_class, is_block_mark, leaf_size, leaf_start, read64
+from ._jit import i64, jit, jit_inline
+from .ahead import look_ahead, look_ahead_match, look_ahead_release
+from .codec import class_of, emit_note, is_block_mark, leaf_size, leaf_start, read64
 from .envelopes import reject_leaf
-from .memory import EVENT_CAPACITY, EVENT_MARGIN
+from .memory import EVENT_LIMIT
 from .tables import T_AGENDA, T_MACHINE, touch
 from .timers import is_timer_due
 
 _MALFORMED = int(Code.MALFORMED)
 _UNEXPECTED = int(Code.UNEXPECTED_LEAF)
-_NO_CLASS = -1
 
 _step_envelope = envelopes.step_envelope
 _step_item = envelopes.step_item
@@ -210,12 +210,31 @@ def step_scan(s, d, io):
 
 
 @jit
-def class_of(io, seq):
-    """Class of a leaf; computed once a run, as it depends on the leaf's bytes alone."""
-    n = seq - io.first_seq
-    if io.leaf_class[n] == _NO_CLASS:
-        io.leaf_class[n] = get_class(io, seq)
-    return i64(io.leaf_class[n])
+def scan_on(s, io, most):
+    """Do up to ``most`` SCAN steps that find no end of the block, in one go; returns how many."""
+    m = s.machine[0]
+    end, last = i64(m.block_end), min(m.block_first + MAX_BLOCK_LEAVES, i64(io.end_seq))
+    last = min(last, end + most)
+    while end < last and not is_block_mark(io, end):
+        end += 1
+    count = end - m.block_end
+    m.block_end = end
+    m.steps += count
+    return count
+
+
+@jit
+def pass_over(s, io, most):
+    """Do up to ``most`` LEAF steps that meet leaves of other classes, in one go; returns how many."""
+    m = s.machine[0]
+    seq, last = i64(m.seq), i64(m.block_end)
+    last = min(last, seq + most)
+    while seq < last and class_of(io, seq) != m.phase:
+        seq += 1
+    count = seq - m.seq
+    m.seq = seq
+    m.steps += count
+    return count
 
 
 @jit
@@ -276,8 +295,8 @@ def step_close(s, d, io):
 
 
 @jit
-def step_cold(s, d, io, pc):
-    """Run a step that is not on the way of a plain order."""
+def dispatch_cold(s, d, io, pc):
+    """Run a step that is rare, or whose own work is long: one call more is not felt."""
     if pc == P.TRANSFER:
         _step_transfer(s, d, io)
     elif pc == P.WITHDRAW:
@@ -326,8 +345,6 @@ def step_cold(s, d, io, pc):
         _step_close_balance(s, d, io)
     elif pc == P.QUOTA_CREDIT:
         _step_credit(s, d, io)
-    elif pc == P.PLACE_CHECK:
-        _step_place_check(s, d, io)
     elif pc == P.PLACE_TIMER:
         _step_place_timer(s, d, io)
     elif pc == P.AMEND_CHECK:
@@ -340,14 +357,10 @@ def step_cold(s, d, io, pc):
         _step_remove_timer(s, d, io)
     elif pc == P.FOK_WALK:
         _step_fok_walk(s, d, io)
-    elif pc == P.NOTE_PRICE:
-        _step_note_price(s, d, io)
     elif pc == P.FEE_EXTRA:
         _step_fee_extra(s, d, io)
     elif pc == P.FEE_REFERRER:
         _step_fee_referrer(s, d, io)
-    elif pc == P.FILL_DONE:
-        _step_fill_done(s, d, io)
     elif pc == P.STP_TAKER:
         _step_stp_taker(s, d, io)
     elif pc == P.TIMER_SIFT:
@@ -366,16 +379,6 @@ def step_cold(s, d, io, pc):
         _step_task(s, d, io)
     elif pc == P.PAYOUT:
         _step_payout(s, d, io)
-    elif pc == P.QUOTE_PULL:
-        _step_quote_pull(s, d, io)
-    elif pc == P.QUOTE_WALK:
-        _step_quote_walk(s, d, io)
-    elif pc == P.QUOTE_ONE:
-        _step_quote_one(s, d, io)
-    elif pc == P.QUOTE_PLACE:
-        _step_quote_place(s, d, io)
-    elif pc == P.PLACE_HOLD:
-        _step_place_hold(s, d, io)
     elif pc == P.HOLD_OPEN:
         _step_hold_open(s, d, io)
     elif pc == P.SPLIT:
@@ -434,26 +437,26 @@ def step_cold(s, d, io, pc):
         _step_plan_sent(s, d, io)
     elif pc == P.PLAN_REFUSED:
         _step_plan_refused(s, d, io)
+    elif pc == P.IDLE:
+        step_idle(s, d, io)
+    elif pc == P.CLOSE:
+        step_close(s, d, io)
     else:
         raise ValueError("machine.pc names no step")
 
 
-@jit
-def step(s, d, io):
-    """Run the one step that ``machine.pc`` names."""
-    m = s.machine[0]
-    pc = i64(m.pc)
-    if pc != P.IDLE:
-        m.steps += 1
+@jit_inline
+def dispatch(s, d, io, pc):
+    """Run the step ``pc``. A new step function gets its line here if orders and fills pass through it,
+    else in ``dispatch_cold``.
+
+    This is copied into its callers: Numba clears a stack slot for every call that a function holds each
+    time the function is entered, and ``run`` is entered once a run.
+    """
     if pc == P.LEAF:
         step_leaf(s, d, io)
-    elif pc == P.SCAN:
-        step_scan(s, d, io)
-    elif pc == P.MATCH:
-        _step_match(s, d, io)
-    elif pc == P.FEES:
-        _step_fees(s, d, io)
     elif pc == P.ENVELOPE:
+        look_ahead(s, d, io)
         _step_envelope(s, d, io)
     elif pc == P.ITEM:
         _step_item(s, d, io)
@@ -469,40 +472,70 @@ def step(s, d, io):
         _step_place_lock(s, d, io)
     elif pc == P.REST:
         _step_rest(s, d, io)
-    elif pc == P.JOIN:
-        _step_join(s, d, io)
     elif pc == P.FIND:
         _step_find(s, d, io)
     elif pc == P.FIND_WALK:
         _step_find_walk(s, d, io)
     elif pc == P.CANCEL:
         _step_cancel(s, d, io)
-    elif pc == P.AMEND:
-        _step_amend(s, d, io)
     elif pc == P.REMOVE_LEVEL:
         _step_remove_level(s, d, io)
     elif pc == P.REMOVE_BUCKET:
         _step_remove_bucket(s, d, io)
     elif pc == P.REMOVE_ORDER:
         _step_remove_order(s, d, io)
+    elif pc == P.MATCH:
+        look_ahead_match(s, d, io)
+        _step_match(s, d, io)
+    elif pc == P.FEES:
+        _step_fees(s, d, io)
+    elif pc == P.JOIN:
+        _step_join(s, d, io)
     elif pc == P.RELEASE:
         _step_release(s, d, io)
     elif pc == P.TAKE:
+        look_ahead_release(s, d, io)
         _step_take(s, d, io)
     elif pc == P.TAKE_POP:
         _step_take_pop(s, d, io)
     elif pc == P.DISPOSE:
         _step_dispose(s, d, io)
+    elif pc == P.SCAN:
+        step_scan(s, d, io)
+    elif pc == P.AMEND:
+        _step_amend(s, d, io)
     elif pc == P.QUEUE_SIFT:
         _step_queue_sift(s, d, io)
     elif pc == P.REQUEUE:
         _step_requeue(s, d, io)
-    elif pc == P.IDLE:
-        step_idle(s, d, io)
-    elif pc == P.CLOSE:
-        step_close(s, d, io)
+    elif pc == P.PLACE_CHECK:
+        _step_place_check(s, d, io)
+    elif pc == P.FILL_DONE:
+        _step_fill_done(s, d, io)
+    elif pc == P.NOTE_PRICE:
+        _step_note_price(s, d, io)
+    elif pc == P.QUOTE_PULL:
+        _step_quote_pull(s, d, io)
+    elif pc == P.QUOTE_WALK:
+        _step_quote_walk(s, d, io)
+    elif pc == P.QUOTE_ONE:
+        _step_quote_one(s, d, io)
+    elif pc == P.QUOTE_PLACE:
+        _step_quote_place(s, d, io)
+    elif pc == P.PLACE_HOLD:
+        _step_place_hold(s, d, io)
     else:
-        step_cold(s, d, io, pc)
+        dispatch_cold(s, d, io, pc)
+
+
+@jit
+def step(s, d, io):
+    """Run the one step that ``machine.pc`` names."""
+    m = s.machine[0]
+    pc = i64(m.pc)
+    if pc != P.IDLE:
+        m.steps += 1
+    dispatch(s, d, io, pc)
 
 
 @jit
@@ -521,10 +554,18 @@ def run(state, derived, inputs, most):
     Returns the number of steps run. The machine can be left and entered again at any step.
     """
     s, d, io = state[0], derived[0], inputs[0]
-    steps = 0
-    while steps < most and io.event_count < EVENT_CAPACITY - EVENT_MARGIN:
-        if is_halted(s, io):
+    m = s.machine[0]
+    steps = i64(0)
+    while steps < most and io.event_count < EVENT_LIMIT:
+        pc = i64(m.pc)
+        if pc == P.LEAF:
+            steps += pass_over(s, io, most - steps - 1)
+        elif pc == P.SCAN:
+            steps += scan_on(s, io, most - steps - 1)
+        if pc != P.IDLE:
+            m.steps += 1
+        elif is_halted(s, io):
             break
-        step(s, d, io)
+        dispatch(s, d, io, pc)
         steps += 1
     return steps

@@ -6,9 +6,14 @@ range check refuses (``docs/spec/envelopes.md``).
 
 from __future__ import annotations
 
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
 from tradezone.protocol import actions as A
 from tradezone.protocol.enums import TIF_POST_ONLY, TIF_POST_SLIDE
-from tradezone.protocol.limits import MAX_ITEMS, MAX_LEAF_BYTES
+from tradezone.protocol.limits import MAX_ITEMS, MAX_LEAF_BYTES, ORDER_BUCKETS
+from tradezone.state.keccak import keccak_id
 
 from ._jit import i64, jit
 
@@ -30,7 +35,7 @@ def _get_most(action):
     return 1 if action in A.TYPED_ACTIONS else 0
 
 
-def _offset(layout, field):
+def offset_of(layout, field):
     """Bytes in front of a field."""
     names = [name for name, _, _ in layout]
     return A.layout_bytes(layout[: names.index(field)])
@@ -40,8 +45,41 @@ _UNIT_BYTES = tuple(_get_unit(action) for action in range(MAX_ACTION + 1))
 _MOST_ITEMS = tuple(_get_most(action) for action in range(MAX_ACTION + 1))
 
 # offsets inside items
-_TIF_AT = _offset(A.PLACE_ITEM, "tif")
-_MODE_AT = _offset(A.AMEND_ITEM, "mode")
+_TIF_AT = offset_of(A.PLACE_ITEM, "tif")
+_MODE_AT = offset_of(A.AMEND_ITEM, "mode")
+
+
+@intrinsic
+def _load_big(typingctx, source, at, width):
+    """``width`` bytes (a literal 4 or 8) of ``source`` from ``at``, big-endian; the caller checks bounds."""
+    if not isinstance(width, types.IntegerLiteral):
+        return None
+    count = width.literal_value
+    word = ir.IntType(8 * count)
+
+    def generate(context, builder, signature, arguments):
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        place = builder.bitcast(builder.gep(data, [arguments[1]]), word.as_pointer())
+        value = builder.bswap(builder.load(place, align=1))
+        return value if count == 8 else builder.zext(value, ir.IntType(64))
+
+    return types.int64(source, types.int64, width), generate
+
+
+@jit
+def load32(source, at):
+    """Load 4 bytes as a big-endian number: one bounds check, one load."""
+    if at < 0 or at > source.size - 4:
+        raise IndexError("input is read outside of its bytes")
+    return _load_big(source, i64(at), 4)
+
+
+@jit
+def load64(source, at):
+    """Load 8 bytes as a big-endian number, its top bit as the sign."""
+    if at < 0 or at > source.size - 8:
+        raise IndexError("input is read outside of its bytes")
+    return _load_big(source, i64(at), 8)
 
 
 @jit
@@ -59,12 +97,7 @@ def read16(source, at):
 @jit
 def read32(source, at):
     """32-bit unsigned integer."""
-    return (
-        (i64(source[at]) << 24)
-        | (i64(source[at + 1]) << 16)
-        | (i64(source[at + 2]) << 8)
-        | i64(source[at + 3])
-    )
+    return load32(source, at)
 
 
 @jit
@@ -77,16 +110,14 @@ def read_i32(source, at):
 @jit
 def read64(source, at):
     """64-bit integer; 2^63 - 1 if the top bit is set."""
-    high = read32(source, at)
-    if high >= 1 << 31:
-        return MAX_I64
-    return (high << 32) | read32(source, at + 4)
+    value = load64(source, at)
+    return value if value >= 0 else i64(MAX_I64)
 
 
 @jit
 def read_limb(source, at):
     """64 bits of a hash, address or client id, for equality only."""
-    return (read32(source, at) << 32) | read32(source, at + 4)
+    return load64(source, at)
 
 
 @jit
@@ -160,6 +191,25 @@ def get_class(io, seq):
                 return A.CLASS_TAKE
         return result
     return A.CLASS_CANCEL
+
+
+@jit
+def class_of(io, seq):
+    """Class of a leaf, as ``inputs.prepare`` found it."""
+    return i64(io.leaf_class[seq - io.first_seq])
+
+
+@jit
+def bucket_of_id(account, limb1, limb0):
+    """Bucket of a client id: keccak(account u32 BE | client id) mod ORDER_BUCKETS."""
+    return keccak_id(account, limb1, limb0) & (ORDER_BUCKETS - 1)
+
+
+@jit
+def item_bucket(io, seq, item, account, limb1, limb0):
+    """Bucket of the client id that item ``item`` of leaf ``seq`` names, as ``inputs.prepare`` found it."""
+    bucket = i64(io.bucket[seq - io.first_seq, item])
+    return bucket if bucket >= 0 else bucket_of_id(account, limb1, limb0)
 
 
 @jit

@@ -39,8 +39,8 @@ from ._jit import i64, jit
 from .balances import can_open, find_balance, open_balance
 from .codec import (
     MAX_I64,
+    class_of,
     emit_note,
-    get_class,
     leaf_start,
     read8,
     read32,
@@ -250,7 +250,7 @@ def is_relief(io, seq, action):
         or action == A.REDEEM
     ):
         return True
-    return action == A.AMEND and get_class(io, seq) == A.CLASS_CANCEL
+    return action == A.AMEND and class_of(io, seq) == A.CLASS_CANCEL
 
 
 @jit
@@ -317,7 +317,7 @@ def step_envelope(s, d, io):
         error = _KEY_SCOPE
     elif not is_trade and action != A.NOOP and (scope & SCOPE_OWNER) == 0:
         error = _KEY_SCOPE
-    elif time > m.l1_time + STALE_L1 and get_class(io, seq) >= A.CLASS_POST:
+    elif time > m.l1_time + STALE_L1 and class_of(io, seq) >= A.CLASS_POST:
         error = _STALE_L1
     if error != _OK:
         charge(s, d, owner, cost)

@@ -22,10 +22,9 @@ from tradezone.protocol.limits import MAX_PRICE
 from ._jit import i64, jit
 from .memory import BALANCE_INDEX, HOLDING_INDEX, LEVEL_INDEX, PAGE_INDEX
 
-_BALANCE_MASK = BALANCE_INDEX - 1
-_HOLDING_MASK = HOLDING_INDEX - 1
-_HOLDING_MASK = HOLDING_INDEX - 1
-_LEVEL_MASK = LEVEL_INDEX - 1
+BALANCE_MASK = BALANCE_INDEX - 1
+HOLDING_MASK = HOLDING_INDEX - 1
+LEVEL_MASK = LEVEL_INDEX - 1
 _PAGE_MASK = PAGE_INDEX - 1
 _PAGE_BITS = 5  # a page has 32 bits: its sign bit stays clear in the engine's integers
 _PAGE_LOW = (1 << _PAGE_BITS) - 1
@@ -52,29 +51,29 @@ def hash_key(key):
 
 
 @jit
-def find_entry(keys, mask, key):
+def find_entry(table, mask, key):
     """Place of ``key`` in a table, or of the empty entry where it would go."""
     at = hash_key(key) & mask
-    while keys[at] != 0 and keys[at] != key:
+    while table[at, 0] != 0 and table[at, 0] != key:
         at = (at + 1) & mask
     return at
 
 
 @jit
-def remove_entry(keys, values, mask, hole):
+def remove_entry(table, mask, hole):
     """Empty an entry and close the gap it leaves (backward shift)."""
     at = hole
     while True:
         at = (at + 1) & mask
-        if keys[at] == 0:
+        if table[at, 0] == 0:
             break
-        home = hash_key(keys[at]) & mask
+        home = hash_key(table[at, 0]) & mask
         if (at - home) & mask >= (at - hole) & mask:
-            keys[hole] = keys[at]
-            values[hole] = values[at]
+            table[hole, 0] = table[at, 0]
+            table[hole, 1] = table[at, 1]
             hole = at
-    keys[hole] = 0
-    values[hole] = 0
+    table[hole, 0] = 0
+    table[hole, 1] = 0
 
 
 # --- balances --------------------------------------------------------------------------------------
@@ -83,9 +82,9 @@ def remove_entry(keys, values, mask, hole):
 @jit
 def balance_hint(s, d, account, asset):
     """Slot of the balance (account, asset), else of the balance it would follow, 0 = none."""
-    at = find_entry(d.balance_key, _BALANCE_MASK, (i64(account) << 32) | i64(asset))
-    if d.balance_key[at] != 0:
-        return i64(d.balance_slot[at])
+    at = find_entry(d.balance_index, BALANCE_MASK, (i64(account) << 32) | i64(asset))
+    if d.balance_index[at, 0] != 0:
+        return d.balance_index[at, 1]
     previous = i64(0)
     slot = i64(s.account[account].first_balance)
     while slot != 0 and s.balance[slot].asset < asset:
@@ -98,16 +97,16 @@ def balance_hint(s, d, account, asset):
 def index_balance(d, account, asset, slot):
     """Enter a balance."""
     key = (i64(account) << 32) | i64(asset)
-    at = find_entry(d.balance_key, _BALANCE_MASK, key)
-    d.balance_key[at] = key
-    d.balance_slot[at] = slot
+    at = find_entry(d.balance_index, BALANCE_MASK, key)
+    d.balance_index[at, 0] = key
+    d.balance_index[at, 1] = slot
 
 
 @jit
 def unindex_balance(d, account, asset):
     """Take a balance out."""
-    at = find_entry(d.balance_key, _BALANCE_MASK, (i64(account) << 32) | i64(asset))
-    remove_entry(d.balance_key, d.balance_slot, _BALANCE_MASK, at)
+    at = find_entry(d.balance_index, BALANCE_MASK, (i64(account) << 32) | i64(asset))
+    remove_entry(d.balance_index, BALANCE_MASK, at)
 
 
 # --- holdings --------------------------------------------------------------------------------------
@@ -116,9 +115,9 @@ def unindex_balance(d, account, asset):
 @jit
 def holding_hint(s, d, account, market):
     """Slot of the holding (account, market), else of the holding it would follow, 0 = none."""
-    at = find_entry(d.holding_key, _HOLDING_MASK, (i64(account) << 32) | i64(market))
-    if d.holding_key[at] != 0:
-        return i64(d.holding_slot[at])
+    at = find_entry(d.holding_index, HOLDING_MASK, (i64(account) << 32) | i64(market))
+    if d.holding_index[at, 0] != 0:
+        return d.holding_index[at, 1]
     previous = i64(0)
     slot = i64(s.account[account].first_holding)
     while slot != 0 and s.holding[slot].market < market:
@@ -131,16 +130,16 @@ def holding_hint(s, d, account, market):
 def index_holding(d, account, market, slot):
     """Enter a holding."""
     key = (i64(account) << 32) | i64(market)
-    at = find_entry(d.holding_key, _HOLDING_MASK, key)
-    d.holding_key[at] = key
-    d.holding_slot[at] = slot
+    at = find_entry(d.holding_index, HOLDING_MASK, key)
+    d.holding_index[at, 0] = key
+    d.holding_index[at, 1] = slot
 
 
 @jit
 def unindex_holding(d, account, market):
     """Take a holding out."""
-    at = find_entry(d.holding_key, _HOLDING_MASK, (i64(account) << 32) | i64(market))
-    remove_entry(d.holding_key, d.holding_slot, _HOLDING_MASK, at)
+    at = find_entry(d.holding_index, HOLDING_MASK, (i64(account) << 32) | i64(market))
+    remove_entry(d.holding_index, HOLDING_MASK, at)
 
 
 # --- levels ----------------------------------------------------------------------------------------
@@ -172,13 +171,13 @@ def rank_before(d, market, side, rank):
     for height in range(_HEIGHT):
         bit = (rank >> (_PAGE_BITS * height)) & _PAGE_LOW
         prefix = rank >> (_PAGE_BITS * (height + 1))
-        at = find_entry(d.page_key, _PAGE_MASK, page_key(market, side, height, prefix))
-        below = i64(d.page_bits[at]) & ((i64(1) << bit) - 1)
+        at = find_entry(d.page_index, _PAGE_MASK, page_key(market, side, height, prefix))
+        below = d.page_index[at, 1] & ((i64(1) << bit) - 1)
         if below != 0:
             found = (prefix << _PAGE_BITS) | highest_bit(below)
             for lower in range(height - 1, -1, -1):
-                at = find_entry(d.page_key, _PAGE_MASK, page_key(market, side, lower, found))
-                found = (found << _PAGE_BITS) | highest_bit(i64(d.page_bits[at]))
+                at = find_entry(d.page_index, _PAGE_MASK, page_key(market, side, lower, found))
+                found = (found << _PAGE_BITS) | highest_bit(d.page_index[at, 1])
             return found
     return i64(-1)
 
@@ -187,13 +186,14 @@ def rank_before(d, market, side, rank):
 def level_hint(s, d, market, side, price):
     """Slot of the level at ``price``, else of the level it would follow, 0 = it would be the best."""
     rank = get_rank(side, price)
-    at = find_entry(d.level_key, _LEVEL_MASK, level_key(market, side, rank))
-    if d.level_key[at] != 0:
-        return i64(d.level_slot[at])
+    at = find_entry(d.level_index, LEVEL_MASK, level_key(market, side, rank))
+    if d.level_index[at, 0] != 0:
+        return d.level_index[at, 1]
     before = rank_before(d, market, side, rank)
     if before < 0:
         return i64(0)
-    return i64(d.level_slot[find_entry(d.level_key, _LEVEL_MASK, level_key(market, side, before))])
+    at = find_entry(d.level_index, LEVEL_MASK, level_key(market, side, before))
+    return d.level_index[at, 1]
 
 
 @jit
@@ -201,16 +201,16 @@ def index_level(d, market, side, price, slot):
     """Enter a level."""
     rank = get_rank(side, price)
     key = level_key(market, side, rank)
-    at = find_entry(d.level_key, _LEVEL_MASK, key)
-    d.level_key[at] = key
-    d.level_slot[at] = slot
+    at = find_entry(d.level_index, LEVEL_MASK, key)
+    d.level_index[at, 0] = key
+    d.level_index[at, 1] = slot
     for height in range(_HEIGHT):
         bit = i64(1) << ((rank >> (_PAGE_BITS * height)) & _PAGE_LOW)
         key = page_key(market, side, height, rank >> (_PAGE_BITS * (height + 1)))
-        at = find_entry(d.page_key, _PAGE_MASK, key)
-        bits = i64(d.page_bits[at])
-        d.page_key[at] = key
-        d.page_bits[at] = bits | bit
+        at = find_entry(d.page_index, _PAGE_MASK, key)
+        bits = d.page_index[at, 1]
+        d.page_index[at, 0] = key
+        d.page_index[at, 1] = bits | bit
         if bits != 0:
             break  # the page was there, and so is its bit in the page above
 
@@ -219,16 +219,16 @@ def index_level(d, market, side, price, slot):
 def unindex_level(d, market, side, price):
     """Take a level out."""
     rank = get_rank(side, price)
-    at = find_entry(d.level_key, _LEVEL_MASK, level_key(market, side, rank))
-    if d.level_key[at] == 0:
+    at = find_entry(d.level_index, LEVEL_MASK, level_key(market, side, rank))
+    if d.level_index[at, 0] == 0:
         raise ValueError("level is not indexed")
-    remove_entry(d.level_key, d.level_slot, _LEVEL_MASK, at)
+    remove_entry(d.level_index, LEVEL_MASK, at)
     for height in range(_HEIGHT):
         bit = i64(1) << ((rank >> (_PAGE_BITS * height)) & _PAGE_LOW)
         key = page_key(market, side, height, rank >> (_PAGE_BITS * (height + 1)))
-        at = find_entry(d.page_key, _PAGE_MASK, key)
-        bits = i64(d.page_bits[at]) & ~bit
+        at = find_entry(d.page_index, _PAGE_MASK, key)
+        bits = d.page_index[at, 1] & ~bit
         if bits != 0:
-            d.page_bits[at] = bits
+            d.page_index[at, 1] = bits
             break
-        remove_entry(d.page_key, d.page_bits, _PAGE_MASK, at)
+        remove_entry(d.page_index, _PAGE_MASK, at)

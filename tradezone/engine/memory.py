@@ -16,7 +16,8 @@ from typing import Any, Final
 import numpy as np
 
 from tradezone.protocol.events import EVENT_DTYPE
-from tradezone.protocol.records import TABLES, state_dtype
+from tradezone.protocol.limits import MAX_ITEMS
+from tradezone.protocol.records import ORDER, TABLES, state_dtype
 
 # first global slot of each table, for the dirty flags
 SLOT_BASE: Final = tuple(sum(t.capacity for t in TABLES[:n]) for n in range(len(TABLES)))
@@ -26,29 +27,33 @@ BALANCE_INDEX: Final = 1 << 22  # entries of the (account, asset) lookup, twice 
 HOLDING_INDEX: Final = 1 << 21  # entries of the (account, market) lookup, twice the table
 PAGE_INDEX: Final = 1 << 24  # pages of the price tree, seven a level at the very worst
 LEVEL_INDEX: Final = 1 << 23  # entries of the (market, side, price) lookup, over twice the table
-HOLDING_INDEX: Final = 1 << 21  # entries of the (account, market) lookup, twice the table
 
 MAX_RUN_BYTES: Final = 1 << 23  # leaf bytes of one run: a block of 1,024 leaves of 4 kB is half
 MAX_RUN_LEAVES: Final = 1 << 14
 MAX_RUN_MESSAGES: Final = 1 << 12
 MAX_RUN_MESSAGE_BYTES: Final = MAX_RUN_MESSAGES * 560
 EVENT_CAPACITY: Final = 1 << 16
+CACHE_LINE: Final = 64  # bytes
 EVENT_MARGIN: Final = 16  # most events one step records
+
+# recorded events at which a run stops to be drained
+EVENT_LIMIT: Final = EVENT_CAPACITY - EVENT_MARGIN
 
 DERIVED_DTYPE: Final = np.dtype(
     [
-        ("dirty_flag", "i1", (SLOT_COUNT,)),
+        ("dirty_bits", "u1", ((SLOT_COUNT + 7) // 8,)),  # one bit a record, by global slot
         ("dirty_list", "<i8", (SLOT_COUNT,)),
         ("dirty_count", "<i8"),
         ("event_seq", "<i8"),
-        ("balance_key", "<i8", (BALANCE_INDEX,)),  # account << 32 | asset, 0 = empty
-        ("balance_slot", "<i4", (BALANCE_INDEX,)),
-        ("level_key", "<i8", (LEVEL_INDEX,)),  # lookup.level_key, 0 = empty
-        ("level_slot", "<i4", (LEVEL_INDEX,)),
-        ("holding_key", "<i8", (HOLDING_INDEX,)),  # account << 32 | market, 0 = empty
-        ("holding_slot", "<i4", (HOLDING_INDEX,)),
-        ("page_key", "<i8", (PAGE_INDEX,)),  # lookup.page_key, 0 = empty
-        ("page_bits", "<i8", (PAGE_INDEX,)),
+        # lookup tables: rows of (key, value), so that an entry is one cache line; key 0 = empty
+        ("balance_index", "<i8", (BALANCE_INDEX, 2)),  # account << 32 | asset -> balance slot
+        ("holding_index", "<i8", (HOLDING_INDEX, 2)),  # account << 32 | market -> holding slot
+        ("level_index", "<i8", (LEVEL_INDEX, 2)),  # market << 32 | side << 31 | rank -> level slot
+        ("page_index", "<i8", (PAGE_INDEX, 2)),  # lookup.page_key -> bits
+        # order slots of the free list, the next one last; a hint of what to prefetch, nothing else
+        ("free_order", "<i4", (ORDER.capacity,)),
+        ("free_orders", "<i8"),
+        ("ahead", "<i8"),  # seq of the leaf for whose turn look_ahead is prepared
     ]
 )
 
@@ -62,35 +67,56 @@ IO_DTYPE: Final = np.dtype(
         ("header_last_block", "<i8"),
         ("header_start", "<i8"),
         ("header_end", "<i8"),
+        ("first_message", "<i8"),
+        ("end_message", "<i8"),
+        ("event_count", "<i8"),
+        # CONTROL_WORDS end here
         ("leaf", "u1", (MAX_RUN_BYTES,)),
         ("leaf_at", "<i8", (MAX_RUN_LEAVES + 1,)),
         ("leaf_class", "i1", (MAX_RUN_LEAVES,)),
+        (
+            "bucket",
+            "<i4",
+            (MAX_RUN_LEAVES, MAX_ITEMS),
+        ),  # of each item's client id, -1 = not computed
         ("signer", "u1", (MAX_RUN_LEAVES, 20)),
         ("result", "<i4", (MAX_RUN_LEAVES,)),
-        ("first_message", "<i8"),
-        ("end_message", "<i8"),
         ("message", "u1", (MAX_RUN_MESSAGE_BYTES,)),
         ("message_at", "<i8", (MAX_RUN_MESSAGES + 1,)),
-        ("event_count", "<i8"),
         ("event", EVENT_DTYPE, (EVENT_CAPACITY,)),
-        ("scratch", "u1", (64,)),
-        ("steps", "<i8"),  # steps run so far in this run
+        ("scratch", "u1", (64,)),  # what is hashed, and its hash
     ]
 )
 
+# Met at random in a large zone. The page index and the nonces are left out: they would take far more memory in huge
+# pages, and are seldom met.
+DENSE_TABLES: Final = ("account", "key", "balance", "bucket", "level", "order")
+DENSE_LOOKUPS: Final = ("balance_index", "level_index", "dirty_bits")
 
-def allocate(dtype: np.dtype[np.void]) -> np.ndarray[Any, np.dtype[np.void]]:
+CONTROL_WORDS: Final = 11  # 64-bit fields before the leaves, written in one go
+
+
+def allocate(
+    dtype: np.dtype[np.void], dense: tuple[str, ...] = ()
+) -> np.ndarray[Any, np.dtype[np.void]]:
     """Return a zeroed one-element array of ``dtype`` in private anonymous memory.
 
-    Private, because shared anonymous memory is a file in disguise: its pages are made on reading too.
+    Private, because shared anonymous memory is a file in disguise: its pages are made on reading too. The
+    fields named in ``dense`` are asked to be in huge pages: each access to a record somewhere in them would
+    otherwise miss the processor's table of pages as well.
     """
     memory = mmap.mmap(-1, dtype.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    for name in dense:
+        assert dtype.fields is not None
+        part, offset = dtype.fields[name][:2]
+        begin = offset // mmap.PAGESIZE * mmap.PAGESIZE
+        memory.madvise(mmap.MADV_HUGEPAGE, begin, offset + part.itemsize - begin)
     return np.frombuffer(memory, dtype=dtype, count=1)
 
 
 def allocate_state() -> np.ndarray[Any, np.dtype[np.void]]:
     """Return an empty state: every record zero."""
-    return allocate(state_dtype())
+    return allocate(state_dtype(), DENSE_TABLES)
 
 
 def get_tables(state: np.ndarray[Any, np.dtype[np.void]]) -> dict[str, np.ndarray[Any, Any]]:

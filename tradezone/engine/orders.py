@@ -53,11 +53,19 @@ from tradezone.protocol.limits import (
     PPM,
     WAIT_BLOCKS,
 )
-from tradezone.state.keccak import keccak256
 
 from ._jit import i64, jit, ppm_up
 from .balances import can_open, find_balance, open_balance
-from .codec import emit_note, emit_order, leaf_start, read8, read32, read64, read_limb
+from .codec import (
+    emit_note,
+    emit_order,
+    item_bucket,
+    leaf_start,
+    read8,
+    read32,
+    read64,
+    read_limb,
+)
 from .heaps import push_book
 from .holdings import (
     check_caps,
@@ -225,18 +233,6 @@ def reject_item(s, d, io, error):
 
 
 @jit
-def bucket_of(io, account, limb1, limb0):
-    """Bucket of a client id: keccak(account u32 BE | client id) mod ORDER_BUCKETS."""
-    for i in range(4):
-        io.scratch[i] = (i64(account) >> (24 - 8 * i)) & 255
-    for i in range(8):
-        io.scratch[4 + i] = (limb1 >> (56 - 8 * i)) & 255
-        io.scratch[12 + i] = (limb0 >> (56 - 8 * i)) & 255
-    keccak256(io.scratch, 0, 20, io.scratch, 32)
-    return read32(io.scratch, 60) & (ORDER_BUCKETS - 1)
-
-
-@jit
 def refuse(s, d, io, error):
     """Refuse the order in the draft: its item fails, or the plan that sends it."""
     f = s.draft[0]
@@ -324,7 +320,9 @@ def set_client(s, d, io, account, limb1, limb0):
     if limb1 == 0 and limb0 == 0:
         f.bucket = ORDER_BUCKETS
     else:
-        f.bucket = bucket_of(io, account, limb1, limb0)
+        f.bucket = item_bucket(
+            io, i64(s.machine[0].seq), i64(s.machine[0].item), account, limb1, limb0
+        )
     touch(d, T_DRAFT, 0)
 
 
@@ -794,7 +792,8 @@ def step_find(s, d, io):
         if limb1 == 0 and limb0 == 0:
             reject_item(s, d, io, ORDER_NOT_FOUND)
             return
-        m.cursor2 = s.bucket[bucket_of(io, m.account, limb1, limb0)].first
+        bucket = item_bucket(io, m.seq, m.item, i64(m.account), limb1, limb0)
+        m.cursor2 = s.bucket[bucket].first
         m.pc = P.FIND_WALK
     touch(d, T_MACHINE, 0)
 

@@ -228,8 +228,9 @@ def step_split(s, d, io):
     group = read32(io.leaf, at)
     error = set_error(s, m, group, read64(io.leaf, at + _LOTS))
     touch(d, T_MACHINE, 0)
+    first, time = i64(0), i64(m.time)
     if error == _OK:
-        first, time = i64(s.event_group[group].first_market), i64(m.time)
+        first = i64(s.event_group[group].first_market)
         if not is_admitted(s, first, time, TIF_POST_ONLY, 0) or is_restart_closed(
             s, time, TIF_POST_ONLY
         ):

@@ -60,10 +60,9 @@ from tradezone.protocol.limits import (
 
 from ._jit import i64, jit
 from .access import interface_error
-from .codec import emit, emit_order, read8, read32, read64, read_limb
+from .codec import bucket_of_id, emit, emit_order, read8, read32, read64, read_limb
 from .orders import (
     begin_remove,
-    bucket_of,
     close_level,
     get_notional,
     item_at,
@@ -262,7 +261,7 @@ def step_plan_parent(s, d, io):
             m.pc = P.PLAN_OPEN
             return
     elif limb1 != 0 or limb0 != 0:
-        m.cursor2 = s.bucket[bucket_of(io, m.account, limb1, limb0)].first
+        m.cursor2 = s.bucket[bucket_of_id(i64(m.account), limb1, limb0)].first
         m.pc = P.PARENT_WALK
         return
     reject_item(s, d, io, _PARENT_NOT_FOUND)

@@ -10,14 +10,13 @@ from tradezone.protocol import steps as P
 from tradezone.protocol.enums import CANCEL_QUOTE, SELL, WAITING
 
 from ._jit import i64, jit
-from .codec import read8, read32, read64, read_limb
+from .codec import item_bucket, read8, read32, read64, read_limb
 from .orders import (
     BAD_ORDER_FIELD,
     KEY_VENUE,
     NOTIONAL_TOO_SMALL,
     ORDER_IS_WAITING,
     begin_remove,
-    bucket_of,
     get_notional,
     is_in_venue,
     item_at,
@@ -57,7 +56,8 @@ def step_quote_pull(s, d, io):
     if not is_named or read8(io.leaf, at + _SIDE) > SELL or not is_post(read8(io.leaf, at + _TIF)):
         fail_quote(s, d, io, m, BAD_ORDER_FIELD)
         return
-    m.cursor2 = s.bucket[bucket_of(io, m.account, limb1, limb0)].first
+    bucket = item_bucket(io, m.seq, m.item, i64(m.account), limb1, limb0)
+    m.cursor2 = s.bucket[bucket].first
     m.pc = P.QUOTE_WALK
     touch(d, T_MACHINE, 0)
 

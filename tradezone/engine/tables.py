@@ -48,8 +48,10 @@ _BASE = SLOT_BASE
 def touch(d, kind, slot):
     """Mark record (kind, slot) dirty: its leaf will be hashed at the next commitment."""
     at = _BASE[kind] + i64(slot)
-    if d.dirty_flag[at] == 0:
-        d.dirty_flag[at] = 1
+    bits = i64(d.dirty_bits[at >> 3])
+    bit = i64(1) << (at & 7)
+    if bits & bit == 0:
+        d.dirty_bits[at >> 3] = bits | bit
         d.dirty_list[d.dirty_count] = (i64(kind) << 32) | i64(slot)
         d.dirty_count += 1
 
@@ -267,6 +269,19 @@ def free_level(s, d, slot):
 
 
 @jit
+def note_taken_order(d):
+    """Keep the mirror of the free list: its first slot was taken."""
+    d.free_orders -= 1
+
+
+@jit
+def note_freed_order(d, slot):
+    """Keep the mirror of the free list: a slot became its first."""
+    d.free_order[d.free_orders] = slot
+    d.free_orders += 1
+
+
+@jit
 def take_order(s, d):
     """Take an order slot: last freed first."""
     h = s.head[T_ORDER]
@@ -275,6 +290,7 @@ def take_order(s, d):
         return append_slot(s, d, T_ORDER)
     h.first_free = s.order[slot].next
     h.in_use += 1
+    note_taken_order(d)
     touch(d, T_HEAD, T_ORDER)
     return slot
 
@@ -321,6 +337,7 @@ def free_order(s, d, slot):
     o.timer = 0
     o.bucket = 0
     h.first_free = slot
+    note_freed_order(d, slot)
     h.in_use -= 1
     touch(d, T_HEAD, T_ORDER)
     touch(d, T_ORDER, slot)

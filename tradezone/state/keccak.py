@@ -36,11 +36,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "hash_ancestors",
+    "hash_ids",
     "hash_inputs",
     "hash_ranges",
     "hash_records",
     "keccak",
     "keccak256",
+    "keccak_id",
     "keccak_pair",
 ]
 
@@ -466,6 +468,56 @@ keccak_pair.__doc__ = """Hash two 32-byte values of 4 uint64 limbs each, as a no
     """
 
 
+_WORD: Final = np.uint64(32)
+_ID_MARK: Final = np.uint64(
+    0x01 << 24
+)  # the padding byte behind the last 4 bytes of an id, big-endian
+
+
+@njit(cache=True, nogil=True, boundscheck=True)
+def _keccak_id_jit(number: int, high: int, low: int) -> np.signedinteger[Any]:
+    first, last = np.uint64(high), np.uint64(low)
+    state = _permute_one(
+        (
+            _swap_bytes((np.uint64(number) << _WORD) | (first >> _WORD)),
+            _swap_bytes((first << _WORD) | (last >> _WORD)),
+            _swap_bytes((last << _WORD) | _ID_MARK),
+            _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO,
+            _LAST_MARK, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO,
+        )
+    )  # fmt: skip
+    return np.int64(_swap_bytes(state[3]))
+
+
+def _keccak_id_python(number: int, high: int, low: int) -> int:
+    mask = (1 << 64) - 1
+    message = b"".join(
+        (
+            number.to_bytes(4, "big"),
+            (high & mask).to_bytes(8, "big"),
+            (low & mask).to_bytes(8, "big"),
+        )
+    )
+    return int.from_bytes(keccak(message)[24:], "big", signed=True)
+
+
+keccak_id = _keccak_id_python if config.DISABLE_JIT else _keccak_id_jit
+keccak_id.__doc__ = """Hash a number of 4 bytes and an id of 16, both big-endian; callable from jitted code.
+
+    Parameters
+    ----------
+    number : int
+        0 .. 2^32 - 1
+    high, low : int64
+        The id's two halves; their bits are what counts.
+
+    Returns
+    -------
+    int64
+        The last 8 bytes of the digest, big-endian.
+    """
+
+
 # --- many messages ---------------------------------------------------------------------------------
 #
 # Call these from Python. LLVM optimises a jitted function that another one calls a second time, as a
@@ -637,6 +689,39 @@ def hash_ranges(buffer: U8, bounds: NDArray[np.int64], out: U8) -> None:
     """
     for i in range(bounds.size - 1):
         keccak256(buffer, bounds[i], bounds[i + 1] - bounds[i], out, 32 * i)
+
+
+@njit(cache=True, nogil=True, boundscheck=True)
+def hash_ids(
+    count: int, numbers: NDArray[np.int64], ids: NDArray[np.int64], out: NDArray[np.int64]
+) -> None:
+    """Compute ``keccak_id`` of many.
+
+    Parameters
+    ----------
+    count : int
+        How many there are.
+    numbers : int64[::1], shape (at least count,)
+        Each below 2^32.
+    ids : int64[:, ::1], shape (at least count, 2)
+        High and low halves.
+    out : int64[::1], shape (at least count,)
+        Entries 0 .. count - 1 are written.
+    """
+    block = np.zeros((STATE_LANES, WIDTH), np.uint64)
+    state = np.empty((STATE_LANES, WIDTH), np.uint64)
+    block[16, :] = _LAST_MARK
+    for first in range(0, count, WIDTH):
+        used = min(WIDTH, count - first)
+        for j in range(used):
+            number = np.uint64(numbers[first + j])
+            high, low = np.uint64(ids[first + j, 0]), np.uint64(ids[first + j, 1])
+            block[0, j] = _swap_bytes((number << _WORD) | (high >> _WORD))
+            block[1, j] = _swap_bytes((high << _WORD) | (low >> _WORD))
+            block[2, j] = _swap_bytes((low << _WORD) | _ID_MARK)
+        _permute_many(block, state)
+        for j in range(used):
+            out[first + j] = np.int64(_swap_bytes(state[3, j]))
 
 
 @njit(cache=True, nogil=True, boundscheck=True)

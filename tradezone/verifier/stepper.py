@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
-from typing import Any, Final
+from typing import Any, Final, overload
 
 import numba
 import numpy as np
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from tradezone.engine import (
     _jit,
     access,
+    ahead,
     assets,
     balances,
     block,
@@ -64,7 +65,7 @@ from tradezone.state.tree import RecordTree
 
 _MODULES: Final[tuple[ModuleType, ...]] = (
     _jit, tables, codec, lookup, balances, heaps, timers, phases, triggers, holdings, orders, quota,
-    envelopes, access, assets, outcome, plans, tasks, quotes, markets, inbox, matching, block,
+    envelopes, access, assets, outcome, plans, tasks, quotes, markets, inbox, matching, ahead, block,
 )  # fmt: skip
 
 
@@ -153,7 +154,16 @@ class _LeafBytes:
     def __init__(self, inputs: _Inputs) -> None:
         self._inputs = inputs
 
-    def __getitem__(self, at: int) -> int:
+    def __len__(self) -> int:
+        return len(self._inputs.leaf_bytes)
+
+    @overload
+    def __getitem__(self, at: int) -> int: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> bytes: ...
+
+    def __getitem__(self, at: int | slice) -> int | bytes:
         return self._inputs.leaf_bytes[at]
 
 
@@ -185,7 +195,6 @@ class _Inputs:
         self.message: bytes = b""
         self.leaf_seq: int | None = None
         self.message_index: int | None = None
-        self.scratch: NDArray[np.uint8] = np.zeros(64, dtype=np.uint8)
         self.effects = StepEffects()
 
     def use_leaf(self, seq: int) -> None:
@@ -256,6 +265,24 @@ def _ignore(*_arguments: object) -> None:
     """Do nothing: derived lookups are not kept here."""
 
 
+def _load32(source: bytes | _LeafBytes, at: int) -> int:
+    return int.from_bytes(_get_bytes(source, at, 4), "big")
+
+
+def _load64(source: bytes | _LeafBytes, at: int) -> int:
+    return int.from_bytes(_get_bytes(source, at, 8), "big", signed=True)
+
+
+def _read_limb(source: bytes | _LeafBytes, at: int) -> int:
+    return int.from_bytes(_get_bytes(source, at, 8), "big")  # limbs are unsigned columns
+
+
+def _get_bytes(source: bytes | _LeafBytes, at: int, count: int) -> bytes:
+    if at < 0 or at > len(source) - count:
+        raise IndexError("input is read outside of its bytes")
+    return bytes(source[at : at + count])
+
+
 def _leaf_start(io: _Inputs, seq: int) -> int:
     io.use_leaf(int(seq))
     return 0
@@ -282,7 +309,7 @@ def _signer_is(io: _Inputs, seq: int, limb0: int, limb1: int, limb2: int) -> boo
     return any(io.signer) and int.from_bytes(io.signer, "big") == address
 
 
-def _bucket_of(_io: _Inputs, account: int, limb1: int, limb0: int) -> int:
+def _bucket_of_id(account: int, limb1: int, limb0: int) -> int:
     mask = (1 << 64) - 1
     client_id = ((limb1 & mask) << 64 | (limb0 & mask)).to_bytes(16, "big")
     digest = keccak(int(account).to_bytes(4, "big") + client_id)
@@ -292,6 +319,10 @@ def _bucket_of(_io: _Inputs, account: int, limb1: int, limb0: int) -> int:
 def _access_bucket_of(_io: _Inputs, venue: int, owner: int, mode: int) -> int:
     packed = int(venue).to_bytes(4, "big") + int(owner).to_bytes(4, "big") + bytes([int(mode)])
     return ORDER_BUCKETS + int.from_bytes(keccak(packed), "big") % ACCESS_BUCKETS
+
+
+def _item_bucket(_io: _Inputs, _seq: int, _item: int, account: int, limb1: int, limb0: int) -> int:
+    return _bucket_of_id(account, limb1, limb0)
 
 
 def _set_result(io: _Inputs, seq: int, result: int) -> None:
@@ -324,13 +355,22 @@ _REPLACED: Final[dict[str, Callable[..., Any]]] = {
     "level_hint": _level_hint,
     "index_level": _ignore,
     "unindex_level": _ignore,
+    "load32": _load32,
+    "load64": _load64,
+    "read_limb": _read_limb,
     "leaf_start": _leaf_start,
     "leaf_size": _leaf_size,
     "message_start": _message_start,
     "message_size": _message_size,
     "signer_is": _signer_is,
-    "bucket_of": _bucket_of,
     "access_bucket_of": _access_bucket_of,
+    "look_ahead": _ignore,
+    "look_ahead_match": _ignore,
+    "look_ahead_release": _ignore,
+    "note_taken_order": _ignore,
+    "note_freed_order": _ignore,
+    "bucket_of_id": _bucket_of_id,
+    "item_bucket": _item_bucket,
     "set_result": _set_result,
     "emit": _emit,
     "class_of": _class_of,
