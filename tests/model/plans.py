@@ -293,13 +293,14 @@ def fire(zone: State, plan: Plan) -> None:
             error=refused.code,
         )
     else:
-        # Reading: `lots` are the plan's, and the columns that events.py does not list stay 0.
         zone.emit(
             events.PLAN_TRIGGERED,
             order=plan.id,
             other_order=order.id,
+            account=plan.account,
+            market=plan.market,
             price=plan.trigger,
-            lots=plan.lots,
+            lots=order.lots,
         )
         orders.enter(zone, order)
     # Reading: the plan goes last, behind its order (which slot of a level is taken depends on it).

@@ -63,7 +63,8 @@ PLAN_PLACED: Final = (
 )
 #                          flag = source | grouping << 4, price = trigger, lots, left = limit price
 PLAN_ARMED_NOW: Final = 34  # order = plan, account, market: it stands on its trigger level
-PLAN_TRIGGERED: Final = 35  # order = plan, other_order = the order it sent, price = trigger, lots
+PLAN_TRIGGERED: Final = 35  # order = plan, other_order = the order it sent, account, market,
+#                             price = trigger, lots of that order
 PLAN_FAILED: Final = 36  # order = plan, account, market, error: it fired and its order was refused
 PLAN_CANCELLED: Final = 37  # order = plan, account, market, tif = reason
 DEAD_MAN_SET: Final = 38  # account, amount = ms when it cancels, 0 = off
