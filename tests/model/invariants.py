@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tests.model.access import get_access_bucket
 from tests.model.compare import Rows, Tables
 from tests.model.orders import get_bucket
 from tests.model.state import TABLES
@@ -16,54 +17,26 @@ from tradezone.protocol.records import TABLE_BY_NAME
 if TYPE_CHECKING:
     from tests.model.engine import Model
 
-# Fields that no spot path writes. They are hashed like all others, so they must stay zero.
+# Fields that only markets with margin will write. They are hashed like all others, so they must stay zero.
 NEVER_WRITTEN = {
-    "owner": ("quota", "quota_time", "fees_paid"),
-    "account": (
-        "pool_count",
-        "approval_count",
-        "first_pool",
-        "first_approval",
-        "first_plan",
-        "plan_count",
-        "cancel_all_at",
-        "volume",
-    ),
-    "venue": ("first_ledger", "notional_cap", "flags", "open_interest", "incidents"),
+    "account": ("pool_count", "first_pool"),
+    "approval": ("used",),
+    "venue": ("first_ledger", "notional_cap", "open_interest", "incidents"),
     "market": (
-        "flags",
-        "sessions",
-        "feed",
-        "group",
-        "referrer_share",
-        "max_leverage",
-        "band",
-        "open_interest_cap",
-        "account_cap",
-        "funding_cap",
-        "interest",
-        "impact_notional",
-        "band_listing",
-        "band_basis",
-        "profit_weight",
-        "first_tier",
-        "guest_of",
+        *("flags", "feed", "max_leverage", "funding_cap", "interest", "impact_notional"),
+        *("band_listing", "band_basis", "profit_weight", "first_tier"),
     ),
-    "order": ("interface", "interface_fee", "trigger", "parent", "position"),
+    "book": ("up_mark", "down_mark", "up_index", "down_index", "passed_next"),
+    "plan": ("interval", "slice_lots", "next_time"),
+    "agenda": (
+        *("liquidation_first", "liquidation_last", "pool_cursor", "forced_first", "job_first"),
+        *("restart_phase", "closing", "next_mark", "sweep_epoch", "next_funding"),
+    ),
+    "machine": ("passed_first", "epoch"),
 }
-UNUSED_TABLES = (
-    "approval",
-    "ledger",
-    "fund",
-    "feed",
-    "provider_price",
-    "tier",
-    "plan",
-    "pool",
-    "position",
-    "event_group",
-    "timer",
-)
+UNUSED_TABLES = ("ledger", "fund", "feed", "provider_price", "tier", "pool", "position")
+SLOT_OF_MARKET = ("book", "pending")  # as many rows as markets
+TRIGGER_FIELDS = {"up_last": enums.TRIGGER_UP_LAST, "down_last": enums.TRIGGER_DOWN_LAST}
 
 
 def check_model(model: Model) -> None:
@@ -223,10 +196,18 @@ def _check_back_links(rows: Rows, slots: list[int], previous: str, what: str) ->
     assert links == [0, *slots][: len(slots)], f"{what}: back links {links} of {slots}"
 
 
-def _is_live(name: str, rows: Rows, slot: int) -> bool:
-    if name in ("account", "key", "balance", "level", "order"):
-        return rows["state"][slot] != enums.FREE
-    return True
+def _rows(tables: Tables, *names: str) -> list[Rows]:
+    markets = Rows(tables, "market").rows
+    counts = {"agenda": 1, "machine": 1, **dict.fromkeys(SLOT_OF_MARKET, markets)}
+    return [Rows(tables, name, counts.get(name)) for name in names]
+
+
+def _live(tables: Tables, name: str) -> list[int]:
+    """Slots of a table that are in use."""
+    (rows,) = _rows(tables, name)
+    names = rows.array.dtype.names
+    has_state = "state" in names and "next" in names
+    return [slot for slot in rows.slots() if not has_state or rows["state"][slot] != enums.FREE]
 
 
 def _check_tables(tables: Tables) -> None:
@@ -240,7 +221,7 @@ def _check_tables(tables: Tables) -> None:
         if head["first_free"]:
             free = rows.walk(int(head["first_free"]), "next", f"free list of {name}")
         assert len(free) == len(set(free)), f"{name}: a slot is on the free list twice"
-        dead = [slot for slot in rows.slots() if not _is_live(name, rows, slot)]
+        dead = sorted(set(rows.slots()) - set(_live(tables, name)))
         assert sorted(free) == dead, f"{name}: free list {sorted(free)}, free slots {dead}"
         in_use = rows.rows - 1 - len(free)
         assert head["in_use"] == in_use, f"{name}: in_use {head['in_use']}, expected {in_use}"
@@ -256,7 +237,9 @@ def _check_tables(tables: Tables) -> None:
                 kept[:, at : at + 4] = 0
             assert not kept.any(), f"{name}: a freed slot keeps more than it may"
             assert all(rows["generation"][slot] > 0 for slot in free), f"{name}: generation"
-        for field in NEVER_WRITTEN.get(name, ()):
+    for name, fields in NEVER_WRITTEN.items():
+        (rows,) = _rows(tables, name)
+        for field in fields:
             assert not any(rows[field]), f"{name}.{field} is written"
     for name in UNUSED_TABLES:
         head = tables["head"][TABLE_BY_NAME[name].number]
@@ -264,12 +247,39 @@ def _check_tables(tables: Tables) -> None:
         assert head["in_use"] == 0, f"{name} is used"
 
 
+def _check_heaps(tables: Tables) -> None:
+    """Every node stands not before its parent, its subject knows its place, nothing stands beyond."""
+    places: dict[str, dict[int, int]] = {
+        name: {} for name in ("order", "plan", "account", "market", "book")
+    }
+    subjects = {
+        enums.TIMER_ORDER: "order",
+        enums.TIMER_PLAN: "plan",
+        enums.TIMER_ACCOUNT: "account",
+        enums.TIMER_MARKET: "market",
+    }
+    for name, key in (("timer", "time"), ("queue", "release")):
+        size = int(tables["head"]["in_use"][TABLE_BY_NAME[name].number])
+        rows = Rows(tables, name, size + 1)
+        keys = list(zip(rows[key], rows["seq"], strict=True))
+        assert all(keys[i // 2] < keys[i] for i in range(2, size + 1)), f"{name}: heap"
+        beyond = tables[name][size + 1 : size + 2].view(np.uint8)
+        assert not beyond.any(), f"{name}: a node beyond the size is used"
+        for node in range(1, size + 1):
+            is_timer = name == "timer"
+            subject = subjects[rows["kind"][node]] if is_timer else "book"
+            places[subject][rows["subject" if is_timer else "book"][node]] = node
+    for name, found in places.items():
+        (rows,) = _rows(tables, name)
+        field = "queue" if name == "book" else "timer"
+        named = {slot: rows[field][slot] for slot in _live(tables, name) if rows[field][slot]}
+        assert named == found, f"{name}.{field}: {named}, nodes {found}"
+
+
 def _check_people(tables: Tables) -> None:
-    """Lists of owners, keys, accounts and balances."""
-    owner, account, key, balance, order = (
-        Rows(tables, name) for name in ("owner", "account", "key", "balance", "order")
-    )
-    seen: dict[str, list[int]] = {"account": [], "key": [], "balance": [], "order": []}
+    """Lists of owners, keys, accounts, balances, orders, plans, holdings and approvals."""
+    owner, account, key = _rows(tables, "owner", "account", "key")
+    seen: dict[str, list[int]] = {"account": [], "key": []}
     for slot in owner.slots():
         accounts = account.walk(owner["first_account"][slot], "next", f"accounts of {slot}")
         keys = key.walk(owner["first_key"][slot], "next", f"keys of {slot}")
@@ -282,64 +292,82 @@ def _check_people(tables: Tables) -> None:
         assert indices == list(range(len(accounts))), f"owner {slot}: account indices {indices}"
         seen["account"] += accounts
         seen["key"] += keys
-    for slot in account.slots():
-        what = f"account {slot}"
-        balances = balance.walk(account["first_balance"][slot], "next", f"balances of {what}")
-        orders = order.walk(account["first_order"][slot], "account_next", f"orders of {what}")
-        assets = [balance["asset"][b] for b in balances]
-        assert assets == sorted(set(assets)), f"{what}: balances sorted by asset: {assets}"
-        assert account["balance_count"][slot] == len(balances), what
-        is_user = account["kind"][slot] == enums.ACCOUNT_USER
-        assert not is_user or len(balances) <= limits.MAX_BALANCES, what
-        assert account["order_count"][slot] == len(orders) <= limits.MAX_OPEN_ORDERS, what
-        assert all(balance["account"][b] == slot for b in balances), what
-        assert all(order["account"][o] == slot for o in orders), what
-        _check_back_links(balance, balances, "previous", f"balances of {what}")
-        _check_back_links(order, orders, "account_previous", f"orders of {what}")
-        seen["balance"] += balances
-        seen["order"] += orders
+    lists = (  # table, link, link back, what the list is sorted by, most of them (of kind USER)
+        ("balance", "next", "previous", ("asset",), limits.MAX_BALANCES),
+        ("holding", "next", "previous", ("market",), limits.MAX_HOLDINGS),
+        ("approval", "next", "previous", ("kind", "subject"), limits.MAX_APPROVALS),
+        ("order", "account_next", "account_previous", (), limits.MAX_OPEN_ORDERS),
+        ("plan", "account_next", "account_previous", (), limits.MAX_PLANS),
+    )
+    for name, link, back, order, most in lists:
+        (rows,) = _rows(tables, name)
+        seen[name] = []
+        for slot in account.slots():
+            what = f"{name}s of account {slot}"
+            things = rows.walk(account[f"first_{name}"][slot], link, what)
+            names = [tuple(rows[field][thing] for field in order) for thing in things]
+            assert not order or names == sorted(set(names)), f"{what}: sorted, none twice: {names}"
+            assert account[f"{name}_count"][slot] == len(things), f"{what}: count"
+            is_bound = name != "balance" or account["kind"][slot] == enums.ACCOUNT_USER
+            assert not is_bound or len(things) <= most, f"{what}: {len(things)}"
+            assert all(rows["account"][thing] == slot for thing in things), what
+            _check_back_links(rows, things, back, what)
+            seen[name] += things
     for name, slots in seen.items():
-        rows = Rows(tables, name)
-        live = [slot for slot in rows.slots() if _is_live(name, rows, slot)]
+        live = _live(tables, name)
+        if name == "approval":  # access records hang in buckets, in no account's list
+            kinds = Rows(tables, "approval")["kind"]
+            live = [slot for slot in live if kinds[slot] != enums.APPROVAL_ACCESS]
         assert sorted(slots) == live, f"{name}: records in use that no list holds, or twice"
 
 
 def _check_money(tables: Tables) -> None:
     """Conservation, and locks equal to open orders."""
-    asset, balance, order, market = (
-        Rows(tables, name) for name in ("asset", "balance", "order", "market")
+    asset, balance, order, market, event, holding = _rows(
+        tables, "asset", "balance", "order", "market", "event_group", "holding"
     )
     held: Counter[int] = Counter()
     locked: Counter[int] = Counter()
     uses: Counter[int] = Counter()
-    for slot in order.slots():
-        if order["state"][slot] == enums.FREE:
-            continue
+    named: Counter[int] = Counter()
+    for slot in _live(tables, "order"):
         where = order["market"][slot]
         pay, receive = order["pay_balance"][slot], order["receive_balance"][slot]
         locked[pay] += order["locked"][slot]
         uses[pay] += 1
         uses[receive] += 1
-        assets = (market["quote"][where], market["base"][where])
-        lots = order["lots"][slot]
-        assert 0 < lots <= market["max_lots"][where], f"order {slot}: lots"
-        assert 1 <= order["price"][slot] <= market["max_price"][where], f"order {slot}: price"
-        if order["side"][slot] == enums.BUY:
-            notional = order["price"][slot] * lots * market["tick_value"][where]
-            assert order["locked"][slot] >= notional, f"order {slot}: lock below its notional"
+        lots, price, side = order["lots"][slot], order["price"][slot], order["side"][slot]
+        cover = order["cover"][slot]
+        assert lots > 0, f"order {slot}: lots"
+        assert 1 <= price <= market["max_price"][where], f"order {slot}: price"
+        assert 0 <= cover <= lots, f"order {slot}: cover {cover}"
+        quote, value = market["quote"][where], price * market["tick_value"][where]
+        base = quote
+        if market["kind"][where] == enums.MARKET_OUTCOME:
+            named[order["holding"][slot]] += 1
+            each = value if side == enums.BUY else market["lot_size"][where] - value
         else:
-            assets = assets[::-1]
-            base = lots * market["lot_size"][where]
-            assert order["locked"][slot] == base, f"order {slot}: lock is not its base"
-        for b, expected in zip((pay, receive), assets, strict=True):
+            base = market["base"][where]
+            each = value if side == enums.BUY else market["lot_size"][where]
+            assert order["holding"][slot] == cover == 0, f"order {slot}: spot"
+            is_exact = side == enums.BUY or order["locked"][slot] == each * lots
+            assert is_exact, f"order {slot}: lock is not its base"
+        assert order["locked"][slot] >= each * (lots - cover), f"order {slot}: lock below its cost"
+        expected = (quote, base) if side == enums.BUY else (base, quote)
+        for b, of in zip((pay, receive), expected, strict=True):
             found = (balance["account"][b], balance["asset"][b])
-            assert found == (order["account"][slot], expected), f"order {slot}: balance {b}"
-    for slot in balance.slots():
+            assert found == (order["account"][slot], of), f"order {slot}: balance {b}"
+    for slot in _live(tables, "balance"):
         free = balance["free"][slot]
         assert free >= 0, f"balance {slot}: free {free}"
         assert balance["locked"][slot] == locked[slot], f"balance {slot}: locked"
         assert balance["uses"][slot] == uses[slot], f"balance {slot}: uses"
         held[balance["asset"][slot]] += free + balance["locked"][slot]
+    for slot in _live(tables, "holding"):
+        assert holding["uses"][slot] == named[slot], f"holding {slot}: uses"
+    for slot in event.slots():
+        assert event["cash"][slot] >= 0, f"event {slot}: cash"
+        held[event["asset"][slot]] += event["cash"][slot]
     for slot in asset.slots():
         total = asset["total"][slot]
         assert 0 <= total <= limits.MAX_TOTAL_ATOMS, f"asset {slot}: total {total}"
@@ -349,39 +377,47 @@ def _check_money(tables: Tables) -> None:
 
 
 def _check_books(tables: Tables) -> None:
-    """Levels, queues, the release list and client ids."""
-    order, level, market = (Rows(tables, name) for name in ("order", "level", "market"))
-    book, machine = Rows(tables, "book", market.rows), Rows(tables, "machine", 1)
-    placed: list[int] = []
+    """Levels of orders and of plans, release queues, the list of books to look at."""
+    order, level, plan, book, agenda = _rows(tables, "order", "level", "plan", "book", "agenda")
+    placed: dict[str, list[int]] = {"order": [], "plan": []}
     used_levels: list[int] = []
-    keys: dict[int, tuple[int, int]] = {}
-    for slot in range(1, market.rows):
+    sides = {"best_bid": enums.BUY, "best_ask": enums.SELL, **TRIGGER_FIELDS}
+    falling = (enums.BUY, enums.TRIGGER_DOWN_LAST)
+    waiting_books = []
+    for slot in range(1, book.rows):
         best: list[int] = []
         resting = 0
-        for side, field in ((enums.BUY, "best_bid"), (enums.SELL, "best_ask")):
+        for field, side in sides.items():
             what = f"market {slot} {field}"
+            is_plan = field in TRIGGER_FIELDS
+            name = "plan" if is_plan else "order"
+            things = plan if is_plan else order
             levels = level.walk(book[field][slot], "next", what)
             prices = [level["price"][x] for x in levels]
-            expected = sorted(set(prices), reverse=side == enums.BUY)
+            expected = sorted(set(prices), reverse=side in falling)
             assert prices == expected, f"{what}: levels {prices}"
-            assert book[("bid_levels", "ask_levels")[side]][slot] == len(levels), what
+            if not is_plan:
+                assert book[("bid_levels", "ask_levels")[side]][slot] == len(levels), what
+                best += prices[:1]
             _check_back_links(level, levels, "previous", what)
             used_levels += levels
-            best += prices[:1]
             for x in levels:
-                orders = order.walk(level["first"][x], "next", f"{what}: level {x}")
-                assert orders, f"{what}: level {x} is empty"
-                assert level["last"][x] == orders[-1], f"{what}: last of level {x}"
-                assert level["lots"][x] == sum(order["lots"][o] for o in orders), f"{what}: lots"
-                assert level["count"][x] == len(orders), f"{what}: count"
+                members = things.walk(level["first"][x], "next", f"{what}: level {x}")
+                assert members, f"{what}: level {x} is empty"
+                assert level["last"][x] == members[-1], f"{what}: last of level {x}"
+                lots = 0 if is_plan else sum(order["lots"][o] for o in members)
+                assert level["lots"][x] == lots, f"{what}: lots"
+                assert level["count"][x] == len(members), f"{what}: count"
                 assert (level["market"][x], level["side"][x]) == (slot, side), what
-                _check_back_links(order, orders, "previous", f"{what}: level {x}")
-                for o in orders:
-                    found = order.get(o, ("state", "side", "market", "price", "level"))
-                    wanted = (enums.RESTING, side, slot, level["price"][x], x)
-                    assert tuple(found.values()) == wanted, f"{what}: order {o} is {found}"
-                resting += len(orders)
-                placed += orders
+                _check_back_links(things, members, "previous", f"{what}: level {x}")
+                names = ("state", "market", "trigger" if is_plan else "price", "level")
+                state = enums.PLAN_ARMED if is_plan else enums.RESTING
+                for o in members:
+                    found = tuple(things.get(o, names).values())
+                    assert found == (state, slot, level["price"][x], x), f"{what}: {o} is {found}"
+                    assert is_plan or order["side"][o] == side, f"{what}: side of {o}"
+                placed[name] += members
+                resting += 0 if is_plan else len(members)
         assert len(best) < 2 or best[0] < best[1], f"market {slot} is crossed: {best}"
         assert book["order_count"][slot] == resting, f"market {slot}: order_count"
         waiting = order.walk(book["waiting_first"][slot], "next", f"queue of {slot}")
@@ -391,40 +427,89 @@ def _check_books(tables: Tables) -> None:
         times = [(order["release"][o], order["seq"][o]) for o in waiting]
         assert times == sorted(set(times)), f"queue of {slot}: {times}"
         for o in waiting:
-            found = order.get(o, ("state", "market", "level"))
-            assert tuple(found.values()) == (enums.WAITING, slot, 0), f"queue of {slot}: {found}"
-        placed += waiting
+            found = tuple(order.get(o, ("state", "market", "level")).values())
+            assert found == (enums.WAITING, slot, 0), f"queue of {slot}: {found}"
+        placed["order"] += waiting
+        key = tuple(book[f][slot] for f in ("release", "release_seq", "release_block"))
         if waiting:
-            assert (book["release"][slot], book["release_seq"][slot]) == times[0], f"key of {slot}"
-            assert book["release_block"][slot] == order["release_block"][waiting[0]], slot
+            assert key == (*times[0], order["release_block"][waiting[0]]), f"key of {slot}: {key}"
             assert book["last_release"][slot] == times[-1][0], f"last_release of {slot}"
-            keys[slot] = times[0]
-    queued = book.walk(machine["release_first"][0], "release_next", "release list")
-    assert queued == sorted(keys, key=keys.__getitem__), f"release list {queued}: {keys}"
-    _check_back_links(book, queued, "release_previous", "release list")
-    assert sorted(placed) == [s for s in order.slots() if order["state"][s] != enums.FREE], "orders"
-    assert sorted(used_levels) == [s for s in level.slots() if level["state"][s]], "levels"
+            waiting_books.append(slot)
+        else:
+            assert key == (0, 0, 0), f"key of {slot}: {key} of an empty queue"
+        is_in_heap = book["queue"][slot] != 0
+        assert is_in_heap == bool(waiting), f"market {slot}: queue"
+        is_woken = book["is_triggering"][slot] != 0
+        bounds = (book["trigger_low"][slot], book["trigger_high"][slot])
+        assert is_woken == (bounds != (0, 0)), f"market {slot}: trigger_low, trigger_high"
+    woken = book.walk(agenda["trigger_first"][0], "trigger_next", "books to look at")
+    assert agenda["trigger_last"][0] == (woken[-1] if woken else 0), "books to look at: last"
+    expected = [slot for slot in range(1, book.rows) if book["is_triggering"][slot]]
+    assert sorted(woken) == expected, f"books to look at: {woken}, {expected}"
+    held = [p for p in _live(tables, "plan") if plan["state"][p] == enums.PLAN_HELD]
+    assert sorted(placed["order"]) == _live(tables, "order"), "orders"
+    assert sorted(placed["plan"] + held) == _live(tables, "plan"), "plans"
+    assert sorted(used_levels) == _live(tables, "level"), "levels"
 
 
-def _check_client_ids(tables: Tables) -> None:
-    order = Rows(tables, "order")
-    named: dict[int, list[int]] = {}
+def _check_families(tables: Tables) -> None:
+    """Rings of plans and their parents; tasks and their accounts."""
+    order, plan, task, account, agenda = _rows(tables, "order", "plan", "task", "account", "agenda")
+    parents = {}
+    for slot in _live(tables, "order"):
+        child = first = order["first_child"][slot]
+        while child:
+            assert plan["state"][child] != enums.FREE, f"order {slot}: child {child} is free"
+            assert child not in parents, f"plan {child}: two parents, or a ring that does not close"
+            parents[child] = slot
+            child = plan["sibling"][child]
+            child = 0 if child == first else child
+    for slot in _live(tables, "plan"):
+        assert plan["parent"][slot] == parents.get(slot, 0), f"plan {slot}: parent"
+    followed = [p for slot in _live(tables, "plan") if (p := plan["sibling"][slot])]
+    assert len(followed) == len(set(followed)), "a plan follows two others in a ring"
+    running = task.walk(agenda["task_first"][0], "next", "tasks")
+    assert agenda["task_last"][0] == (running[-1] if running else 0), "tasks: last"
+    assert sorted(running) == _live(tables, "task"), "tasks"
+    of = {
+        task["subject"][t]: t for t in running if task["kind"][t] == enums.TASK_ACCOUNT
+    }
+    named = {slot: t for slot in account.slots() if (t := account["task"][slot])}
+    assert named == of, f"account.task: {named}, tasks {of}"
+
+
+def _chain(tables: Tables, rows: Rows, bucket: int, slots: list[int]) -> None:
+    record = tables["bucket"][bucket]
+    chain = rows.walk(int(record["first"]), "bucket_next", f"bucket {bucket}")
+    assert sorted(chain) == sorted(slots), f"bucket {bucket}: {chain}, expected {slots}"
+    assert record["length"] == len(chain) <= limits.MAX_BUCKET_LENGTH, f"bucket {bucket}: length"
+
+
+def _bucketed(tables: Tables) -> dict[int, tuple[str, list[int]]]:
+    """Table and slots of what must hang in each bucket."""
+    order, approval = _rows(tables, "order", "approval")
+    found: dict[int, tuple[str, list[int]]] = {}
     names = set()
-    for slot in order.slots():
+    for slot in _live(tables, "order"):
         client_id = order["client_id1"][slot] << 64 | order["client_id0"][slot]
-        if order["state"][slot] == enums.FREE or not client_id:
+        if not client_id:
             continue
         name = (order["account"][slot], client_id)
         assert name not in names, f"client id {client_id} of account {name[0]} names two orders"
         names.add(name)
-        named.setdefault(get_bucket(*name), []).append(slot)
-    for bucket, slots in named.items():
-        record = tables["bucket"][bucket]
-        chain = order.walk(int(record["first"]), "bucket_next", f"bucket {bucket}")
-        assert sorted(chain) == sorted(slots), f"bucket {bucket}: {chain}, expected {slots}"
-        assert record["length"] == len(chain) <= limits.MAX_BUCKET_LENGTH, (
-            f"bucket {bucket}: length"
-        )
+        bucket = get_bucket(*name)
+        assert order["bucket"][slot] == bucket, f"order {slot}: bucket"
+        found.setdefault(bucket, ("order", []))[1].append(slot)
+    for slot in _live(tables, "approval"):
+        if approval["kind"][slot] == enums.APPROVAL_ACCESS:
+            of = tuple(approval.get(slot, ("subject", "account", "value")).values())
+            found.setdefault(get_access_bucket(*of), ("approval", []))[1].append(slot)
+    return found
+
+
+def _check_buckets(tables: Tables) -> None:
+    for bucket, (name, slots) in _bucketed(tables).items():
+        _chain(tables, Rows(tables, name), bucket, slots)
 
 
 def check_records(tables: Tables) -> None:
@@ -436,20 +521,17 @@ def check_records(tables: Tables) -> None:
         record arrays by table name, fields as in `tradezone.protocol.records`
     """
     _check_tables(tables)
+    _check_heaps(tables)
     _check_people(tables)
     _check_money(tables)
     _check_books(tables)
-    _check_client_ids(tables)
+    _check_families(tables)
+    _check_buckets(tables)
 
 
 def check_no_stray_bucket(tables: Tables) -> None:
-    """AssertionError if a bucket is in use that no open order hangs in. Reads the whole table."""
-    order = Rows(tables, "order")
-    used = {
-        get_bucket(order["account"][s], order["client_id1"][s] << 64 | order["client_id0"][s])
-        for s in order.slots()
-        if order["state"][s] != enums.FREE and (order["client_id0"][s] or order["client_id1"][s])
-    }
+    """AssertionError if a bucket is in use in which nothing must hang. Reads the whole table."""
+    used = _bucketed(tables).keys()
     for field in ("first", "length"):
-        found = set(np.flatnonzero(tables["bucket"][field][: limits.ORDER_BUCKETS]).tolist())
+        found = set(np.flatnonzero(tables["bucket"][field]).tolist())
         assert found == used, f"bucket.{field}: {sorted(found ^ used)}"

@@ -7,21 +7,39 @@ no compilation, and has no integer that wraps: where it and the compiled engine 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FunctionType
+from typing import Any
 
 import numpy as np
 
 from tradezone.engine.memory import allocate_state, get_tables
+from tradezone.protocol import limits
 from tradezone.protocol.batches import Header
-from tradezone.protocol.records import TABLES, Table
+from tradezone.protocol.records import TABLE_BY_NAME, TABLES, Table
 from tradezone.protocol.steps import IDLE
 from tradezone.verifier import stepper
 
 
 class PureEngine(stepper.Stepper):
-    """A zone at genesis; what `tests.model.world.Zone` can drive beside the model."""
+    """A zone at genesis; what `tests.model.world.Zone` can drive beside the model.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    capacity : mapping of str to int, optional
+        capacities other than the real ones, by table name
+    """
+
+    def __init__(self, capacity: Mapping[str, int] | None = None) -> None:
+        self._functions = stepper._strip_numba()  # noqa: SLF001 - namespaces of its own, for `bounds_of`
+        kinds = {id(f.__globals__): f.__globals__ for f in self._plain_functions()}
+        self.namespaces = list(kinds.values())
+        sizes = {TABLE_BY_NAME[name].number: size for name, size in (capacity or {}).items()}
+        for namespace in self.namespaces:
+            if "CAPACITY" in namespace:
+                real = namespace["CAPACITY"]
+                namespace["CAPACITY"] = [sizes.get(n, int(size)) for n, size in enumerate(real)]
         self.tables = self._tables = get_tables(allocate_state())
         for table in TABLES:
             if table.is_allocated or table.name in ("timer", "queue"):
@@ -31,6 +49,9 @@ class PureEngine(stepper.Stepper):
         self._records: dict[tuple[int, int], stepper.Record] = {}
         self._state = stepper._State(self._load)  # noqa: SLF001 - the parts of the step executor, put together anew
         self._table_of = {table.number: table for table in TABLES}
+
+    def _plain_functions(self) -> list[FunctionType]:
+        return [f for f in self._functions.values() if isinstance(f, FunctionType)]
 
     def _load(self, table: Table, slot: int) -> stepper.Record:
         known = self._records.get((table.number, slot))
@@ -54,7 +75,7 @@ class PureEngine(stepper.Stepper):
         first, inbox = machine.seq, machine.inbox
         end, span = first + len(leaves), (inbox, inbox + len(messages))
         results, events = [0] * len(leaves), []
-        step = stepper.get_pure_engine()["step"]
+        step = self._functions["step"]
 
         def get_leaf(seq: int) -> tuple[bytes, bytes]:
             return leaves[seq - first], signers[seq - first] or bytes(20)
@@ -85,3 +106,26 @@ class PureEngine(stepper.Stepper):
                 row = np.frombuffer(record.to_bytes(table), dtype=table.dtype)
                 self.tables[table.name][slot : slot + 1] = row
         return results, stepper.to_event_rows(events)
+
+
+@contextmanager
+def small_bounds(engine: PureEngine | None, **bounds: int) -> Iterator[None]:
+    """Other values of `tradezone.protocol.limits`, for the model and a plain engine alike.
+
+    What takes thousands of orders, timers or blocks to reach is so reached by a handful. The compiled engine has its
+    bounds compiled in; it runs the same functions.
+    """
+    namespaces: list[dict[str, Any]] = [vars(limits), *(engine.namespaces if engine else [])]
+    before = [
+        (namespace, name, namespace[name])
+        for namespace in namespaces
+        for name in bounds
+        if name in namespace
+    ]
+    for namespace, name, _ in before:
+        namespace[name] = bounds[name]
+    try:
+        yield
+    finally:
+        for namespace, name, value in before:
+            namespace[name] = value
