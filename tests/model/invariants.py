@@ -471,9 +471,7 @@ def _check_families(tables: Tables) -> None:
     running = task.walk(agenda["task_first"][0], "next", "tasks")
     assert agenda["task_last"][0] == (running[-1] if running else 0), "tasks: last"
     assert sorted(running) == _live(tables, "task"), "tasks"
-    of = {
-        task["subject"][t]: t for t in running if task["kind"][t] == enums.TASK_ACCOUNT
-    }
+    of = {task["subject"][t]: t for t in running if task["kind"][t] == enums.TASK_ACCOUNT}
     named = {slot: t for slot in account.slots() if (t := account["task"][slot])}
     assert named == of, f"account.task: {named}, tasks {of}"
 
