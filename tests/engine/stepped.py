@@ -1,0 +1,256 @@
+"""Model, compiled engine and step executor beside each other: the same inputs to all, compared after every run.
+
+>>> zone = SteppedZone(Pair())
+>>> world = build_world(zone)
+>>> zone.block(world.alice.sell(10, 5))
+
+`Zone` compares the model with what it takes for the engine; a `Pair` is that engine and compares, inside, the compiled
+engine with the executor: results, events, state root, and the records of every step with docs/spec/steps.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.model.compare import assert_same_state
+from tests.model.engine import Model
+from tests.model.world import Outcome, Zone
+from tradezone.engine import Engine
+from tradezone.protocol import limits, steps
+from tradezone.protocol.batches import Header
+from tradezone.protocol.records import TABLE_BY_NAME, TABLE_BY_NUMBER
+from tradezone.verifier import stepper as stepper_module
+from tradezone.verifier.stepper import Stepper, to_event_rows
+
+SPEC = Path(__file__).parents[2] / "docs" / "spec" / "steps.md"
+STEPS = {
+    name: number
+    for name, number in vars(steps).items()
+    if name.isupper() and isinstance(number, int) and name != "STEP_RECORDS"
+}
+
+
+# --- what the specification says of steps ------------------------------------------------------------
+
+
+@cache
+def get_documented_steps() -> dict[str, tuple[int, frozenset[str]]]:
+    """(most records, names of tables) of each row of docs/spec/steps.md."""
+    rows = re.findall(r"^\| ([A-Z_]+) \| (\d+) \| ([a-z_ ]+) \|", SPEC.read_text(), re.MULTILINE)
+    return {name: (int(most), frozenset(tables.split())) for name, most, tables in rows}
+
+
+def check_steps(stepper: Stepper) -> None:
+    """AssertionError if a step touched more records, or other tables, than the specification says."""
+    documented = get_documented_steps()
+    for pc, count in stepper.most_records.items():
+        name = steps.NAMES[pc]
+        limit, tables = documented[name]
+        touched = {TABLE_BY_NUMBER[kind].name for kind in stepper.tables_of[pc]}
+        assert count <= limit <= steps.STEP_RECORDS, f"{name} touched {count} records, not {limit}"
+        assert touched <= tables, f"{name} touched {touched - tables}"
+
+
+def describe_steps(most: dict[int, int]) -> str:
+    """Text: for each step reached, the most records one touched, of how many documented."""
+    documented = get_documented_steps()
+    lines = [
+        f"{steps.NAMES[pc]:<18} {count:>2} of {documented[steps.NAMES[pc]][0]:>2}"
+        for pc, count in sorted(most.items())
+    ]
+    return "\n".join(lines)
+
+
+# --- machines ----------------------------------------------------------------------------------------
+
+
+def split_run(
+    buffer: np.ndarray, offsets: np.ndarray, signers: np.ndarray
+) -> tuple[list[bytes], list[bytes]]:
+    """Leaves and signers of a run as `Engine.execute_run` takes it."""
+    raw = buffer.tobytes()
+    leaves = [raw[a:b] for a, b in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
+    return leaves, [row.tobytes() for row in signers]
+
+
+class Done:
+    """What a run did, as `Engine.execute_run` returns it."""
+
+    def __init__(self, results: list[int], events: np.ndarray) -> None:
+        self.results, self.events = results, events
+
+
+class Executor:
+    """The step executor alone, as the engine of a `Zone`."""
+
+    def __init__(self, stepper: Stepper | None = None) -> None:
+        self.stepper = stepper or Stepper(Engine().tables)
+        self.tables = self.stepper._tables
+
+    def execute(
+        self, leaves: Sequence[bytes], signers: Sequence[bytes | None], inbox: Sequence[bytes] = ()
+    ) -> tuple[list[int], np.ndarray]:
+        results, events = self.stepper.run(leaves, signers, inbox)
+        check_steps(self.stepper)
+        return results, to_event_rows(events)
+
+    def execute_run(
+        self,
+        buffer: np.ndarray,
+        offsets: np.ndarray,
+        signers: np.ndarray,
+        messages: Sequence[bytes] = (),
+        header: Header | None = None,
+        *,
+        is_batch_end: bool = False,
+    ) -> Done:
+        run = split_run(buffer, offsets, signers)
+        results, events = self.stepper.run(*run, messages, header, is_batch_end)
+        check_steps(self.stepper)
+        return Done(results, to_event_rows(events))
+
+    def follow(self, table: str, slot: int, row: np.ndarray) -> None:
+        """Take over a record that was changed from outside."""
+        self.stepper._store(TABLE_BY_NAME[table].number, slot, row.tobytes())
+        self.stepper.root = self.stepper._tree.root
+
+
+class Pair:
+    """Compiled engine and step executor as the engine of a `Zone`: AssertionError where they differ."""
+
+    def __init__(self, engine: Engine | None = None) -> None:
+        self.engine = engine or Engine()
+        self.engine.commit_root()
+        event_seq = int(self.engine._derived["event_seq"][0])
+        self.stepper = Stepper(self.engine.tables, event_seq)
+        self.tables = self.engine.tables
+        assert self.stepper.root == self.engine.commit_root()
+
+    def execute(
+        self, leaves: Sequence[bytes], signers: Sequence[bytes | None], inbox: Sequence[bytes] = ()
+    ) -> tuple[list[int], np.ndarray]:
+        results, events = self.engine.execute(leaves, signers, inbox)
+        self._check(results, events, self.stepper.run(leaves, signers, inbox))
+        return results, events
+
+    def execute_run(
+        self,
+        buffer: np.ndarray,
+        offsets: np.ndarray,
+        signers: np.ndarray,
+        messages: Sequence[bytes] = (),
+        header: Header | None = None,
+        *,
+        is_batch_end: bool = False,
+    ) -> Done:
+        done = self.engine.execute_run(buffer, offsets, signers, messages, header, is_batch_end)
+        run = split_run(buffer, offsets, signers)
+        slow = self.stepper.run(*run, messages, header, is_batch_end)
+        results = done.results.tolist()
+        self._check(results, done.events, slow)
+        return Done(results, done.events)
+
+    def _check(
+        self,
+        results: Sequence[int],
+        events: np.ndarray,
+        slow: tuple[list[int], list[dict[str, int]]],
+    ) -> None:
+        slow_results, slow_events = slow
+        assert slow_results == results, "results of engine and step executor differ"
+        rows = to_event_rows(slow_events)
+        for at, (one, other) in enumerate(zip(events, rows, strict=False)):
+            assert one == other, f"event {at}: engine {one}, step executor {other}"
+        assert len(events) == len(rows), f"engine has {len(events)} events, executor {len(rows)}"
+        if self.stepper.root != self.engine.commit_root():
+            raise AssertionError(f"roots differ in {self.get_differences()}")
+        check_steps(self.stepper)
+
+    def get_differences(self) -> list[str]:
+        """Records that engine and step executor do not agree about, as text."""
+        found = []
+        for name, rows in self.engine.tables.items():
+            number = TABLE_BY_NAME[name].number
+            used = max(int(self.engine.tables["head"][number]["high_water"]) + 1, 300)
+            for slot in range(min(used, len(rows))):
+                mine, other = rows[slot], self.stepper._tables[name][slot]
+                if mine != other:
+                    found.append(f"{name}[{slot}]: engine {mine}, step executor {other}")
+        return found
+
+    def follow(self, table: str, slot: int) -> None:
+        """Take over a record of the engine's tables that was changed from outside."""
+        number = TABLE_BY_NAME[table].number
+        self.engine._mark(number, slot)
+        self.stepper._store(number, slot, self.tables[table][slot].tobytes())
+        self.stepper.root = self.stepper._tree.root
+        assert self.stepper.root == self.engine.commit_root()
+
+
+class SteppedZone(Zone):
+    """A zone whose engine is a `Pair`; after every run the whole state of model and engine is compared."""
+
+    engine: Pair
+
+    def __init__(self, engine: Pair | None = None, model: Model | None = None) -> None:
+        super().__init__(engine or Pair(), is_checking=False, model=model or Model())
+        self.is_comparing = True
+
+    def run(
+        self,
+        leaves: list[bytes],
+        signers: list[bytes | None],
+        inbox: list[bytes],
+        header: Header | None = None,
+    ) -> Outcome:
+        outcome = super().run(leaves, signers, inbox, header)
+        if self.is_comparing:
+            assert_same_state(self.model, self.engine.tables)
+        return outcome
+
+    def patch(self, table: str, slot: int, **values: int) -> None:
+        super().patch(table, slot, **values)
+        self.engine.follow(table, slot)
+
+    def exhaust(self, table: str, *, left: int = 0) -> None:
+        super().exhaust(table, left=left)
+        self.is_comparing = False  # the slots skipped are holes
+        self.engine.follow("head", TABLE_BY_NAME[table].number)
+
+
+# --- small bounds ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def small_bounds(bounds: dict[str, int], capacity: dict[str, int] | None = None) -> Iterator[None]:
+    """Run model and step executor with other limits and capacities; the compiled engine keeps its own."""
+    changed: list[tuple[dict[str, Any], str, Any]] = []
+    spaces = [vars(limits), *stepper_module._NAMESPACES.values()]
+
+    def put(space: dict[str, Any], name: str, value: Any) -> None:
+        changed.append((space, name, space[name]))
+        space[name] = value
+
+    try:
+        for name, value in bounds.items():
+            before = len(changed)
+            for space in spaces:
+                if name in space:
+                    put(space, name, value)
+            assert len(changed) > before + 1, f"no module of the engine uses {name}"
+        if capacity:
+            sizes = {TABLE_BY_NAME[name].number: size for name, size in capacity.items()}
+            space = stepper_module._NAMESPACES["tradezone.engine.tables"]
+            sizes = dict(enumerate(space["CAPACITY"])) | sizes
+            put(space, "CAPACITY", tuple(sizes.values()))
+        yield
+    finally:
+        for space, name, value in reversed(changed):
+            space[name] = value
