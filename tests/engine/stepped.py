@@ -11,19 +11,23 @@ engine with the executor: results, events, state root, and the records of every 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
 
-from tests.model.compare import assert_same_state
+from tests.model.compare import assert_same_state, events_to_dicts
 from tests.model.engine import Model
-from tests.model.world import Outcome, Zone
+from tests.model.streams import TRADERS, Stream
+from tests.model.world import Entry, Outcome, Zone, item, place_item, update_market
 from tradezone.engine import Engine
-from tradezone.protocol import limits, steps
+from tradezone.engine import engine as engine_module
+from tradezone.protocol import actions, enums, limits, steps
 from tradezone.protocol.batches import Header
 from tradezone.protocol.records import TABLE_BY_NAME, TABLE_BY_NUMBER
 from tradezone.verifier import stepper as stepper_module
@@ -225,6 +229,182 @@ class SteppedZone(Zone):
         self.engine.follow("head", TABLE_BY_NAME[table].number)
 
 
+# --- streams -----------------------------------------------------------------------------------------
+
+
+class DrivenZone(Zone):
+    """A zone for streams: the model alone says what the next inputs are, a pair of engines runs them.
+
+    Whether model and engine agree is for `tests/engine/test_random_streams.py`.
+    """
+
+    def __init__(self, pair: Any) -> None:
+        super().__init__(is_checking=False)
+        self.beside = Zone(pair, is_checking=False)  # hands inputs over; its model stays empty
+        self.pair = pair
+
+    def run(
+        self,
+        leaves: list[bytes],
+        signers: list[bytes | None],
+        inbox: list[bytes],
+        header: Header | None = None,
+    ) -> Outcome:
+        outcome = super().run(leaves, signers, inbox, header)
+        self.beside._run_engine(leaves, signers, inbox, header)
+        return outcome
+
+    def patch(self, table: str, slot: int, **values: int) -> None:
+        super().patch(table, slot, **values)
+        for name, value in values.items():
+            self.pair.tables[table][name][slot] = value
+        self.pair.follow(table, slot)
+
+
+class PairZone(DrivenZone):
+    """A zone whose outcomes are those of a pair of engines, so that records can be changed which a model works out."""
+
+    def __init__(self, pair: Pair | None = None) -> None:
+        super().__init__(pair or Pair())
+
+    def run(
+        self,
+        leaves: list[bytes],
+        signers: list[bytes | None],
+        inbox: list[bytes],
+        header: Header | None = None,
+    ) -> Outcome:
+        self.model.execute(leaves, signers, inbox, header)  # keeps time and numbers; else it may differ
+        results, events = self.beside._run_engine(leaves, signers, inbox, header)
+        return Outcome([int(result) for result in results], events_to_dicts(events), leaves)
+
+    def put(self, table: str, slot: int, **values: int) -> None:
+        """Change fields of a record in both engines."""
+        for name, value in values.items():
+            self.pair.tables[table][name][slot] = value
+        self.pair.follow(table, slot)
+
+    def get(self, table: str, slot: int) -> dict[str, int]:
+        """Fields of a record."""
+        row = self.pair.tables[table][slot]
+        return {name: int(row[name]) for name in row.dtype.names}
+
+
+class WideStream(Stream):
+    """A stream that also pays interfaces and referrers, merges what it split, names parents by client id."""
+
+    def chapter(self) -> Entry:
+        if not self.chance(300):
+            return super().chapter()
+        makers = (self._interface, self._interface, self._sets, self._named_parent, self._refer)
+        return self.pick(makers)()
+
+    def _interface(self) -> Entry:
+        traders = [self.zone.model.owners[owner].main_account for owner in TRADERS]
+        at = self.between(0, len(traders) - 1)
+        account, interface = traders[at], traders[at - 1]
+        approved = self.zone.model.accounts[account].approvals
+        if (enums.APPROVAL_INTERFACE, interface) not in approved or self.chance(50):
+            body = item(actions.APPROVE_INTERFACE, interface=interface, maxFee=10_000)
+            return self.envelope(actions.APPROVE_INTERFACE, body, account=account)
+        side, tif = self.pick((enums.BUY, enums.SELL)), self.pick((0, 1, 2))
+        price, market = self._price(side, tif), self.pick((1, 1, 5))
+        fee = self.pick((10_000, 10_000, 1, 0))
+        fields = {"tif": tif, "interface": interface, "interface_fee": fee}
+        body = place_item(market, side, price, self._lots(market), **fields)
+        return self.envelope(actions.PLACE, body, account=account)
+
+    def _sets(self) -> Entry:
+        account = self.zone.model.owners[self.pick(TRADERS[:2])].main_account
+        action = self.pick((actions.SPLIT, actions.MERGE))
+        body = item(action, group=2, lots=self.pick((1, 2)))
+        return self.envelope(action, body, account=account)
+
+    def _refer(self) -> Entry:
+        shares = {"protocolShare": 100_000, "insuranceShare": 0, "referrerShare": 500_000}
+        terms = {"takerFee": limits.MAX_TAKER_FEE, "makerFee": 0, "effectiveAt": 0}
+        return update_market(self.zone, self.pick((1, 5)), **shares, **terms)
+
+    def _named_parent(self) -> Entry:
+        named = [order for order in self.zone.model.orders.values() if order.client_id]
+        if not named:
+            return self.place()
+        order = self.pick(named)
+        values = {
+            "market": order.market,
+            "side": 1 - order.side,
+            "kind": self.pick((enums.PLAN_STOP, enums.PLAN_TAKE_PROFIT)),
+            "grouping": enums.GROUP_ORDER,
+            "trigger": self.between(1, 9),
+            "price": self.between(1, 9),
+            "lots": self.pick((1, 2, 5)),
+            "parent_client_id": order.client_id,
+        }
+        body = item(actions.PLACE_PLAN, **values)
+        return self.envelope(actions.PLACE_PLAN, body, account=order.account)
+
+
+class StepCounter:
+    """The compiled engine, stopped behind every step: which steps a stream reaches, and how many it takes."""
+
+    def __init__(self) -> None:
+        self.engine = Engine()
+        self.tables = self.engine.tables
+        self.reached: set[int] = set()
+        self.steps = 0
+
+    def execute(self, *inputs: Any) -> Any:
+        with self._stopping():
+            return self.engine.execute(*inputs)
+
+    def execute_run(self, *inputs: Any, **how: Any) -> Any:
+        with self._stopping():
+            return self.engine.execute_run(*inputs, **how)
+
+    def follow(self, table: str, slot: int) -> None:
+        """Nothing: roots are not looked at."""
+
+    @contextmanager
+    def _stopping(self) -> Iterator[None]:
+        run = engine_module.run
+
+        def run_singly(state: Any, derived: Any, inputs: Any, _most: int) -> int:
+            while True:
+                self.reached.add(int(self.engine.machine["pc"]))
+                if run(state, derived, inputs, 1) == 0:
+                    return 0
+                self.steps += 1
+
+        engine_module.run = run_singly
+        try:
+            yield
+        finally:
+            engine_module.run = run
+
+
+def find_seeds(seeds: Iterable[int], steps_of_stream: int) -> list[int]:
+    """Seeds that together reach every step that any of them reaches, with few steps in all."""
+    found: dict[int, StepCounter] = {}
+    for seed in seeds:
+        counter = StepCounter()
+        run_stream(WideStream(DrivenZone(counter), Random(seed)), steps_of_stream)
+        del counter.engine, counter.tables  # two gigabytes of address space each
+        found[seed] = counter
+    left = set().union(*(counter.reached for counter in found.values()))
+    chosen = []
+    while left:
+        best = max(found, key=lambda s: len(left & found[s].reached) / (found[s].steps + 500))
+        left -= found[best].reached
+        chosen.append(best)
+    return chosen
+
+
+def run_stream(stream: Stream, steps_of_stream: int) -> None:
+    stream.set_up()
+    for _ in range(steps_of_stream):
+        stream.step()
+
+
 # --- small bounds ------------------------------------------------------------------------------------
 
 
@@ -254,3 +434,7 @@ def small_bounds(bounds: dict[str, int], capacity: dict[str, int] | None = None)
     finally:
         for space, name, value in reversed(changed):
             space[name] = value
+
+
+if __name__ == "__main__":  # python -m tests.engine.stepped SEEDS STEPS: seeds for test_steps_random.py
+    sys.stdout.write(f"{find_seeds(range(int(sys.argv[1])), int(sys.argv[2]))}\n")
