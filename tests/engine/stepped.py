@@ -30,6 +30,7 @@ from tradezone.engine import engine as engine_module
 from tradezone.protocol import actions, enums, limits, steps
 from tradezone.protocol.batches import Header
 from tradezone.protocol.records import TABLE_BY_NAME, TABLE_BY_NUMBER
+from tradezone.state.tree import leaf_hash
 from tradezone.verifier import stepper as stepper_module
 from tradezone.verifier.stepper import Stepper, to_event_rows
 
@@ -120,9 +121,11 @@ class Executor:
         check_steps(self.stepper)
         return Done(results, to_event_rows(events))
 
-    def follow(self, table: str, slot: int, row: np.ndarray) -> None:
-        """Take over a record that was changed from outside."""
-        self.stepper._store(TABLE_BY_NAME[table].number, slot, row.tobytes())
+    def follow(self, table: str, slot: int) -> None:
+        """Take over a record of the tables that was changed from outside."""
+        kind, raw = TABLE_BY_NAME[table], self.tables[table][slot].tobytes()
+        leaf = leaf_hash(kind.number, slot, raw)
+        self.stepper._tree.update(kind.number << 32 | slot, leaf)
         self.stepper.root = self.stepper._tree.root
 
 
@@ -199,11 +202,11 @@ class Pair:
 
 
 class SteppedZone(Zone):
-    """A zone whose engine is a `Pair`; after every run the whole state of model and engine is compared."""
+    """A zone whose engine is a `Pair` (or an `Executor`); after every run its whole state and the model's are compared."""
 
-    engine: Pair
+    engine: Pair | Executor
 
-    def __init__(self, engine: Pair | None = None, model: Model | None = None) -> None:
+    def __init__(self, engine: Pair | Executor | None = None, model: Model | None = None) -> None:
         super().__init__(engine or Pair(), is_checking=False, model=model or Model())
         self.is_comparing = True
 
@@ -274,7 +277,9 @@ class PairZone(DrivenZone):
         inbox: list[bytes],
         header: Header | None = None,
     ) -> Outcome:
-        self.model.execute(leaves, signers, inbox, header)  # keeps time and numbers; else it may differ
+        self.model.execute(
+            leaves, signers, inbox, header
+        )  # keeps time and numbers; else it may differ
         results, events = self.beside._run_engine(leaves, signers, inbox, header)
         return Outcome([int(result) for result in results], events_to_dicts(events), leaves)
 
@@ -436,5 +441,7 @@ def small_bounds(bounds: dict[str, int], capacity: dict[str, int] | None = None)
             space[name] = value
 
 
-if __name__ == "__main__":  # python -m tests.engine.stepped SEEDS STEPS: seeds for test_steps_random.py
+if (
+    __name__ == "__main__"
+):  # python -m tests.engine.stepped SEEDS STEPS: seeds for test_steps_random.py
     sys.stdout.write(f"{find_seeds(range(int(sys.argv[1])), int(sys.argv[2]))}\n")

@@ -12,7 +12,6 @@ from tests.engine.stepped import Executor, PairZone, SteppedZone, small_bounds
 from tests.model.engine import Model
 from tests.model.world import (
     World,
-    Zone,
     act,
     add_funds,
     add_owner,
@@ -22,7 +21,6 @@ from tests.model.world import (
     credential,
     deposit,
     get_address,
-    item,
     list_event,
     list_market,
     list_outcome,
@@ -106,7 +104,7 @@ MESSAGES = {
 @pytest.mark.parametrize("table", MESSAGES)
 def test_a_message_that_finds_no_room_is_ignored_and_one_slot_is_enough(world, table):
     zone, message = world.zone, MESSAGES[table]()
-    is_id = table not in ("key",)
+    is_id = table != "key"
     zone.exhaust(table, left=0)
     shifted = is_id and zone.model.slots[table].high_water
     outcome = zone.block(renumber(message, shifted) if shifted else message)
@@ -339,9 +337,7 @@ def test_an_account_has_so_many_holdings(pair):
     outcome = zone.block(split, post(alice, BUY, 4, 1, market=2), post(alice, BUY, 4, 1, market=3))
     assert outcome.codes == [Code.OK, Code.TOO_MANY_HOLDINGS, Code.OK]
     zone.put("account", pair.bob.account, holding_count=limits.MAX_HOLDINGS - 2)
-    assert (
-        zone.block(act(pair.bob, actions.SPLIT, group=2, lots=1)).code == Code.TOO_MANY_HOLDINGS
-    )
+    assert zone.block(act(pair.bob, actions.SPLIT, group=2, lots=1)).code == Code.TOO_MANY_HOLDINGS
 
 
 def test_an_account_has_so_many_balances(pair):
@@ -477,7 +473,7 @@ def test_timers_keep_their_reserve_free():
     bounds = {"RESERVED_TIMERS": 2}
     capacity = {"timer": 5}  # node 0 is none: four nodes, two of them reserved
     with small_bounds(bounds, capacity):
-        zone = Zone(Executor(), is_checking=False, model=Model(capacity))
+        zone = SteppedZone(Executor(), Model(capacity))
         world = build_world(zone)
         later = zone.time + 1000
         alice, bob, shortest = world.alice, world.bob, limits.MIN_DEAD_MAN
@@ -519,7 +515,7 @@ SMALL = {
 @pytest.fixture
 def small_world() -> World:
     with small_bounds(SMALL):
-        yield build_stage(Zone(Executor(), is_checking=False))
+        yield build_stage(SteppedZone(Executor()))
 
 
 def test_small_counts_are_filled_and_emptied(small_world):
