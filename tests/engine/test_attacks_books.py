@@ -22,7 +22,6 @@ from tests.engine.attacks import (
 from tests.model.orders import get_bucket
 from tests.model.world import (
     act,
-    add_funds,
     list_market,
     place_item,
     update_market,
@@ -194,23 +193,21 @@ def test_a_taker_meets_no_more_makers_in_a_block_than_the_bound(world):
     assert world.book()[0] == [(10, 1)]
 
 
-def test_a_block_releases_no_more_than_its_meetings(world, monkeypatch):
-    """Takers enough for two blocks. Rule: BLOCK_MEETINGS; order of release is kept across the blocks."""
-    zone, bob = world.zone, world.bob
-    bound = limits.BLOCK_MEETINGS
-    if zone.engine is None:
-        bound = 100
-        monkeypatch.setattr(limits, "BLOCK_MEETINGS", bound)
-    add_funds(zone, bob, 1, 1)
-    zone.model.owners[bob.owner].quota = 10**15
-    if zone.engine is not None:
-        zone.engine.tables["owner"]["quota"][bob.owner] = 10**15
+def test_a_block_releases_no_more_than_its_meetings(world):
+    """Fill-or-kills that look at 256 quotes each and take none. Rule: looks are meetings, BLOCK_MEETINGS a block."""
+    zone, alice, bob = world.zone, world.alice, world.bob
     zone.is_checking = False
-    takers = [place_item(1, BUY, 5, 1, tif=TIF_IOC)] * 30
-    outcome = zone.block(*(bob.place(*takers) for _ in range(bound // 30 + 2)))
-    assert len(outcome.of(events.ORDER_CANCELLED)) == bound
+    dust = [place_item(1, SELL, 10, 1, tif=TIF_POST_ONLY)] * 30
+    zone.block(*(alice.place(*dust) for _ in range(10)))
+    looks = place_item(1, BUY, 10, 10**6, tif=TIF_FOK)
+    each = 1 + limits.MAX_FILLS
+    most = -(-limits.BLOCK_MEETINGS // each)
+    outcome = zone.block(bob.place(*[looks] * 30), bob.place(*[looks] * 10), world.carol.buy(10, 1))
+    assert reasons(outcome) == [enums.CANCEL_FOK] * most
+    assert filled(outcome) == []
     outcome = zone.block()
-    assert len(outcome.of(events.ORDER_CANCELLED)) == (bound // 30 + 2) * 30 - bound
+    assert reasons(outcome) == [enums.CANCEL_FOK] * (40 - most)
+    assert filled(outcome) == [(10, 1)]
     zone.check_thoroughly()
 
 

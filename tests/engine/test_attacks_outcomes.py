@@ -32,7 +32,7 @@ from tests.model.world import (
     update_market,
 )
 from tradezone.protocol import actions, enums, events, limits, messages
-from tradezone.protocol.enums import BUY, SELL, TIF_IOC, TIF_POST_ONLY
+from tradezone.protocol.enums import BUY, SELL, TIF_FOK, TIF_IOC, TIF_POST_ONLY
 from tradezone.protocol.errors import Code
 
 UNIT = 10_000
@@ -302,27 +302,24 @@ def test_a_position_stop_closes_what_is_held_and_no_more(event):
     assert (holding.yes, holding.no) == (0, 0)
 
 
-def test_a_storm_of_stops_is_bounded_in_every_block(world, monkeypatch):
+def test_a_storm_of_stops_is_bounded_in_every_block(world):
     """One price fires 60 plans behind a full release. Rule: firings count as meetings; the rest go on later."""
-    zone, bob, carol = world.zone, world.bob, world.carol
-    bound = limits.BLOCK_MEETINGS
-    if zone.engine is None:
-        bound = 200
-        monkeypatch.setattr(limits, "BLOCK_MEETINGS", bound)
-    rich = 10**15
-    zone.model.owners[bob.owner].quota = rich
-    if zone.engine is not None:
-        zone.engine.tables["owner"]["quota"][bob.owner] = rich
+    zone, alice, bob, carol = world.zone, world.alice, world.bob, world.carol
     zone.is_checking = False
     trade(world, 50)
     stops = [plan_item(trigger=45, slippage=500_000)] * 30
     zone.block(*(act(carol, actions.PLACE_PLAN, *stops) for _ in range(2)))
-    zone.block(post(world.alice, BUY, 45, 1))
-    takers = [place_item(1, BUY, 5, 1, tif=TIF_IOC)] * 30
-    flood = [bob.place(*takers) for _ in range((bound - 32) // 30)]
-    left = bound - 2 - 30 * len(flood)  # one taker and one maker besides the flood
-    outcome = zone.block(bob.sell(45, 1), *flood)
-    assert len(outcome.of(events.PLAN_TRIGGERED)) == left < 60
+    dust = [place_item(1, SELL, 60, 1, tif=TIF_POST_ONLY)] * 30
+    zone.block(*(alice.place(*dust) for _ in range(10)), post(alice, BUY, 45, 1))
+    each = 1 + limits.MAX_FILLS
+    looks = [place_item(1, BUY, 60, 10**6, tif=TIF_FOK)] * (limits.BLOCK_MEETINGS // each)
+    passes = (limits.BLOCK_MEETINGS - 2 - each * len(looks)) // 30 * 30
+    flood = [*looks, *[place_item(1, BUY, 5, 1, tif=TIF_IOC)] * passes]
+    left = limits.BLOCK_MEETINGS - 2 - each * len(looks) - passes  # 2: the fill's taker and maker
+    envelopes = [bob.place(*flood[n : n + 30]) for n in range(0, len(flood), 30)]
+    outcome = zone.block(bob.sell(45, 1), *envelopes)
+    assert len(outcome.of(events.PLAN_TRIGGERED)) == left
+    assert 0 < left < 60
     outcome = zone.block()
     assert len(outcome.of(events.PLAN_TRIGGERED)) == 60 - left
     zone.check_thoroughly()
