@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from tests.engine.conftest import build_engine
 from tests.model.compare import assert_same_state
@@ -25,6 +27,7 @@ from tests.model.world import (
     tell,
     update_market,
 )
+from tradezone.cli import cli
 from tradezone.engine import RULES, Engine
 from tradezone.protocol import actions, enums, limits, messages
 from tradezone.protocol.enums import BUY, SELL, TIF_POST_ONLY
@@ -464,6 +467,28 @@ def test_a_snapshot_passes_the_audit_of_its_engine(busy_zone, tmp_path):
     (found,) = engine.audit()
     assert found.rule == "asset.total"
     assert "asset 1" in str(found)
+
+
+def test_the_command_audits_a_snapshot(busy_zone, tmp_path):
+    engine, path = busy_zone.engine, tmp_path / "state.snapshot"
+    engine.save_snapshot(path)
+    done = CliRunner().invoke(cli, ["audit", str(path)])
+    assert (done.exit_code, done.output.splitlines()[-1]) == (0, "ok: every invariant holds")
+    engine.tables["balance"]["free"][4] += 1
+    try:
+        engine.save_snapshot(path)
+    finally:
+        engine.tables["balance"]["free"][4] -= 1
+    done = CliRunner().invoke(cli, ["audit", "--json", str(path)])
+    found = json.loads(done.output)
+    assert (done.exit_code, found["ok"]) == (1, False)
+    assert [(v["rule"], v["table"], v["slot"]) for v in found["violations"]] == [
+        ("asset.total", "asset", 1)
+    ]
+    path.write_bytes(b"TZSNAP01" + bytes(40))
+    done = CliRunner().invoke(cli, ["audit", str(path)])
+    assert done.exit_code == 1
+    assert "damaged" in done.output
 
 
 @pytest.mark.parametrize(
