@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from tests.engine.conftest import build_engine
 from tests.model.compare import assert_same_state
 from tests.model.invariants import check_no_stray_bucket, check_records
 from tests.model.world import (
@@ -52,7 +51,7 @@ def leg(**values):
 @pytest.fixture(scope="module")
 def busy_zone():
     """Something of everything: every list has members, every table a record in use, many one that was freed."""
-    zone = Zone(build_engine())
+    zone = Zone(Engine())
     world = build_world(zone, takerDelay=50)
     alice, bob, carol = world.alice, world.bob, world.carol
     zone.block(
