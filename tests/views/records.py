@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tradezone.client import OrderTracker
 from tradezone.protocol.enums import (
     BUY,
     FREE,
@@ -159,6 +160,7 @@ class Watcher:
         self.followers: dict[int, DepthBook] = {}
         self.ledger = Ledger()
         self.candles = CandleFeed()
+        self.tracker = OrderTracker()  # what a trader's program keeps of the same events
         self.blocks = 0
 
     @property
@@ -172,6 +174,7 @@ class Watcher:
             assert follower.apply(update), follower.trouble
         self.ledger.apply(events)
         self.candles.apply(events, time)
+        self.tracker.apply(events)
         self.blocks += 1
         self.compare(tables)
 
@@ -204,7 +207,23 @@ class Watcher:
         totals = get_used(tables, "asset")["total"].tolist()
         supply = {slot: total for slot, total in enumerate(totals) if total}
         assert +self.ledger.supply == supply
+        self.compare_tracker()
         self.compare_books(tables)
+
+    def compare_tracker(self) -> None:
+        """The states of a client's orders agree with the ledger, which agrees with the records."""
+        names = ("account", "market", "side", "price", "filled")
+        active = {
+            order.id: (*(getattr(order, n) for n in names), order.open)
+            for order in self.tracker.get_active_orders()
+        }
+        known = {
+            number: (*(getattr(order, n) for n in names), order.lots)
+            for number, order in self.ledger.orders.items()
+        }
+        assert active == known
+        plans = {p.id: (p.account, p.market, p.side) for p in self.tracker.get_active_plans()}
+        assert plans == {n: (p.account, p.market, p.side) for n, p in self.ledger.plans.items()}
 
     def compare_books(self, tables: Tables) -> None:
         orders = read_orders(tables)
