@@ -5,31 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from random import Random
 
-import numpy as np
 import pytest
 
 from tests.engine.conftest import build_engine
-from tests.model.compare import events_to_dicts
 from tests.model.streams import Run
 from tests.model.world import Outcome, Zone
 from tests.views.records import Watcher
-from tests.views.trading import TradingStream
+from tests.views.trading import EngineZone, TradingStream
 from tradezone.protocol import events as kinds
 from tradezone.views import Ledger
 
 STEPS = 100
-
-
-class EngineZone(Zone):
-    """A zone whose events are the engine's; the model only says what to send next (tests/engine holds the two together)."""
-
-    heard: np.ndarray  # events of the last run
-
-    def run(self, leaves, signers, inbox, header=None):
-        self.model.execute(leaves, signers, inbox, header)
-        results, events = self._run_engine(leaves, signers, inbox, header)
-        self.heard = events.copy()
-        return Outcome([int(result) for result in results], events_to_dicts(events), leaves)
 
 
 class WatchedStream(TradingStream):

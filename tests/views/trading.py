@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from tests.model.compare import events_to_dicts
 from tests.model.phases import get_restart_phases
 from tests.model.streams import TRADERS, Run, Stream
 from tests.model.world import (
     Outcome,
+    Zone,
     deposit,
     get_address,
     heartbeat,
@@ -17,6 +21,18 @@ from tradezone.protocol import actions, messages
 from tradezone.protocol.limits import RESTART_GAP
 
 OPENED_EVERY = 6  # steps
+
+
+class EngineZone(Zone):
+    """A zone whose events are the engine's; the model only says what to send next (tests/engine holds the two together)."""
+
+    heard: np.ndarray  # events of the last run
+
+    def run(self, leaves, signers, inbox, header=None):
+        self.model.execute(leaves, signers, inbox, header)
+        results, events = self._run_engine(leaves, signers, inbox, header)
+        self.heard = events.copy()
+        return Outcome([int(result) for result in results], events_to_dicts(events), leaves)
 
 
 class TradingStream(Stream):
