@@ -160,9 +160,7 @@ def trade_orders(desk):
     assert desk.state(first) is OrderState.MODIFIED
     desk.send(alice.amend(build_amend(SPOT, size="0.6", client_id="a0", mode="post_only")))
     assert desk.state(first) is OrderState.AMEND_AND_REPLACE
-    other = (
-        desk.tracker.find(alice.account, b"a1".ljust(16, b"\0")) or desk.tracker.orders[resting[1]]
-    )
+    other = desk.tracker.find(alice.account, "a1") or desk.tracker.orders[resting[1]]
     desk.send(
         alice.amend(
             build_amend(SPOT, size="0.5", price="21", order=other.id, mode="take"),
