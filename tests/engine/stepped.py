@@ -23,7 +23,7 @@ import numpy as np
 
 from tests.model.compare import assert_same_state, events_to_dicts
 from tests.model.engine import Model
-from tests.model.streams import TRADERS, Stream
+from tests.model.streams import TRADERS, Inputs, Recorder, Stream
 from tests.model.world import Entry, Outcome, Zone, item, place_item, update_market
 from tradezone.engine import Engine
 from tradezone.engine import engine as engine_module
@@ -347,6 +347,13 @@ class WideStream(Stream):
         }
         body = item(actions.PLACE_PLAN, **values)
         return self.envelope(actions.PLACE_PLAN, body, account=order.account)
+
+
+def record_stream(seed: int, length: int) -> list[Inputs]:
+    """Inputs of a stream without patches and headers: (leaves, signers, messages) of one run after the other."""
+    zone = Recorder(is_checking=False)
+    run_stream(WideStream(zone, Random(seed), is_plain=True), length)
+    return zone.taken
 
 
 class StepCounter:

@@ -10,8 +10,7 @@ from random import Random
 
 import pytest
 
-from tests.engine.stepped import Pair, PairZone, WideStream, run_stream
-from tests.model.streams import Recorder
+from tests.engine.stepped import Pair, PairZone, record_stream
 from tests.model.world import (
     act,
     build_world,
@@ -163,14 +162,6 @@ class LeftError(Exception):
     """The run was left on purpose."""
 
 
-def record(seed=SEED, length=LENGTH):
-    """Inputs of a stream, one run after the other."""
-
-    zone = Recorder(is_checking=False)
-    run_stream(WideStream(zone, Random(seed), is_plain=True), length)
-    return zone.taken
-
-
 def summarise(engine, taken):
     """Results and events of runs, and the state after each."""
     told = []
@@ -208,7 +199,7 @@ def test_a_snapshot_in_the_middle_of_a_block_holds_the_machine_between_two_steps
     tmp_path, monkeypatch
 ):
     """From records and the inputs of the run alone another engine, and an executor, end where the first does."""
-    taken = record()
+    taken = record_stream(SEED, LENGTH)
     straight = summarise(Engine(), taken)
     random = Random(SEED)
     middles = 0
@@ -261,7 +252,7 @@ def count_steps(engine, inputs, monkeypatch):
 
 def test_a_run_cut_after_any_number_of_steps_ends_in_the_same_state(tmp_path, monkeypatch):
     """One run with orders and fills, in one go and in pieces of 1, 2, 3, ... steps up to its whole length."""
-    taken = record()
+    taken = record_stream(SEED, LENGTH)
     engine = Engine()
     for inputs in taken:
         engine.save_snapshot(tmp_path / "snapshot")
