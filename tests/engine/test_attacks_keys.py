@@ -364,3 +364,18 @@ def test_access_counts_for_every_account_of_an_owner_and_for_no_other(world):
     assert zone.block(second.place(item_), twin.place(item_)).codes == [
         *(Code.OK, Code.ACCESS_DENIED),
     ]
+
+
+def test_an_order_is_not_re_placed_as_a_new_one_after_access_was_withdrawn(world):
+    """One resting lot, kept from before, is amended into any size and price: a thousand of them are a way round."""
+    zone, alice, bob = world.zone, world.alice, world.bob
+    lists = [
+        act(world.deployer, actions.GRANT_ACCESS, venue=1, grantee=w.owner) for w in (alice, bob)
+    ]
+    zone.block(update_market(zone, 1, access=enums.ACCESS_LIST), *lists)
+    (kept,) = opened(zone.block(post(bob, BUY, 1, 1)))
+    zone.block(act(world.deployer, actions.REVOKE_ACCESS, venue=1, grantee=bob.owner))
+    zone.block(post(alice, SELL, 10, 1000))
+    outcome = zone.block(bob.amend_order(kept, 1000, 10, mode=actions.AMEND_TAKE))
+    assert outcome.code == Code.ACCESS_DENIED
+    assert filled(outcome) == []

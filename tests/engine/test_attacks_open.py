@@ -9,9 +9,8 @@ import pytest
 
 from tests.engine.attacks import build_slow, filled, opened, post
 from tests.model.world import act, build_world, list_event, list_outcome, update_market
-from tradezone.protocol import actions, enums
-from tradezone.protocol.enums import BUY, SELL, STP_NEWEST
-from tradezone.protocol.errors import Code
+from tradezone.protocol import actions
+from tradezone.protocol.enums import SELL, STP_NEWEST
 
 RACE = (2, 3, 4)
 
@@ -57,19 +56,3 @@ def test_a_split_does_not_call_a_waiting_taker_back(zone, cap):
     outcome = zone.block(act(accomplice, actions.SPLIT, group=1, lots=5), after=60)
     zone.block(act(accomplice, actions.MERGE, group=1, lots=5))
     assert filled(outcome) == [(40, 5)]
-
-
-@stays_open("access is not checked when an order is re-placed")
-def test_an_order_is_not_re_placed_as_a_new_one_after_access_was_withdrawn(world):
-    """One resting lot, kept from before, is amended into any size and price: a thousand of them are a way round."""
-    zone, alice, bob = world.zone, world.alice, world.bob
-    lists = [
-        act(world.deployer, actions.GRANT_ACCESS, venue=1, grantee=w.owner) for w in (alice, bob)
-    ]
-    zone.block(update_market(zone, 1, access=enums.ACCESS_LIST), *lists)
-    (kept,) = opened(zone.block(post(bob, BUY, 1, 1)))
-    zone.block(act(world.deployer, actions.REVOKE_ACCESS, venue=1, grantee=bob.owner))
-    zone.block(post(alice, SELL, 10, 1000))
-    outcome = zone.block(bob.amend_order(kept, 1000, 10, mode=actions.AMEND_TAKE))
-    assert outcome.code == Code.ACCESS_DENIED
-    assert filled(outcome) == []

@@ -363,6 +363,9 @@ def _replace(zone: State, order: Order, key: Key, mode: int, price: int, lots: i
         door = zone.markets[order.door]
         is_open = phases.admits(zone, door, tif=tif, is_reduce_only=order.is_reduce_only)
         require(is_open, Code.MARKET_CLOSED)
+    if not order.is_reduce_only:
+        ways = (market, zone.markets[order.door]) if order.door else (market,)
+        access.check_access(zone, zone.accounts[order.account].owner, *ways)
     require(not order.is_expired(zone.time), Code.ORDER_EXPIRED)
     is_open = phases.admits(zone, market, tif=tif, is_reduce_only=order.is_reduce_only)
     require(is_open, Code.MARKET_CLOSED)

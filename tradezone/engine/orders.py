@@ -935,7 +935,13 @@ def step_amend(s, d, io):
     elif mode == A.AMEND_POST_SLIDE:
         f.tif = TIF_POST_SLIDE
     f.door = o.door
-    m.pc = P.DOOR if o.door != 0 else P.AMEND_CHECK
+    f.value = 0
+    if o.door != 0:
+        m.pc = P.DOOR
+    elif f.flags == 0 and (k.access != 0 or s.venue[k.venue].access != 0):
+        m.pc = P.ACCESS
+    else:
+        m.pc = P.AMEND_CHECK
     touch(d, T_DRAFT, 0)
 
 
