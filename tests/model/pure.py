@@ -50,6 +50,11 @@ class PureEngine(stepper.Stepper):
         self._state = stepper._State(self._load)
         self._table_of = {table.number: table for table in TABLES}
 
+    def set_bounds(self, bounds: Mapping[str, int]) -> None:
+        """Other values of `tradezone.protocol.limits`, for good; `small_bounds` does it for a while."""
+        for namespace in self.namespaces:
+            namespace.update({n: v for n, v in bounds.items() if n in namespace})
+
     def _plain_functions(self) -> list[FunctionType]:
         return [f for f in self._functions.values() if isinstance(f, FunctionType)]
 
