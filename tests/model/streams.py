@@ -322,8 +322,13 @@ class Stream:
         if self.chance(300):
             delay = self.pick((0, 3, limits.MAX_TAKER_DELAY))
             return Patch("market", 1, "taker_delay", delay)
-        phase = self.pick((enums.PHASE_POST_ONLY, enums.PHASE_POST_ONLY, *range(7)))
-        return Patch("market", self.pick(sorted(self.zone.model.markets)), "phase", phase)
+        phase = self.pick((enums.PHASE_POST_ONLY, *range(enums.PHASE_SETTLED)))
+        open_ones = [  # settled is settled: its orders are gone, its venue counts it no more
+            slot
+            for slot, market in sorted(self.zone.model.markets.items())
+            if market.phase != enums.PHASE_SETTLED
+        ]
+        return Patch("market", self.pick(open_ones or [1]), "phase", phase)
 
     def _repairs(self) -> tuple[Patch, ...]:
         """Open again what was shut."""
@@ -331,7 +336,7 @@ class Stream:
         return tuple(
             Patch("market", slot, "phase", enums.PHASE_CONTINUOUS)
             for slot, market in model.markets.items()
-            if market.phase != enums.PHASE_CONTINUOUS
+            if market.phase not in (enums.PHASE_CONTINUOUS, enums.PHASE_SETTLED)
         ) + tuple(
             Patch("venue", slot, "state", enums.VENUE_ACTIVE)
             for slot, venue in model.venues.items()
