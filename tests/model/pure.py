@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -32,9 +31,10 @@ class PureEngine(stepper.Stepper):
     """
 
     def __init__(self, capacity: Mapping[str, int] | None = None) -> None:
-        self._functions = stepper._strip_numba()
-        kinds = {id(f.__globals__): f.__globals__ for f in self._plain_functions()}
-        self.namespaces = list(kinds.values())
+        # namespaces of its own, in which `set_bounds` may put other values
+        spaces = {m.__name__: dict(vars(m)) for m in stepper._MODULES}
+        self._functions = stepper._strip_numba(spaces)
+        self.namespaces = list(spaces.values())
         sizes = {TABLE_BY_NAME[name].number: size for name, size in (capacity or {}).items()}
         for namespace in self.namespaces:
             if "CAPACITY" in namespace:
@@ -50,8 +50,10 @@ class PureEngine(stepper.Stepper):
         self._state = stepper._State(self._load)
         self._table_of = {table.number: table for table in TABLES}
 
-    def _plain_functions(self) -> list[FunctionType]:
-        return [f for f in self._functions.values() if isinstance(f, FunctionType)]
+    def set_bounds(self, bounds: Mapping[str, int]) -> None:
+        """Other values of `tradezone.protocol.limits`, for good; `small_bounds` does it for a while."""
+        for namespace in self.namespaces:
+            namespace.update({n: v for n, v in bounds.items() if n in namespace})
 
     def _load(self, table: Table, slot: int) -> stepper.Record:
         known = self._records.get((table.number, slot))
@@ -101,10 +103,9 @@ class PureEngine(stepper.Stepper):
             for seq, result in inputs.effects.results.items():
                 results[seq - first] = result
         for (kind, slot), record in self._records.items():
-            if record.is_written:
-                table = self._table_of[kind]
-                row = np.frombuffer(record.to_bytes(table), dtype=table.dtype)
-                self.tables[table.name][slot : slot + 1] = row
+            table, raw = self._table_of[kind], record.to_bytes()
+            if self.tables[table.name][slot].tobytes() != raw:
+                self.tables[table.name][slot : slot + 1] = np.frombuffer(raw, dtype=table.dtype)
         return results, stepper.to_event_rows(events)
 
 

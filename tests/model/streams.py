@@ -159,7 +159,7 @@ class Stream:
             "noop": 1,
             "tell": 1,
             "garbage": 1,
-            "chapter": 8,
+            "chapter": 16,
         }
         self._likes = {name: w * self.pick((1, 1, 3, 0)) for name, w in kinds.items()}
         self._likes["place"] += 5
@@ -173,13 +173,14 @@ class Stream:
             "message": 2,
             "credential": 2,
         }
-        self._chapters = {name: w * self.pick((1, 1, 3, 10)) for name, w in chapters.items()}
-        self._typed_likes = [self.pick((1, 1, 5)) for _ in range(10)]
+        self._chapters = {name: w * self.pick((1, 0, 3, 10)) for name, w in chapters.items()}
+        self._chapters["outcome"] += 1
+        self._typed_likes = [self.pick((1, 1, 8)) for _ in range(10)]
         tells = [register_owner(i, get_address(i), referrer=i // 2) for i in range(1, 7)]
         tells.append(register_owner(7, get_address(7), kind=enums.OWNER_CONTRACT))
         tells += [register_asset(i) for i in (1, 2, 3, HUGE, HUGE + 1)]
         tells += [create_venue(1, 2), create_venue(2, 2, access=self.pick((0, 0, 0, 0, 0, 1)))]
-        tells.append(register_asset(6, kind=enums.ASSET_SIMULATED, venue=1, cap=150))
+        tells.append(register_asset(6, kind=enums.ASSET_SIMULATED, venue=1, cap=100))
         pairs = [(2, 1), (3, 1), (2, 3), (HUGE, HUGE + 1)]
         for market, (base, quote) in enumerate(pairs, 1):
             is_huge = base == HUGE
@@ -321,8 +322,13 @@ class Stream:
         if self.chance(300):
             delay = self.pick((0, 3, limits.MAX_TAKER_DELAY))
             return Patch("market", 1, "taker_delay", delay)
-        phase = self.pick((enums.PHASE_POST_ONLY, enums.PHASE_POST_ONLY, *range(7)))
-        return Patch("market", self.pick(sorted(self.zone.model.markets)), "phase", phase)
+        phase = self.pick((enums.PHASE_POST_ONLY, *range(enums.PHASE_SETTLED)))
+        open_ones = [  # settled is settled: its orders are gone, its venue counts it no more
+            slot
+            for slot, market in sorted(self.zone.model.markets.items())
+            if market.phase != enums.PHASE_SETTLED
+        ]
+        return Patch("market", self.pick(open_ones or [1]), "phase", phase)
 
     def _repairs(self) -> tuple[Patch, ...]:
         """Open again what was shut."""
@@ -330,7 +336,7 @@ class Stream:
         return tuple(
             Patch("market", slot, "phase", enums.PHASE_CONTINUOUS)
             for slot, market in model.markets.items()
-            if market.phase != enums.PHASE_CONTINUOUS
+            if market.phase not in (enums.PHASE_CONTINUOUS, enums.PHASE_SETTLED)
         ) + tuple(
             Patch("venue", slot, "state", enums.VENUE_ACTIVE)
             for slot, venue in model.venues.items()
@@ -714,7 +720,10 @@ class Stream:
     def _set(self) -> Entry:
         action = self.pick((actions.SPLIT, actions.SPLIT, actions.MERGE, actions.REDEEM))
         if action == actions.REDEEM:
-            return self.envelope(action, item(action, market=self.pick((5, 6, 7, 8, 1))))
+            held = [h.account for h in self.zone.model.holdings.values()]
+            account = self.pick(held) if held and not self.chance(200) else None
+            body = item(action, market=self.pick((5, 6, 7, 8, 1)))
+            return self.envelope(action, body, account=account)
         values = {"group": self.pick((2, 2, 2, 1, 9)), "lots": self.pick((1, 2, 5, 0, 1001))}
         return self.envelope(action, item(action, **values))
 
@@ -914,7 +923,7 @@ def draw_squeeze(seed: int) -> Squeeze:
         "MAX_KEYS": (2, 3),
         "MAX_ACCOUNTS": (2, 3),
         "MAX_BUCKET_LENGTH": (1, 2, 3),
-        "QUOTA_START": (5, 30, 100),
+        "QUOTA_START": (5, 100, 400),
         "QUOTA_DAILY": (2, 20),
         "QUOTA_OVERDRAFT": (0, 3),
         "QUOTA_TRICKLE": (2, 20),
@@ -923,7 +932,7 @@ def draw_squeeze(seed: int) -> Squeeze:
         "RESERVED_BALANCES": (2,),
         "RESERVED_TIMERS": (12,),  # one a market, and there are fewer
         "RESERVED_TASKS": (24,),
-        "RESTART_GAP": (40, 30_000),
+        "RESTART_GAP": (400, 30_000),
         "RESTART_CANCEL": (3,),
         "RESTART_POST": (9,),
     }
