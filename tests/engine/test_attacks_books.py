@@ -274,6 +274,33 @@ def test_a_thousand_cancels_do_not_keep_another_accounts_cancel_all_waiting(worl
     zone.check_thoroughly()
 
 
+def test_a_flood_of_timers_goes_on_over_blocks_and_nothing_expired_trades(world, monkeypatch):
+    """More orders that expire in one ms than a block serves. Rules: BLOCK_TIMERS; an expired maker is cancelled."""
+    zone, alice = world.zone, world.alice
+    if zone.engine is None:
+        monkeypatch.setattr(
+            limits, "BLOCK_TIMERS", 100
+        )  # the engine is built with the bound as it is
+    zone.is_checking = False
+    late = 60
+    count = limits.BLOCK_TIMERS + late
+    accounts = [zone.block(alice.create_account()).events[0]["account"] for _ in range(5)]
+    zone.block(*(alice.transfer(account, 2, 10**6) for account in accounts))
+    end = zone.time + 1000
+    rung = place_item(1, SELL, 10, 1, tif=TIF_POST_ONLY, expires=end)
+    for n in range(0, count, 30):
+        account = accounts[n // 30 % 5]
+        zone.block(alice.on(account).place(*[rung] * min(30, count - n)))
+    outcome = zone.block(world.bob.buy(9, 1), at=end)
+    assert reasons(outcome) == [enums.CANCEL_EXPIRED] * limits.BLOCK_TIMERS
+    assert world.book()[1] == [(10, late)]
+    outcome = zone.block(world.bob.buy(10, 50), at=end)
+    assert reasons(outcome) == [enums.CANCEL_EXPIRED] * late
+    assert filled(outcome) == []
+    assert zone.model.timers.nodes == []
+    zone.check_thoroughly()
+
+
 def test_one_account_has_one_cancel_all_at_a_time(world):
     """A flood of cancel-alls would fill the list of tasks. Rule: BUSY."""
     items = [act(world.alice, actions.CANCEL_ALL, side=2) for _ in range(5)]

@@ -77,6 +77,13 @@ def gone(attack, where, function, old, new="pass", **parameters):
 MUTATIONS = [
     # books
     gone(
+        "a_flood_of_timers_goes_on_over_blocks_and_nothing_expired_trades",
+        engine.Model,
+        "_serve_timers",
+        " and served < limits.BLOCK_TIMERS",
+        "",
+    ),
+    gone(
         "reduce_only_orders_never_show_more_than_can_be_closed",
         orders,
         "_check_outcome",
