@@ -305,7 +305,11 @@ def test_l1_time_is_the_highest_message_time(zone):
 
 def test_unknown_and_malformed_messages_are_ignored(zone):
     outcome = zone.block(
-        Tell(0, b""), Tell(13, bytes(20)), Tell(3, bytes(7)), Tell(3, bytes(9)), Tell(33, b"x" * 512)
+        Tell(0, b""),
+        Tell(13, bytes(20)),
+        Tell(3, bytes(7)),
+        Tell(3, bytes(9)),
+        Tell(33, b"x" * 512),
     )
     assert outcome.kinds() == [events.MESSAGE_IGNORED] * 5
     assert [event["error"] for event in outcome.events] == [
@@ -1107,7 +1111,9 @@ def test_the_first_failing_check_of_an_item_is_recorded(world):
         values = {"market": 1, "side": BUY, "price": 10, "lots": 1} | fields
         items.append(place_item(**values))
     codes = [code for _, code in cases]
-    half = codes.index(Code.OK) - 4  # so that both envelopes can take: a class 2 envelope would go first
+    half = (
+        codes.index(Code.OK) - 4
+    )  # so that both envelopes can take: a class 2 envelope would go first
     outcome = zone.block(
         world.alice.place(*items[:half], place_item(1, BUY, 1, 1)),
         world.alice.place(*items[half:]),
@@ -1651,7 +1657,9 @@ def test_fok_does_not_count_expired_makers(plain_world):
     world = plain_world
     zone, now = world.zone, world.zone.time
     zone.block(post(world.alice, SELL, 10, 3, expires=now + 5), post(world.carol, SELL, 10, 3))
-    with small_bounds(zone.engine, BLOCK_TIMERS=0):  # as if so many timers were due that this one must wait
+    with small_bounds(
+        zone.engine, BLOCK_TIMERS=0
+    ):  # as if so many timers were due that this one must wait
         outcome = zone.block(world.bob.buy(10, 4, tif=TIF_FOK), at=now + 5)
         assert [e["tif"] for e in outcome.of(events.ORDER_CANCELLED)] == [enums.CANCEL_FOK]
         outcome = zone.block(world.bob.buy(10, 3, tif=TIF_FOK), at=now + 5)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tests.model.access import get_access_bucket
-from tests.model.compare import Rows, Tables
+from tests.model.compare import Rows, Tables, get_word
 from tests.model.orders import get_bucket
 from tests.model.state import TABLES
 from tradezone.protocol import enums, limits
@@ -16,27 +15,6 @@ from tradezone.protocol.records import TABLE_BY_NAME
 
 if TYPE_CHECKING:
     from tests.model.engine import Model
-
-# Fields that only markets with margin will write. They are hashed like all others, so they must stay zero.
-NEVER_WRITTEN = {
-    "account": ("pool_count", "first_pool"),
-    "approval": ("used",),
-    "venue": ("first_ledger", "notional_cap", "open_interest", "incidents"),
-    "market": (
-        *("flags", "feed", "max_leverage", "funding_cap", "interest", "impact_notional"),
-        *("band_listing", "band_basis", "profit_weight", "first_tier"),
-    ),
-    "book": ("up_mark", "down_mark", "up_index", "down_index", "passed_next"),
-    "plan": ("interval", "slice_lots", "next_time"),
-    "agenda": (
-        *("liquidation_first", "liquidation_last", "pool_cursor", "forced_first", "job_first"),
-        *("restart_phase", "closing", "next_mark", "sweep_epoch", "next_funding"),
-    ),
-    "machine": ("passed_first", "epoch"),
-}
-UNUSED_TABLES = ("ledger", "fund", "feed", "provider_price", "tier", "pool", "position")
-SLOT_OF_MARKET = ("book", "pending")  # as many rows as markets
-TRIGGER_FIELDS = {"up_last": enums.TRIGGER_UP_LAST, "down_last": enums.TRIGGER_DOWN_LAST}
 
 
 def check_model(model: Model) -> None:
@@ -196,90 +174,28 @@ def _check_back_links(rows: Rows, slots: list[int], previous: str, what: str) ->
     assert links == [0, *slots][: len(slots)], f"{what}: back links {links} of {slots}"
 
 
-def _rows(tables: Tables, *names: str) -> list[Rows]:
-    markets = Rows(tables, "market").rows
-    counts = {"agenda": 1, "machine": 1, **dict.fromkeys(SLOT_OF_MARKET, markets)}
-    return [Rows(tables, name, counts.get(name)) for name in names]
+def _is_live(name: str, rows: Rows, slot: int) -> bool:
+    has_state = name in ("account", "key", "balance", "level", "order", "plan", "holding", "task")
+    return not has_state or rows["state"][slot] != enums.FREE
 
 
-def _live(tables: Tables, name: str) -> list[int]:
-    """Slots of a table that are in use."""
-    (rows,) = _rows(tables, name)
-    names = rows.array.dtype.names
-    has_state = "state" in names and "next" in names
-    return [slot for slot in rows.slots() if not has_state or rows["state"][slot] != enums.FREE]
-
-
-def _check_tables(tables: Tables) -> None:
-    """Free lists, slots never used, freed records, fields that nothing writes."""
+def _check_free_lists(tables: Tables) -> None:
+    """Walk every free list: it holds each free slot once, and ends."""
     for name in TABLES:
-        rows, table = Rows(tables, name), TABLE_BY_NAME[name]
-        head = tables["head"][table.number]
-        array = tables[name]
-        assert 1 <= head["high_water"] <= table.capacity, f"{name}: high-water mark"
+        rows, head = Rows(tables, name), tables["head"][TABLE_BY_NAME[name].number]
         free: list[int] = []
         if head["first_free"]:
             free = rows.walk(int(head["first_free"]), "next", f"free list of {name}")
         assert len(free) == len(set(free)), f"{name}: a slot is on the free list twice"
-        dead = sorted(set(rows.slots()) - set(_live(tables, name)))
-        assert sorted(free) == dead, f"{name}: free list {sorted(free)}, free slots {dead}"
         in_use = rows.rows - 1 - len(free)
         assert head["in_use"] == in_use, f"{name}: in_use {head['in_use']}, expected {in_use}"
-        raw = array[: rows.rows].view(np.uint8).reshape(rows.rows, -1)
-        assert not raw[0].any(), f"{name}: slot 0 is used"
-        if rows.rows < table.capacity:
-            beyond = array[rows.rows : rows.rows + 1].view(np.uint8)
-            assert not beyond.any(), f"{name}: slot {rows.rows} at the high-water mark is used"
-        if free:
-            kept = raw[free]  # a copy; bytes, because a copy of records need not keep their gaps
-            for field in ("generation", "next"):
-                at = array.dtype.fields[field][1]
-                kept[:, at : at + 4] = 0
-            assert not kept.any(), f"{name}: a freed slot keeps more than it may"
-            assert all(rows["generation"][slot] > 0 for slot in free), f"{name}: generation"
-    for name, fields in NEVER_WRITTEN.items():
-        (rows,) = _rows(tables, name)
-        for field in fields:
-            assert not any(rows[field]), f"{name}.{field} is written"
-    for name in UNUSED_TABLES:
-        head = tables["head"][TABLE_BY_NAME[name].number]
-        assert head["high_water"] <= 1, f"{name} is used"
-        assert head["in_use"] == 0, f"{name} is used"
-
-
-def _check_heaps(tables: Tables) -> None:
-    """Every node stands not before its parent, its subject knows its place, nothing stands beyond."""
-    places: dict[str, dict[int, int]] = {
-        name: {} for name in ("order", "plan", "account", "market", "book")
-    }
-    subjects = {
-        enums.TIMER_ORDER: "order",
-        enums.TIMER_PLAN: "plan",
-        enums.TIMER_ACCOUNT: "account",
-        enums.TIMER_MARKET: "market",
-    }
-    for name, key in (("timer", "time"), ("queue", "release")):
-        size = int(tables["head"]["in_use"][TABLE_BY_NAME[name].number])
-        rows = Rows(tables, name, size + 1)
-        keys = list(zip(rows[key], rows["seq"], strict=True))
-        assert all(keys[i // 2] < keys[i] for i in range(2, size + 1)), f"{name}: heap"
-        beyond = tables[name][size + 1 : size + 2].view(np.uint8)
-        assert not beyond.any(), f"{name}: a node beyond the size is used"
-        for node in range(1, size + 1):
-            is_timer = name == "timer"
-            subject = subjects[rows["kind"][node]] if is_timer else "book"
-            places[subject][rows["subject" if is_timer else "book"][node]] = node
-    for name, found in places.items():
-        (rows,) = _rows(tables, name)
-        field = "queue" if name == "book" else "timer"
-        named = {slot: rows[field][slot] for slot in _live(tables, name) if rows[field][slot]}
-        assert named == found, f"{name}.{field}: {named}, nodes {found}"
 
 
 def _check_people(tables: Tables) -> None:
-    """Lists of owners, keys, accounts, balances, orders, plans, holdings and approvals."""
-    owner, account, key = _rows(tables, "owner", "account", "key")
-    seen: dict[str, list[int]] = {"account": [], "key": []}
+    """Lists of owners, keys, accounts and balances."""
+    names = ("owner", "account", "key", "balance", "order", "plan", "holding")
+    owner, account, key, balance, order, plan, holding = (Rows(tables, name) for name in names)
+    seen: dict[str, list[int]] = {name: [] for name in names[1:]}
     for slot in owner.slots():
         accounts = account.walk(owner["first_account"][slot], "next", f"accounts of {slot}")
         keys = key.walk(owner["first_key"][slot], "next", f"keys of {slot}")
@@ -292,224 +208,134 @@ def _check_people(tables: Tables) -> None:
         assert indices == list(range(len(accounts))), f"owner {slot}: account indices {indices}"
         seen["account"] += accounts
         seen["key"] += keys
-    lists = (  # table, link, link back, what the list is sorted by, most of them (of kind USER)
-        ("balance", "next", "previous", ("asset",), limits.MAX_BALANCES),
-        ("holding", "next", "previous", ("market",), limits.MAX_HOLDINGS),
-        ("approval", "next", "previous", ("kind", "subject"), limits.MAX_APPROVALS),
-        ("order", "account_next", "account_previous", (), limits.MAX_OPEN_ORDERS),
-        ("plan", "account_next", "account_previous", (), limits.MAX_PLANS),
-    )
-    for name, link, back, order, most in lists:
-        (rows,) = _rows(tables, name)
-        seen[name] = []
-        for slot in account.slots():
-            what = f"{name}s of account {slot}"
-            things = rows.walk(account[f"first_{name}"][slot], link, what)
-            names = [tuple(rows[field][thing] for field in order) for thing in things]
-            assert not order or names == sorted(set(names)), f"{what}: sorted, none twice: {names}"
-            assert account[f"{name}_count"][slot] == len(things), f"{what}: count"
-            is_bound = name != "balance" or account["kind"][slot] == enums.ACCOUNT_USER
-            assert not is_bound or len(things) <= most, f"{what}: {len(things)}"
-            assert all(rows["account"][thing] == slot for thing in things), what
-            _check_back_links(rows, things, back, what)
-            seen[name] += things
+    for slot in account.slots():
+        what = f"account {slot}"
+        balances = balance.walk(account["first_balance"][slot], "next", f"balances of {what}")
+        orders = order.walk(account["first_order"][slot], "account_next", f"orders of {what}")
+        assets = [balance["asset"][b] for b in balances]
+        assert assets == sorted(set(assets)), f"{what}: balances sorted by asset: {assets}"
+        assert account["balance_count"][slot] == len(balances), what
+        is_user = account["kind"][slot] == enums.ACCOUNT_USER
+        assert not is_user or len(balances) <= limits.MAX_BALANCES, what
+        assert account["order_count"][slot] == len(orders) <= limits.MAX_OPEN_ORDERS, what
+        assert all(balance["account"][b] == slot for b in balances), what
+        assert all(order["account"][o] == slot for o in orders), what
+        _check_back_links(balance, balances, "previous", f"balances of {what}")
+        _check_back_links(order, orders, "account_previous", f"orders of {what}")
+        plans = plan.walk(account["first_plan"][slot], "account_next", f"plans of {what}")
+        holdings = holding.walk(account["first_holding"][slot], "next", f"holdings of {what}")
+        assert account["plan_count"][slot] == len(plans) <= limits.MAX_PLANS, what
+        assert account["holding_count"][slot] == len(holdings) <= limits.MAX_HOLDINGS, what
+        _check_back_links(plan, plans, "account_previous", f"plans of {what}")
+        _check_back_links(holding, holdings, "previous", f"holdings of {what}")
+        seen["balance"] += balances
+        seen["order"] += orders
+        seen["plan"] += plans
+        seen["holding"] += holdings
     for name, slots in seen.items():
-        live = _live(tables, name)
-        if name == "approval":  # access records hang in buckets, in no account's list
-            kinds = Rows(tables, "approval")["kind"]
-            live = [slot for slot in live if kinds[slot] != enums.APPROVAL_ACCESS]
+        rows = Rows(tables, name)
+        live = [slot for slot in rows.slots() if _is_live(name, rows, slot)]
         assert sorted(slots) == live, f"{name}: records in use that no list holds, or twice"
 
 
 def _check_money(tables: Tables) -> None:
-    """Conservation, and locks equal to open orders."""
-    asset, balance, order, market, event, holding = _rows(
-        tables, "asset", "balance", "order", "market", "event_group", "holding"
-    )
+    """Conservation with unbounded integers, order by order, holding by holding."""
+    names = ("asset", "balance", "order", "market", "event_group", "holding")
+    asset, balance, order, market, group, holding = (Rows(tables, name) for name in names)
     held: Counter[int] = Counter()
     locked: Counter[int] = Counter()
-    uses: Counter[int] = Counter()
-    named: Counter[int] = Counter()
-    for slot in _live(tables, "order"):
-        where = order["market"][slot]
-        pay, receive = order["pay_balance"][slot], order["receive_balance"][slot]
-        locked[pay] += order["locked"][slot]
-        uses[pay] += 1
-        uses[receive] += 1
-        lots, price, side = order["lots"][slot], order["price"][slot], order["side"][slot]
-        cover = order["cover"][slot]
-        assert lots > 0, f"order {slot}: lots"
-        assert 1 <= price <= market["max_price"][where], f"order {slot}: price"
-        assert 0 <= cover <= lots, f"order {slot}: cover {cover}"
-        quote, value = market["quote"][where], price * market["tick_value"][where]
-        base = quote
-        if market["kind"][where] == enums.MARKET_OUTCOME:
-            named[order["holding"][slot]] += 1
-            each = value if side == enums.BUY else market["lot_size"][where] - value
-        else:
-            base = market["base"][where]
-            each = value if side == enums.BUY else market["lot_size"][where]
-            assert order["holding"][slot] == cover == 0, f"order {slot}: spot"
-            is_exact = side == enums.BUY or order["locked"][slot] == each * lots
-            assert is_exact, f"order {slot}: lock is not its base"
-        assert order["locked"][slot] >= each * (lots - cover), f"order {slot}: lock below its cost"
-        expected = (quote, base) if side == enums.BUY else (base, quote)
-        for b, of in zip((pay, receive), expected, strict=True):
-            found = (balance["account"][b], balance["asset"][b])
-            assert found == (order["account"][slot], of), f"order {slot}: balance {b}"
-    for slot in _live(tables, "balance"):
+    covered: Counter[tuple[int, int]] = Counter()
+    for slot in order.slots():
+        if order["state"][slot] == enums.FREE:
+            continue
+        where, side, lots = (order[name][slot] for name in ("market", "side", "lots"))
+        locked[order["pay_balance"][slot]] += order["locked"][slot]
+        covered[order["holding"][slot], side] += order["cover"][slot]
+        opens = lots - order["cover"][slot]
+        value = order["price"][slot] * market["tick_value"][where]
+        unit = market["lot_size"][where]
+        if side == enums.SELL:
+            value = unit - value if market["kind"][where] == enums.MARKET_OUTCOME else unit
+        assert lots >= 1, f"order {slot}: lots"
+        assert order["locked"][slot] >= opens * value, f"order {slot}: lock below its cost"
+    for slot in balance.slots():
+        if balance["state"][slot] == enums.FREE:
+            continue
         free = balance["free"][slot]
         assert free >= 0, f"balance {slot}: free {free}"
         assert balance["locked"][slot] == locked[slot], f"balance {slot}: locked"
-        assert balance["uses"][slot] == uses[slot], f"balance {slot}: uses"
         held[balance["asset"][slot]] += free + balance["locked"][slot]
-    for slot in _live(tables, "holding"):
-        assert holding["uses"][slot] == named[slot], f"holding {slot}: uses"
-    for slot in event.slots():
-        assert event["cash"][slot] >= 0, f"event {slot}: cash"
-        held[event["asset"][slot]] += event["cash"][slot]
+    owed: Counter[int] = Counter()
+    for slot in holding.slots():
+        if holding["state"][slot] == enums.FREE:
+            continue
+        what, event = f"holding {slot}", holding["group"][slot]
+        assert holding["no_locked"][slot] == covered[slot, enums.BUY], what
+        assert holding["yes_locked"][slot] == covered[slot, enums.SELL], what
+        if group["state"][event] == enums.GROUP_OPEN:
+            owed[event] += holding["no"][slot] * group["unit"][event]
+            continue
+        word = int(get_word(group, event, "payouts"), 16)
+        part = word >> 16 * (limits.MAX_OUTCOMES - 1 - holding["outcome"][slot]) & 0xFFFF
+        value = group["unit"][event] * part // limits.PAYOUT_UNIT
+        owed[event] += holding["yes"][slot] * value
+        owed[event] += holding["no"][slot] * (group["unit"][event] - value)
+    for slot in group.slots():
+        if group["state"][slot] == enums.GROUP_OPEN:
+            owed[slot] += group["sets"][slot] * group["unit"][slot]
+        assert group["cash"][slot] == owed[slot], f"event {slot}: cash"
+        held[group["asset"][slot]] += group["cash"][slot]
     for slot in asset.slots():
         total = asset["total"][slot]
         assert 0 <= total <= limits.MAX_TOTAL_ATOMS, f"asset {slot}: total {total}"
-        assert total == held[slot] + asset["dust"][slot], (
-            f"asset {slot}: {total} owed, {held[slot]}"
-        )
+        assert total == held[slot] + asset["dust"][slot], f"asset {slot}: {total}, {held[slot]}"
 
 
 def _check_books(tables: Tables) -> None:
-    """Levels of orders and of plans, release queues, the list of books to look at."""
-    order, level, plan, book, agenda = _rows(tables, "order", "level", "plan", "book", "agenda")
-    placed: dict[str, list[int]] = {"order": [], "plan": []}
-    used_levels: list[int] = []
-    sides = {"best_bid": enums.BUY, "best_ask": enums.SELL, **TRIGGER_FIELDS}
-    falling = (enums.BUY, enums.TRIGGER_DOWN_LAST)
-    waiting_books = []
-    for slot in range(1, book.rows):
+    """Walk levels and queues of every book."""
+    order, level, market = (Rows(tables, name) for name in ("order", "level", "market"))
+    book = Rows(tables, "book", market.rows)
+    placed: list[int] = []
+    for slot in range(1, market.rows):
         best: list[int] = []
-        resting = 0
-        for field, side in sides.items():
+        for side, field in ((enums.BUY, "best_bid"), (enums.SELL, "best_ask")):
             what = f"market {slot} {field}"
-            is_plan = field in TRIGGER_FIELDS
-            name = "plan" if is_plan else "order"
-            things = plan if is_plan else order
             levels = level.walk(book[field][slot], "next", what)
             prices = [level["price"][x] for x in levels]
-            expected = sorted(set(prices), reverse=side in falling)
-            assert prices == expected, f"{what}: levels {prices}"
-            if not is_plan:
-                assert book[("bid_levels", "ask_levels")[side]][slot] == len(levels), what
-                best += prices[:1]
-            _check_back_links(level, levels, "previous", what)
-            used_levels += levels
+            assert prices == sorted(set(prices), reverse=side == enums.BUY), f"{what}: {prices}"
+            best += prices[:1]
             for x in levels:
-                members = things.walk(level["first"][x], "next", f"{what}: level {x}")
-                assert members, f"{what}: level {x} is empty"
-                assert level["last"][x] == members[-1], f"{what}: last of level {x}"
-                lots = 0 if is_plan else sum(order["lots"][o] for o in members)
-                assert level["lots"][x] == lots, f"{what}: lots"
-                assert level["count"][x] == len(members), f"{what}: count"
-                assert (level["market"][x], level["side"][x]) == (slot, side), what
-                _check_back_links(things, members, "previous", f"{what}: level {x}")
-                names = ("state", "market", "trigger" if is_plan else "price", "level")
-                state = enums.PLAN_ARMED if is_plan else enums.RESTING
-                for o in members:
-                    found = tuple(things.get(o, names).values())
-                    assert found == (state, slot, level["price"][x], x), f"{what}: {o} is {found}"
-                    assert is_plan or order["side"][o] == side, f"{what}: side of {o}"
-                placed[name] += members
-                resting += 0 if is_plan else len(members)
+                orders = order.walk(level["first"][x], "next", f"{what}: level {x}")
+                assert orders, f"{what}: level {x} is empty"
+                assert level["lots"][x] == sum(order["lots"][o] for o in orders), f"{what}: lots"
+                placed += orders
         assert len(best) < 2 or best[0] < best[1], f"market {slot} is crossed: {best}"
-        assert book["order_count"][slot] == resting, f"market {slot}: order_count"
         waiting = order.walk(book["waiting_first"][slot], "next", f"queue of {slot}")
-        assert book["waiting_count"][slot] == len(waiting), f"market {slot}: waiting_count"
-        assert book["waiting_last"][slot] == (waiting[-1] if waiting else 0), f"market {slot}"
-        _check_back_links(order, waiting, "previous", f"queue of {slot}")
         times = [(order["release"][o], order["seq"][o]) for o in waiting]
         assert times == sorted(set(times)), f"queue of {slot}: {times}"
-        for o in waiting:
-            found = tuple(order.get(o, ("state", "market", "level")).values())
-            assert found == (enums.WAITING, slot, 0), f"queue of {slot}: {found}"
-        placed["order"] += waiting
-        key = tuple(book[f][slot] for f in ("release", "release_seq", "release_block"))
-        if waiting:
-            assert key == (*times[0], order["release_block"][waiting[0]]), f"key of {slot}: {key}"
-            assert book["last_release"][slot] == times[-1][0], f"last_release of {slot}"
-            waiting_books.append(slot)
-        else:
-            assert key == (0, 0, 0), f"key of {slot}: {key} of an empty queue"
-        is_in_heap = book["queue"][slot] != 0
-        assert is_in_heap == bool(waiting), f"market {slot}: queue"
-        is_woken = book["is_triggering"][slot] != 0
-        bounds = (book["trigger_low"][slot], book["trigger_high"][slot])
-        assert is_woken == (bounds != (0, 0)), f"market {slot}: trigger_low, trigger_high"
-    woken = book.walk(agenda["trigger_first"][0], "trigger_next", "books to look at")
-    assert agenda["trigger_last"][0] == (woken[-1] if woken else 0), "books to look at: last"
-    expected = [slot for slot in range(1, book.rows) if book["is_triggering"][slot]]
-    assert sorted(woken) == expected, f"books to look at: {woken}, {expected}"
-    held = [p for p in _live(tables, "plan") if plan["state"][p] == enums.PLAN_HELD]
-    assert sorted(placed["order"]) == _live(tables, "order"), "orders"
-    assert sorted(placed["plan"] + held) == _live(tables, "plan"), "plans"
-    assert sorted(used_levels) == _live(tables, "level"), "levels"
+        placed += waiting
+    assert sorted(placed) == [s for s in order.slots() if order["state"][s] != enums.FREE], "orders"
 
 
-def _check_families(tables: Tables) -> None:
-    """Rings of plans and their parents; tasks and their accounts."""
-    order, plan, task, account, agenda = _rows(tables, "order", "plan", "task", "account", "agenda")
-    parents = {}
-    for slot in _live(tables, "order"):
-        child = first = order["first_child"][slot]
-        while child:
-            assert plan["state"][child] != enums.FREE, f"order {slot}: child {child} is free"
-            assert child not in parents, f"plan {child}: two parents, or a ring that does not close"
-            parents[child] = slot
-            child = plan["sibling"][child]
-            child = 0 if child == first else child
-    for slot in _live(tables, "plan"):
-        assert plan["parent"][slot] == parents.get(slot, 0), f"plan {slot}: parent"
-    followed = [p for slot in _live(tables, "plan") if (p := plan["sibling"][slot])]
-    assert len(followed) == len(set(followed)), "a plan follows two others in a ring"
-    running = task.walk(agenda["task_first"][0], "next", "tasks")
-    assert agenda["task_last"][0] == (running[-1] if running else 0), "tasks: last"
-    assert sorted(running) == _live(tables, "task"), "tasks"
-    of = {
-        task["subject"][t]: t for t in running if task["kind"][t] == enums.TASK_ACCOUNT
-    }
-    named = {slot: t for slot in account.slots() if (t := account["task"][slot])}
-    assert named == of, f"account.task: {named}, tasks {of}"
-
-
-def _chain(tables: Tables, rows: Rows, bucket: int, slots: list[int]) -> None:
-    record = tables["bucket"][bucket]
-    chain = rows.walk(int(record["first"]), "bucket_next", f"bucket {bucket}")
-    assert sorted(chain) == sorted(slots), f"bucket {bucket}: {chain}, expected {slots}"
-    assert record["length"] == len(chain) <= limits.MAX_BUCKET_LENGTH, f"bucket {bucket}: length"
-
-
-def _bucketed(tables: Tables) -> dict[int, tuple[str, list[int]]]:
-    """Table and slots of what must hang in each bucket."""
-    order, approval = _rows(tables, "order", "approval")
-    found: dict[int, tuple[str, list[int]]] = {}
+def _check_client_ids(tables: Tables) -> None:
+    order = Rows(tables, "order")
+    named: dict[int, list[int]] = {}
     names = set()
-    for slot in _live(tables, "order"):
+    for slot in order.slots():
         client_id = order["client_id1"][slot] << 64 | order["client_id0"][slot]
-        if not client_id:
+        if order["state"][slot] == enums.FREE or not client_id:
             continue
         name = (order["account"][slot], client_id)
         assert name not in names, f"client id {client_id} of account {name[0]} names two orders"
         names.add(name)
-        bucket = get_bucket(*name)
-        assert order["bucket"][slot] == bucket, f"order {slot}: bucket"
-        found.setdefault(bucket, ("order", []))[1].append(slot)
-    for slot in _live(tables, "approval"):
-        if approval["kind"][slot] == enums.APPROVAL_ACCESS:
-            of = tuple(approval.get(slot, ("subject", "account", "value")).values())
-            found.setdefault(get_access_bucket(*of), ("approval", []))[1].append(slot)
-    return found
-
-
-def _check_buckets(tables: Tables) -> None:
-    for bucket, (name, slots) in _bucketed(tables).items():
-        _chain(tables, Rows(tables, name), bucket, slots)
+        named.setdefault(get_bucket(*name), []).append(slot)
+    for bucket, slots in named.items():
+        record = tables["bucket"][bucket]
+        chain = order.walk(int(record["first"]), "bucket_next", f"bucket {bucket}")
+        assert sorted(chain) == sorted(slots), f"bucket {bucket}: {chain}, expected {slots}"
+        assert record["length"] == len(chain) <= limits.MAX_BUCKET_LENGTH, (
+            f"bucket {bucket}: length"
+        )
 
 
 def check_records(tables: Tables, *, is_thorough: bool = False) -> None:
@@ -523,24 +349,27 @@ def check_records(tables: Tables, *, is_thorough: bool = False) -> None:
     tables : mapping of str to ndarray
         record arrays by table name, fields as in `tradezone.protocol.records`
     is_thorough : bool
-        have the audit read unused memory as well
+        read unused memory as well
     """
     from tradezone.engine import audit_state  # only where there is an engine: it compiles
 
     found = audit_state(tables, is_thorough=is_thorough)
     assert not found, "\n".join(map(str, found))
-    _check_tables(tables)
-    _check_heaps(tables)
+    _check_free_lists(tables)
     _check_people(tables)
     _check_money(tables)
     _check_books(tables)
-    _check_families(tables)
-    _check_buckets(tables)
+    _check_client_ids(tables)
 
 
 def check_no_stray_bucket(tables: Tables) -> None:
-    """AssertionError if a bucket is in use in which nothing must hang. Reads the whole table."""
-    used = _bucketed(tables).keys()
+    """AssertionError if a bucket is in use that no open order hangs in. Reads the whole table."""
+    order = Rows(tables, "order")
+    used = {
+        get_bucket(order["account"][s], order["client_id1"][s] << 64 | order["client_id0"][s])
+        for s in order.slots()
+        if order["state"][s] != enums.FREE and (order["client_id0"][s] or order["client_id1"][s])
+    }
     for field in ("first", "length"):
-        found = set(np.flatnonzero(tables["bucket"][field]).tolist())
+        found = set(np.flatnonzero(tables["bucket"][field][: limits.ORDER_BUCKETS]).tolist())
         assert found == used, f"bucket.{field}: {sorted(found ^ used)}"

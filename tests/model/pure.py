@@ -32,7 +32,7 @@ class PureEngine(stepper.Stepper):
     """
 
     def __init__(self, capacity: Mapping[str, int] | None = None) -> None:
-        self._functions = stepper._strip_numba()  # noqa: SLF001 - namespaces of its own, for `bounds_of`
+        self._functions = stepper._strip_numba()
         kinds = {id(f.__globals__): f.__globals__ for f in self._plain_functions()}
         self.namespaces = list(kinds.values())
         sizes = {TABLE_BY_NAME[name].number: size for name, size in (capacity or {}).items()}
@@ -47,8 +47,13 @@ class PureEngine(stepper.Stepper):
         self.tables["machine"][0]["seq"] = 1
         self.event_seq = 0
         self._records: dict[tuple[int, int], stepper.Record] = {}
-        self._state = stepper._State(self._load)  # noqa: SLF001 - the parts of the step executor, put together anew
+        self._state = stepper._State(self._load)
         self._table_of = {table.number: table for table in TABLES}
+
+    def set_bounds(self, bounds: Mapping[str, int]) -> None:
+        """Other values of `tradezone.protocol.limits`, for good; `small_bounds` does it for a while."""
+        for namespace in self.namespaces:
+            namespace.update({n: v for n, v in bounds.items() if n in namespace})
 
     def _plain_functions(self) -> list[FunctionType]:
         return [f for f in self._functions.values() if isinstance(f, FunctionType)]
@@ -85,8 +90,8 @@ class PureEngine(stepper.Stepper):
             and machine.seq >= end
             and (header is None or machine.inbox >= header.inbox_index)
         ):
-            derived = stepper._Derived(lambda what, key: self._find(what, key, self._records))  # noqa: SLF001 - as above
-            inputs = stepper._Inputs(  # noqa: SLF001 - as above
+            derived = stepper._Derived(lambda what, key: self._find(what, key, self._records))
+            inputs = stepper._Inputs(
                 get_leaf,
                 lambda index: messages[index - inbox],
                 end,

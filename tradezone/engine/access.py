@@ -117,12 +117,14 @@ def end_checks(m):
 
 @jit
 def step_door(s, d, io):
-    """DOOR: check 15, the guest market's own phases; its fee is looked at next."""
+    """DOOR: check 15, the guest market's own phases; its fee is looked at next, unless the order is amended."""
     m, f = s.machine[0], s.draft[0]
     touch(d, T_MACHINE, 0)
     door = i64(f.door)
     if not is_admitted(s, door, i64(m.time), i64(f.tif), i64(f.flags)):
         refuse(s, d, io, _MARKET_CLOSED)
+    elif m.action == A.AMEND:
+        m.pc = P.AMEND_CHECK
     elif s.market[door].guest_fee > 0 or f.interface != 0 or f.interface_fee != 0:
         m.pc = P.INTERFACE
     else:

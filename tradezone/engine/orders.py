@@ -934,7 +934,8 @@ def step_amend(s, d, io):
         f.tif = TIF_POST_ONLY
     elif mode == A.AMEND_POST_SLIDE:
         f.tif = TIF_POST_SLIDE
-    m.pc = P.AMEND_CHECK
+    f.door = o.door
+    m.pc = P.DOOR if o.door != 0 else P.AMEND_CHECK
     touch(d, T_DRAFT, 0)
 
 
