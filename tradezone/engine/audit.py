@@ -487,9 +487,9 @@ class _Audit:
             for field in table.fields:
                 if field.kind.startswith("u") and name not in ("machine", "head"):
                     column = records[field.name][:rows]
+                    bad = np.flatnonzero(column < 0)
                     text = f"{field.name} is {{}}"
-                    slots = np.arange(rows)
-                    self.fail("record.sign", name, slots, column < 0, text, column)
+                    self.fail("record.sign", name, bad, bad > -1, text, column[bad])
             if self.is_thorough:
                 self._check_gaps(name, rows)
         for name in _UNUSED:
@@ -1101,24 +1101,33 @@ class _Audit:
             is_named, bucket != wanted, (bucket != 0) | (self["order", "bucket_next"][slots] != 0)
         )
         self.check("client.bucket", "order", bad, "bucket is {}, expected {}", bucket, wanted)
-        buckets = self.tables["bucket"]
-        first, length = (buckets[name].astype(np.int64) for name in ("first", "length"))
-        half = L.ORDER_BUCKETS
         members = np.zeros(self.rows["order"], np.bool_)
         members[slots[is_named]] = True
-        self.check_list(
-            "client.bucket", "order", members, "bucket_next", self["order", "bucket"], first[:half]
-        )
-        count = np.bincount(np.clip(bucket[is_named], 0, half - 1), minlength=half)
-        members = self.live("approval") & (self["approval", "kind"] == E.APPROVAL_ACCESS)
-        found = np.flatnonzero(members)
+        granted = self.live("approval") & (self["approval", "kind"] == E.APPROVAL_ACCESS)
+        found = np.flatnonzero(granted)
         place = np.zeros(self.rows["approval"], np.int64)
-        place[found] = self._access_buckets(found)
-        self.check_list("client.bucket", "approval", members, "bucket_next", place, first[half:])
-        count = np.concatenate([count, np.bincount(place[found], minlength=len(first) - half)])
+        place[found] = L.ORDER_BUCKETS + self._access_buckets(found)
+        # Nearly all buckets are empty: only those that are used, or should be, are looked at one by one.
+        buckets = self.tables["bucket"]
+        is_used = buckets.view(np.int64)[:: buckets.dtype.itemsize // 8] != 0
+        named = np.clip(self["order", "bucket"], 0, len(buckets) - 1)
+        names = np.unique(
+            np.concatenate([np.flatnonzero(is_used), named[slots[is_named]], place[found]])
+        )
+        first, length = (buckets[name][names].astype(np.int64) for name in ("first", "length"))
+        is_access = names >= L.ORDER_BUCKETS
+        count = np.zeros(len(names), np.int64)
+        for table, members_of, at, is_its in (
+            ("order", members, named, ~is_access),
+            ("approval", granted, place, is_access),
+        ):
+            where = np.searchsorted(names, at)
+            heads = np.where(is_its, first, 0)
+            self.check_list("client.bucket", table, members_of, "bucket_next", where, heads)
+            np.add.at(count, where[members_of], 1)
         bad = (length != count) | (length > L.MAX_BUCKET_LENGTH)
         text = "length is {}, {} records hang there"
-        self.fail("bucket.length", "bucket", np.arange(len(first)), bad, text, length, count)
+        self.fail("bucket.length", "bucket", names, bad, text, length, count)
         order = np.lexsort((limb0[is_named], limb1[is_named], account[is_named]))
         named = slots[is_named][order]
         columns = [column[is_named][order] for column in (account, limb1, limb0)]
