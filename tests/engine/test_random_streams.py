@@ -91,7 +91,7 @@ def test_the_streams_of_the_model_reach_what_they_are_meant_to_reach():
     unreached = {
         Code.UNKNOWN_ACTION,  # reserved codes
         Code.FOK_NOT_FILLED,
-        Code.TOO_MANY_ORDERS,  # need more than a stream is long: tests/engine/test_model_spot.py
+        Code.TOO_MANY_ORDERS,  # need more than a stream is long: tests/engine/test_model_orders.py
         Code.TOO_MANY_BALANCES,
         Code.BUCKET_FULL,
         Code.TABLE_FULL,

@@ -2,7 +2,7 @@
 
 The budgets are made small, for model and step executor (`small_bounds`): each block is compared, and each step held
 against docs/spec/steps.md. That the compiled engine does the same with its own budgets, which take thousands of orders
-to use up, is for tests/engine/test_model_spot.py; with TRADEZONE_FUZZ=1 it is also compiled with the small ones
+to use up, is for tests/engine/test_model_orders.py; with TRADEZONE_FUZZ=1 it is also compiled with the small ones
 (tests/engine/small_zone.py) and run beside both.
 """
 

@@ -11,7 +11,7 @@ import os
 
 import pytest
 
-from tests.engine import test_model_chapters, test_model_spot
+from tests.engine import test_model_chapters, test_model_orders
 from tests.engine.stepped import SteppedZone
 from tests.model.world import (
     World,
@@ -38,7 +38,7 @@ FIXTURES = {"zone", "world", "event", "race"}
 def find_examples():
     """Worked examples that need no parameters but a zone or a world."""
     found = {}
-    for module in (test_model_spot, test_model_chapters):
+    for module in (test_model_orders, test_model_chapters):
         for name, function in vars(module).items():
             if not name.startswith("test_") or not inspect.isfunction(function):
                 continue
