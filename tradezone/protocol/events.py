@@ -45,7 +45,8 @@ ORDER_RESTED: Final = 21  # order, account, market, side, tif, price, lots, amou
 ORDER_AMENDED: Final = 22  # order, account, market, side, tif, price, lots = open, amount = locked,
 #                            flag 1 = it left its place
 ORDER_CANCELLED: Final = 23  # order, account, market, side, tif = reason, price, lots left
-#                              (20 to 23: left = cover, lots of the holding that it locks)
+#                              (20 to 23: left = cover, lots of the holding that it locks,
+#                              amount2 = interface fee, ppm: a part of what the lock covers)
 FILL: Final = 24  # order = taker, other_order = maker, accounts, side of the taker, price, lots,
 #                   left = maker's open lots, amount = all that the taker pays in fees,
 #                   amount2 = all that the maker pays (negative = it receives)
