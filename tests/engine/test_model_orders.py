@@ -2124,13 +2124,15 @@ def test_amends_need_an_open_market_unless_they_shrink(world):
         alice.amend_order(order, 6, mode=AMEND_POST_ONLY),
     )
     assert outcome.codes == [Code.MARKET_CLOSED, Code.OK]
-    zone.patch("market", 1, phase=enums.PHASE_HALTED, access=enums.ACCESS_LIST)
+    zone.patch("market", 1, phase=enums.PHASE_HALTED)
     outcome = zone.block(
         alice.amend_order(order, 7, mode=AMEND_POST_ONLY), alice.amend_order(order, 3)
     )
     assert outcome.codes == [Code.MARKET_CLOSED, Code.OK]
-    zone.patch("market", 1, phase=enums.PHASE_CONTINUOUS)  # access is not checked again
-    assert zone.block(alice.amend_order(order, 6, mode=AMEND_POST_ONLY)).code == Code.OK
+    zone.patch("market", 1, phase=enums.PHASE_CONTINUOUS, access=enums.ACCESS_LIST)
+    denied = zone.block(alice.amend_order(order, 6, mode=AMEND_POST_ONLY))
+    assert denied.code == Code.ACCESS_DENIED
+    assert zone.block(alice.amend_order(order, 2)).code == Code.OK
     assert zone.block(alice.cancel_order(order)).code == Code.OK
 
 
