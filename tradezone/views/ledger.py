@@ -89,8 +89,8 @@ if TYPE_CHECKING:
 LEFT_ITS_PLACE: Final = 1  # ORDER_AMENDED.flag: the next event of the order says where it went
 GROUPING: Final = 4  # PLAN_PLACED.flag: bits from here on
 AFTER_A_FILL: Final = (ANNIHILATED, FEE_SHARE, FEES)  # what may come before its fees are shared out
-# what may follow before a holding adds up: an order that shrinks frees its cover, pairs cancel, and its own event comes last
-CLOSING: Final = (ANNIHILATED, SPLIT, ORDER_AMENDED)
+# what may follow before a holding adds up: pairs cancel
+CLOSING: Final = (ANNIHILATED, SPLIT)
 SILENT: Final = (  # nothing of an account changes
     KEY_APPROVED,
     KEY_REVOKED,
