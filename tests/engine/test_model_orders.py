@@ -1151,7 +1151,7 @@ def test_access_phase_state_and_listing_time_shut_a_market(world):
         return [alice.buy(1, 1), post(alice, BUY, 1, 1)]
 
     closed = Code.MARKET_CLOSED
-    for phase in range(enums.PHASE_LISTED, enums.PHASE_SETTLED + 1):
+    for phase in range(enums.PHASE_LISTED, enums.PHASE_SETTLED):
         zone.patch("market", 1, phase=phase)
         expected = {
             enums.PHASE_CONTINUOUS: [Code.OK, Code.OK],
