@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from scripts._deployment import ZoneParams, deploy_zone, predict_address
+from scripts._markets_deployment import LICENCE_TERMS, SLOT_KINDS
 from tests.contracts.driver import DAY, OKB, Clock, Zone, root_named
 
 GENESIS_ROOT = root_named("genesis")
@@ -187,8 +188,21 @@ def coarse_token(zone, deployer, project, token):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _everything_is_deployed_first(zone, paid_zone, core, token, coarse_token, puppet_zone):
+def _everything_is_deployed_first(
+    zone, paid_zone, core, token, coarse_token, puppet_zone, puppet_venues, slots
+):
     """A contract that were deployed between two tests would make Ape rebuild its snapshots."""
+
+
+def with_interface(chain, deployed, interface):
+    """A Vyper contract under its interface, which names the custom errors that Vyper cannot."""
+    return chain.contracts.instance_at(
+        deployed.address,
+        contract_type=interface.contract_type,
+        fetch_from_explorer=False,
+        detect_proxy=False,
+        replace=True,
+    )
 
 
 def register(zone, registrant, token, quantum=1, cap=10**15) -> int:
@@ -203,3 +217,37 @@ def fund(zone, token, account, amount):
     """Give an account tokens that the vault may take."""
     token.mint(account, amount, sender=account)
     token.approve(zone.vault, amount, sender=account)
+
+
+# --- slots, oracles, outcomes ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def treasury(accounts):
+    return accounts[18]
+
+
+@pytest.fixture(scope="session")
+def governance(accounts):
+    return accounts[19]
+
+
+@pytest.fixture(scope="session")
+def puppet_venues(deployer, project):
+    """Venues whose deployers, stake and listings are as a test says."""
+    return deployer.deploy(project.PuppetVenues)
+
+
+@pytest.fixture(scope="session")
+def slots(deployer, project, chain, puppet_venues, treasury, governance):
+    """The slot auction on puppet venues, with the parameters of production."""
+    deployed = deployer.deploy(
+        project.SlotAuction,
+        puppet_venues,
+        treasury,
+        governance,
+        [terms.to_abi() for terms in SLOT_KINDS],
+        [terms.first_price for terms in SLOT_KINDS],
+        LICENCE_TERMS,
+    )
+    return with_interface(chain, deployed, project.ISlotAuction)
