@@ -5,7 +5,8 @@ from eth_abi import encode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scripts._markets_deployment import LICENCE_TERMS, SLOT_KINDS
+from scripts._markets_deployment import LICENCE_TERMS as LICENCES
+from scripts._markets_deployment import SLOT_KINDS
 from tests.contracts.auction_model import GWEI, MAX_PRICE, Auction
 from tests.contracts.conftest import with_interface
 from tests.contracts.driver import DAY, OKB, attempt, reverts, tries
@@ -16,6 +17,7 @@ SPOT, PERP, OUTCOME, SIMULATED = 1, 2, 3, 4
 VENUE, OTHER = 7, 8
 TERMS = SLOT_KINDS[PERP - 1].to_abi()
 ROUND = TERMS["roundSeconds"]
+LICENCE_TERMS = LICENCES.to_abi()
 NOBODY = "0x0000000000000000000000000000000000000000"
 
 
