@@ -13,7 +13,7 @@ import pytest
 from ape.cli import ConnectedProviderCommand
 from click.testing import CliRunner
 
-from scripts import asset, deploy, deposit, owner, post, stake, venue, withdraw
+from scripts import asset, deploy, deposit, oracle, owner, post, slots, stake, venue, withdraw
 from tests.e2e.running_zone import RunningZone
 from tradezone.client import build_place
 
@@ -22,8 +22,10 @@ SCRIPTS = {
     "asset": asset,
     "deploy": deploy,
     "deposit": deposit,
+    "oracle": oracle,
     "owner": owner,
     "post": post,
+    "slots": slots,
     "stake": stake,
     "venue": venue,
     "withdraw": withdraw,
