@@ -37,6 +37,15 @@ def market_contract(session: Session, name: str) -> Deployed:
 _CHAPTERS: Final = {"slots": "slots", "oracles": "oracles", "resolver": "oracles"}
 
 
+def find_venue(session: Session, text: str) -> tuple[int, dict[str, Any]]:
+    """Return a venue by its id or name, and what the registry knows of it."""
+    registry = session.at("venue_registry")
+    number = int(text) if text.isdigit() else registry.call("venueNamed", text)
+    if not 1 <= number <= registry.call("venueCount"):
+        raise ScriptError(f"no venue {text!r} is open", "see them with: ape run venue show")
+    return number, registry.call("venueOf", number)
+
+
 def to_milliseconds(text: str) -> int:
     """Return a duration in ms: ``500ms``, ``2s``, ``10min``, ``1h``, ``2d``."""
     for unit in ("ms", "min", "s", "h", "d"):

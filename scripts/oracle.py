@@ -10,6 +10,7 @@ import click
 
 from scripts._common import Address, ScriptError, Session, with_options, zone_command
 from scripts._markets import (
+    find_venue,
     format_fractions,
     format_milliseconds,
     format_vector,
@@ -29,7 +30,6 @@ from scripts._units import (
     to_ppm,
     to_wei,
 )
-from scripts.venue import _find_venue as find_venue
 from tradezone.chain._codec import to_bytes
 from tradezone.chain.abi import ORACLE_REGISTRY, OUTCOME_RESOLVER
 from tradezone.protocol.hashing import keccak

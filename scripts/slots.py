@@ -7,9 +7,8 @@ from typing import Any, Final
 import click
 
 from scripts._common import Address, ScriptError, Session, with_options, zone_command
-from scripts._markets import latest_time, market_contract
+from scripts._markets import find_venue, latest_time, market_contract
 from scripts._units import format_seconds, format_time, format_wei, to_wei
-from scripts.venue import _find_venue as find_venue
 from tradezone.chain import RevertedError
 from tradezone.chain.abi import SLOT_AUCTION
 

@@ -237,7 +237,8 @@ interface IOracleRegistry {
     /// @notice Fill up a bond that the court took from. Anyone may.
     function topUp(ProviderId provider) external payable;
 
-    /// @notice Leave: keys end, unbonding begins.
+    /// @notice Leave: unbonding begins; keys and obligations end after the notice, so that feeds can choose
+    /// another provider.
     function exit(ProviderId provider) external;
 
     /// @notice Pay the bond out after unbonding and locks. Only the provider's account.

@@ -191,9 +191,10 @@ contract OracleRegistry is IOracleRegistry {
         entry.exitTime = uint64(block.timestamp);
         entry.exitBlock = uint64(block.number);
         emit ExitRequested(provider);
-        // A key that is not valid yet never becomes so.
+        // Feeds have the notice to choose another provider. A key that is not valid by then never is.
         (, uint96 from,) = _keys[provider].latestCheckpoint();
-        uint64 end = from > block.timestamp ? uint64(from) : uint64(block.timestamp);
+        uint64 end = uint64(block.timestamp) + _noticeSeconds;
+        if (from > end) end = uint64(from);
         _pushKey(provider, address(0), end);
     }
 
@@ -577,7 +578,9 @@ contract OracleRegistry is IOracleRegistry {
         returns (bool)
     {
         Offer storage entry = _offers[provider][feed];
-        return _feeds[feed].venue == venue && entry.since != 0 && time >= entry.since
-            && (entry.until == 0 || time < entry.until);
+        if (_feeds[feed].venue != venue || entry.since == 0 || time < entry.since) return false;
+        uint64 left = _providers[provider].exitTime;
+        if (left != 0 && time >= left + _noticeSeconds) return false;
+        return entry.until == 0 || time < entry.until;
     }
 }

@@ -191,8 +191,8 @@ def test_who_leaves_has_no_key_any_more_and_gets_the_bond_after_unbonding(
     with reverts(oracles.NotLeaving, provider=1):
         oracles.withdrawBond(1, sender=account)
     receipt = oracles.exit(1, sender=account)
-    assert oracles.keyAt(1, receipt.timestamp) == NOBODY
-    assert oracles.keyAt(1, receipt.timestamp - 1) == account
+    assert oracles.keyAt(1, receipt.timestamp + DAY) == NOBODY
+    assert oracles.keyAt(1, receipt.timestamp + DAY - 1) == account
     assert not oracles.isSelectable(1)
     for call in (
         lambda: oracles.rotate(1, account, sender=account),
@@ -442,10 +442,10 @@ def test_several_rotations_are_announced_in_the_order_in_which_they_count(
 
 def test_the_zone_is_told_that_a_provider_has_left(oracles, markets, selected, providers, bob):
     receipt = oracles.exit(2, sender=providers[1])
-    told_at = oracles.announce(selected, sender=bob).timestamp
+    oracles.announce(selected, sender=bob)
     _, body = told(markets)
     assert signers(body)[1] == (2, NOBODY)
-    assert body["effectiveAt"] == told_at * 1000 >= receipt.timestamp * 1000
+    assert body["effectiveAt"] == (receipt.timestamp + DAY) * 1000
 
 
 def test_a_feed_without_a_selection_has_nothing_to_tell(oracles, feed, bob):
@@ -603,7 +603,7 @@ def test_prices_of_a_moment_before_registration_or_after_the_exit_prove_nothing(
     oracles, providers, sign, clock, bob
 ):
     before = price_at(clock, 100, ago=1_000)
-    end = oracles.exit(1, sender=providers[0]).timestamp
+    end = oracles.exit(1, sender=providers[0]).timestamp + DAY
     after = {"feed": 1, "provider": 1, "price": 100, "time": end * 1000}
     for price in (before, after):
         other = price | {"price": 9}
@@ -705,6 +705,29 @@ def test_nobody_is_blamed_after_the_end_of_an_offer_and_nobody_shakes_blame_off(
         oracles.recordIncident(claim, outbox.proof(2), sender=bob)
     oracles.offer(1, 1, sender=providers[0])
     oracles.recordIncident(claim, outbox.proof(2), sender=bob)
+
+
+def test_who_leaves_is_bound_until_the_notice_is_over(
+    oracles, selected, final, clock, bob, providers
+):
+    until = oracles.exit(1, sender=providers[0]).timestamp + DAY
+    records = [incident(clock, time=(until - 1) * 1000), incident(clock, time=until * 1000)]
+    claim, outbox = final(*records)
+    oracles.recordIncident(claim, outbox.proof(1), sender=bob)
+    with reverts(oracles.NotObliged, provider=1, feed=1, time=until * 1000):
+        oracles.recordIncident(claim, outbox.proof(2), sender=bob)
+
+
+def test_a_rotation_that_counts_before_the_exit_still_does(oracles, providers, bob, clock):
+    start = oracles.rotate(1, bob, sender=providers[0]).timestamp + 2 * DAY
+    clock.set_next(start - DAY // 2)
+    end = oracles.exit(1, sender=providers[0]).timestamp + DAY
+    assert [oracles.keyAt(1, t) for t in (start - 1, start, end - 1, end)] == [
+        providers[0],
+        bob,
+        bob,
+        NOBODY,
+    ]
 
 
 # --- construction
