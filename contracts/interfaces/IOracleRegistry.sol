@@ -194,7 +194,7 @@ interface IOracleRegistry {
     /// @notice The last selection is not effective yet.
     error SelectionPending(FeedId feed, uint64 effectiveAt);
     error NothingSelected(FeedId feed);
-    /// @notice The zone was told exactly this before.
+    /// @notice The zone knows the keys of now and of the next change.
     error NothingNew(FeedId feed);
 
     /* ERRORS: EVIDENCE */
@@ -256,7 +256,7 @@ interface IOracleRegistry {
     /// a later one after the notice.
     function select(FeedId feed, Selection calldata selection) external;
 
-    /// @notice Tell the zone of keys that changed since it was last told. Anyone may.
+    /// @notice Tell the zone of keys that it takes for others now, or else of the next change. Anyone may.
     function announce(FeedId feed) external;
 
     /* WRITES: EVIDENCE */

@@ -59,6 +59,13 @@ contract OracleRegistry is IOracleRegistry {
 
     /* STORAGE */
 
+    /// @dev What the zone was told last of a feed. A set is the hash of a message without its time.
+    struct Told {
+        bytes32 set;
+        bytes32 before; // what applies until then
+        uint64 from; // L1 seconds
+    }
+
     /// @inheritdoc IOracleRegistry
     uint32 public providerCount;
     /// @inheritdoc IOracleRegistry
@@ -76,8 +83,7 @@ contract OracleRegistry is IOracleRegistry {
     mapping(ProviderId provider => mapping(FeedId feed => Offer entry)) private _offers;
     mapping(FeedId feed => Feed entry) private _feeds;
     mapping(FeedId feed => ProviderId[] providers) private _selected;
-    /// @dev What the zone was told last: hash of the message without its time.
-    mapping(FeedId feed => bytes32 told) private _told;
+    mapping(FeedId feed => Told entry) private _told;
     mapping(VenueId venue => uint256 count) private _feedsOf;
     /// @dev Nullifiers of incidents: bit = message id.
     BitMaps.BitMap private _incidents;
@@ -264,7 +270,6 @@ contract OracleRegistry is IOracleRegistry {
             entry.effectiveAt
         );
         bytes memory signers = _signersAt(selection.providers, entry.effectiveAt);
-        _told[feed] = _hashSet(feed, entry, signers);
         _tell(feed, entry, entry.effectiveAt, signers);
     }
 
@@ -273,13 +278,19 @@ contract OracleRegistry is IOracleRegistry {
         Feed memory entry = _feedAt(feed);
         if (entry.count == 0) revert NothingSelected(feed);
         ProviderId[] memory providers = _selected[feed];
-        uint64 time =
-            entry.effectiveAt > block.timestamp ? entry.effectiveAt : uint64(block.timestamp);
-        time = _nextChange(providers, time);
+        Told memory told = _told[feed];
+        uint64 time = uint64(block.timestamp);
+        if (entry.effectiveAt > time) time = entry.effectiveAt;
+
+        // First what applies at that time, if the zone would take it for something else.
         bytes memory signers = _signersAt(providers, time);
-        bytes32 told = _hashSet(feed, entry, signers);
-        if (told == _told[feed]) revert NothingNew(feed);
-        _told[feed] = told;
+        if (_hashSet(feed, entry, signers) == (told.from <= time ? told.set : told.before)) {
+            uint64 next = _nextChange(providers, time);
+            signers = _signersAt(providers, next);
+            bool isTold = told.from == next && told.set == _hashSet(feed, entry, signers);
+            if (next == time || isTold) revert NothingNew(feed);
+            time = next;
+        }
         _tell(feed, entry, time, signers);
     }
 
@@ -564,6 +575,11 @@ contract OracleRegistry is IOracleRegistry {
     }
 
     function _tell(FeedId feed, Feed memory entry, uint64 time, bytes memory signers) private {
+        Told storage told = _told[feed];
+        // A message removes those that would apply later: what applies before it stays as it is.
+        if (told.from < time) told.before = told.set;
+        told.set = _hashSet(feed, entry, signers);
+        told.from = time;
         uint64 effectiveAt = time * 1000;
         uint64 index = _inbox.enqueue(
             OracleMessages.ORACLE_SET, OracleMessages.oracleSet(feed, entry, effectiveAt, signers)

@@ -448,6 +448,25 @@ def test_the_zone_is_told_that_a_provider_has_left(oracles, markets, selected, p
     assert body["effectiveAt"] == (receipt.timestamp + DAY) * 1000
 
 
+def test_what_the_zone_takes_now_is_set_right_before_what_comes_next(
+    oracles, markets, selected, providers, bob, clock
+):
+    """Found by the state machine: a provider has left unannounced when another one's rotation waits."""
+    oracles.exit(3, sender=providers[2])
+    clock.pass_time(DAY)
+    start = oracles.rotate(2, bob, sender=providers[1]).timestamp + 2 * DAY
+    first = oracles.announce(selected, sender=bob).timestamp
+    _, body = told(markets)
+    assert body["effectiveAt"] == first * 1000
+    assert [signer for _, signer in signers(body)][1:] == [providers[1].address.lower(), NOBODY]
+    oracles.announce(selected, sender=bob)
+    _, body = told(markets)
+    assert body["effectiveAt"] == start * 1000
+    assert [signer for _, signer in signers(body)][1:] == [bob.address.lower(), NOBODY]
+    with reverts(oracles.NothingNew, feed=1):
+        oracles.announce(selected, sender=bob)
+
+
 def test_a_feed_without_a_selection_has_nothing_to_tell(oracles, feed, bob):
     with reverts(oracles.NothingSelected, feed=1):
         oracles.announce(feed, sender=bob)
