@@ -9,6 +9,14 @@ import pytest
 
 from scripts._deployment import NOBODY, ZoneParams, deploy_zone, predict_address
 from scripts._governance import GovernanceParams, deploy_governance, predict_brake
+from scripts._markets_deployment import LICENCE_TERMS as LICENCES
+from scripts._markets_deployment import (
+    SLOT_KINDS,
+    MarketsParams,
+    Period,
+    oracle_config,
+    resolver_config,
+)
 from tests.contracts.driver import DAY, OKB, Clock, Zone, root_named
 from tests.contracts.governed import BLOCKS_PER_DAY, GovernedZone
 
@@ -212,9 +220,29 @@ def coarse_token(zone, deployer, project, token):
 
 @pytest.fixture(scope="session", autouse=True)
 def _everything_is_deployed_first(
-    zone, paid_zone, core, token, coarse_token, puppet_zone, governed
+    zone,
+    paid_zone,
+    core,
+    token,
+    coarse_token,
+    puppet_zone,
+    governed,
+    puppet_venues,
+    slots,
+    markets,
 ):
     """A contract that were deployed between two tests would make Ape rebuild its snapshots."""
+
+
+def with_interface(chain, deployed, interface):
+    """A Vyper contract under its interface, which names the custom errors that Vyper cannot."""
+    return chain.contracts.instance_at(
+        deployed.address,
+        contract_type=interface.contract_type,
+        fetch_from_explorer=False,
+        detect_proxy=False,
+        replace=True,
+    )
 
 
 def register(zone, registrant, token, quantum=1, cap=10**15) -> int:
@@ -229,3 +257,93 @@ def fund(zone, token, account, amount):
     """Give an account tokens that the vault may take."""
     token.mint(account, amount, sender=account)
     token.approve(zone.vault, amount, sender=account)
+
+
+# --- slots, oracles, outcomes ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def treasury(accounts):
+    return accounts[18]
+
+
+@pytest.fixture(scope="session")
+def governance(accounts):
+    return accounts[19]
+
+
+@pytest.fixture(scope="session")
+def puppet_venues(deployer, project):
+    """Venues whose deployers, stake and listings are as a test says."""
+    return deployer.deploy(project.PuppetVenues)
+
+
+@pytest.fixture(scope="session")
+def slots(deployer, project, chain, puppet_venues, treasury, governance):
+    """The slot auction on puppet venues, with the parameters of production."""
+    deployed = deployer.deploy(
+        project.SlotAuction,
+        puppet_venues,
+        treasury,
+        governance,
+        [terms.to_abi() for terms in SLOT_KINDS],
+        [terms.first_price for terms in SLOT_KINDS],
+        LICENCES.to_abi(),
+    )
+    return with_interface(chain, deployed, project.ISlotAuction)
+
+
+@pytest.fixture(scope="session")
+def court(accounts):
+    return accounts[17]
+
+
+@pytest.fixture(scope="session")
+def arbiter(accounts):
+    return accounts[16]
+
+
+@pytest.fixture(scope="session")
+def markets(zone, deployer, project, accounts, puppet_venues, treasury, governance, court, arbiter):
+    """Oracles and resolver on an inbox of their own, with puppet venues and the zone's final roots.
+
+    ``chain_account`` closes the inbox as a frozen chain does.
+    """
+    params = MarketsParams(
+        treasury=treasury.address,
+        governance=governance.address,
+        court=court.address,
+        arbiter=arbiter.address,
+        provider_unbonding=Period(21 * DAY, 40),
+        case=Period(21 * DAY, 30),
+        window_min=Period(7_200, 10),
+        window_max=Period(172_800, 30),
+        provider_time=Period(DAY, 10),
+        arbiter_time=Period(7 * DAY, 20),
+        silence=Period(14 * DAY, 30),
+        max_feeds=70,
+        max_groups=12,
+        max_open=8,
+    )
+    sources = [predict_address(deployer.address, deployer.nonce + i) for i in (1, 2)]
+    chain_account = accounts[15]
+    inbox = deployer.deploy(project.Inbox, chain_account, sources, [1 << 32, 1 << 34])
+    addresses = {
+        "inbox": inbox.address,
+        "chain": zone.chain.address,
+        "venue_registry": puppet_venues.address,
+        "staking": puppet_venues.address,
+    }
+    oracles = deployer.deploy(project.OracleRegistry, oracle_config(addresses, params))
+    resolver = deployer.deploy(
+        project.OutcomeResolver, resolver_config(addresses, oracles.address, params)
+    )
+    assert [oracles.address, resolver.address] == sources
+    return SimpleNamespace(
+        inbox=inbox,
+        oracles=oracles,
+        resolver=resolver,
+        params=params,
+        addresses=addresses,
+        chain_account=chain_account,
+    )

@@ -13,7 +13,19 @@ import pytest
 from ape.cli import ConnectedProviderCommand
 from click.testing import CliRunner
 
-from scripts import asset, deploy, deposit, govern, owner, post, stake, venue, withdraw
+from scripts import (
+    asset,
+    deploy,
+    deposit,
+    govern,
+    oracle,
+    owner,
+    post,
+    slots,
+    stake,
+    venue,
+    withdraw,
+)
 from tests.e2e.running_zone import RunningZone
 from tradezone.client import build_place
 
@@ -23,8 +35,10 @@ SCRIPTS = {
     "deploy": deploy,
     "deposit": deposit,
     "govern": govern,
+    "oracle": oracle,
     "owner": owner,
     "post": post,
+    "slots": slots,
     "stake": stake,
     "venue": venue,
     "withdraw": withdraw,
