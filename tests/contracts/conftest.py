@@ -7,8 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from scripts._court_deployment import deploy_court, predict_court
 from scripts._deployment import NOBODY, ZoneParams, deploy_zone, predict_address
 from scripts._governance import GovernanceParams, deploy_governance, predict_brake
+from tests.contracts.courtroom import COURT_PARAMS, CourtZone
 from tests.contracts.driver import DAY, OKB, Clock, Zone, root_named
 from tests.contracts.governed import BLOCKS_PER_DAY, GovernedZone
 
@@ -130,6 +132,15 @@ def governed(deployer, project, chain, accounts, params, governance_params):
 
 
 @pytest.fixture(scope="session")
+def judged(deployer, project, chain, accounts, params):
+    """A zone with a slashing court; the treasury is an account."""
+    params = replace(params, court=predict_court(deployer))
+    zone = deploy_zone(deployer, project, params)
+    court_params = replace(COURT_PARAMS, treasury=accounts[18].address)
+    return CourtZone(zone, deploy_court(deployer, project, zone, court_params), chain, accounts)
+
+
+@pytest.fixture(scope="session")
 def core(deployer, project, accounts):
     """Inbox, registries and vault alone: the tests play state chain, venues and withdrawals.
 
@@ -212,7 +223,7 @@ def coarse_token(zone, deployer, project, token):
 
 @pytest.fixture(scope="session", autouse=True)
 def _everything_is_deployed_first(
-    zone, paid_zone, core, token, coarse_token, puppet_zone, governed
+    zone, paid_zone, core, token, coarse_token, puppet_zone, governed, judged
 ):
     """A contract that were deployed between two tests would make Ape rebuild its snapshots."""
 
