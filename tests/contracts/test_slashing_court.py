@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from scripts._court_deployment import deploy_court
-from scripts._deployment import NOBODY, DeploymentError
+from scripts._deployment import NOBODY, DeploymentError, predict_address
 from tests.contracts.courtroom import (
     APPEAL,
     APPEAL_COMMIT,
@@ -26,8 +26,9 @@ from tests.contracts.courtroom import (
     WAITING,
     Head,
 )
-from tests.contracts.driver import OKB, isolated, reverts
+from tests.contracts.driver import DAY, OKB, isolated, reverts
 from tests.contracts.governed import State
+from tests.contracts.test_staking_vault import deploy_vault
 from tradezone.protocol.hashing import keccak
 
 STAKE = 100 * OKB
@@ -448,6 +449,46 @@ def test_only_a_claim_asset_of_the_venue_opens_a_pool(
 def test_a_court_that_the_vault_does_not_name_is_not_deployed(judged, deployer, project):
     with pytest.raises(DeploymentError, match="names"):
         deploy_court(deployer, project, judged.deployment, COURT_PARAMS)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "changes"),
+    [
+        ("minBond", {"min_bond": 0}),
+        ("quorumFloor", {"quorum_floor": 0}),
+        ("voteAge", {"vote_age": 0}),
+        ("voteAge", {"vote_age": 21 * DAY + 1}),
+        ("claimSeconds", {"claim_seconds": 0}),
+        ("limits", {"limit_seconds": (1, 2, 3, 4, 5, 5, 6)}),
+        ("limits", {"limit_blocks": (1, 2, 3, 4, 5, 5, 6)}),
+        ("limits", {"limit_seconds": (0, 2, 3, 4, 5, 6, 7)}),
+        ("limits", {"limit_seconds": (1, 2, 3, 4, 5, 6, 21 * DAY + 1)}),
+        ("limits", {"limit_blocks": (1, 2, 3, 4, 5, 6, 51)}),
+        ("proof", {"proof_seconds": 16 * DAY + 1}),
+        ("proof", {"proof_blocks": 31}),
+    ],
+)
+def test_a_court_is_not_built_on_bad_numbers(
+    judged, court, deployer, project, params, parameter, changes
+):
+    named = predict_address(deployer.address, deployer.nonce + 2)
+    vault = deploy_vault(deployer, project, judged, params, deployer, named)
+    zone = replace(judged.deployment, staking=vault)
+    with reverts(court.BadConfig, parameter=parameter):
+        deploy_court(deployer, project, zone, replace(COURT_PARAMS, **changes))
+
+
+def test_an_accused_that_refuses_coin_holds_up_nobody(judged, court, staked, project, carol, bob):
+    wallet = carol.deploy(project.HostileRecipient)
+    judged.staking.stakeFor(wallet, sender=carol, value=STAKE)
+    judged.grow_old()
+    case = judged.accuse(bob, wallet)
+    judged.judge_case(case, dict.fromkeys(staked, 0))
+    wallet.refuse(sender=carol)
+    with reverts(court.TransferFailed, to=wallet.address, amount=BOND):
+        court.collect(wallet, sender=bob)
+    assert court.totalOwed() == BOND
+    assert judged.staking.caseOf(case).isClosed
 
 
 def test_coin_comes_from_the_vault_only(judged, court, bob):
