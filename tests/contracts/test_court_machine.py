@@ -23,6 +23,7 @@ from tests.contracts.courtroom import (
     CLOSED,
     COMMIT,
     FRAUD,
+    RESPONSE,
     REVEAL,
     RULING,
     SALT,
@@ -61,11 +62,15 @@ def test_coin_is_conserved_and_one_act_is_slashed_once(  # noqa: C901 -- a machi
             self.taken = {}  # by accused and evidence: [taken, most]
 
         def some(self, data, *phases):
-            found = [c for c in self.cases if court.phaseOf(c[0]) in phases]
+            phase_of = {c[0]: court.phaseOf(c[0]) for c in self.cases}
+            found = [c for c in self.cases if phase_of[c[0]] in phases]
             return data.draw(st.sampled_from(found)) if found else None
 
         @rule(who=who, accused=who, share=st.integers(1, 100), kind=st.integers(0, 2))
         def accuse(self, who, accused, share, kind):
+            self.accuse_for(who, accused, share, kind)
+
+        def accuse_for(self, who, accused, share, kind):
             if court.baseOf(users[accused], 0) == 0:
                 return
             evidence = keccak(bytes([kind]))
@@ -118,6 +123,18 @@ def test_coin_is_conserved_and_one_act_is_slashed_once(  # noqa: C901 -- a machi
                     if made == bytes(committed):
                         court.revealVote(found[0], share, SALT, sender=juror)
 
+        @rule(data=st.data(), who=who, shares=st.tuples(share, share, share))
+        def judge_case(self, data, who, shares):
+            """A whole first round, so that verdicts are not rare."""
+            self.accuse_for(who, (who + 1) % 3, 100, who)
+            found = self.some(data, RESPONSE)
+            if found:
+                asked = court.caseOf(found[0]).asked // 100
+                votes = {juror: min(s, asked) for juror, s in zip(jurors, shares, strict=True)}
+                judged.vote(found[0], votes)
+                judged.end(found[0], APPEAL)
+                self.carry_out(*found)
+
         @precondition(lambda self: self.cases)
         @rule(data=st.data(), by_accuser=st.booleans())
         def appeal(self, data, by_accuser):
@@ -140,7 +157,9 @@ def test_coin_is_conserved_and_one_act_is_slashed_once(  # noqa: C901 -- a machi
         @precondition(lambda self: self.cases)
         @rule(data=st.data())
         def rule_case(self, data):
-            case, accused, evidence = data.draw(st.sampled_from(self.cases))
+            self.carry_out(*data.draw(st.sampled_from(self.cases)))
+
+        def carry_out(self, case, accused, evidence):
             is_next = bytes(court.nextCaseOf(users[accused])) == case
             if court.phaseOf(case) != RULING or not is_next:
                 assert error_of(court, court.rule.encode_input(case), thief) is not None
