@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from scripts._court_deployment import deploy_court, predict_court
 from scripts._deployment import NOBODY, ZoneParams, deploy_zone, predict_address
 from scripts._governance import GovernanceParams, deploy_governance, predict_brake
 from scripts._markets_deployment import LICENCE_TERMS as LICENCES
@@ -17,6 +18,7 @@ from scripts._markets_deployment import (
     oracle_config,
     resolver_config,
 )
+from tests.contracts.courtroom import COURT_PARAMS, CourtZone
 from tests.contracts.driver import DAY, OKB, Clock, Zone, root_named
 from tests.contracts.governed import BLOCKS_PER_DAY, GovernedZone
 
@@ -138,6 +140,15 @@ def governed(deployer, project, chain, accounts, params, governance_params):
 
 
 @pytest.fixture(scope="session")
+def judged(deployer, project, chain, accounts, params):
+    """A zone with a slashing court; the treasury is an account."""
+    params = replace(params, court=predict_court(deployer))
+    zone = deploy_zone(deployer, project, params)
+    court_params = replace(COURT_PARAMS, treasury=accounts[18].address)
+    return CourtZone(zone, deploy_court(deployer, project, zone, court_params), chain, accounts)
+
+
+@pytest.fixture(scope="session")
 def core(deployer, project, accounts):
     """Inbox, registries and vault alone: the tests play state chain, venues and withdrawals.
 
@@ -230,6 +241,7 @@ def _everything_is_deployed_first(
     puppet_venues,
     slots,
     markets,
+    judged,
 ):
     """A contract that were deployed between two tests would make Ape rebuild its snapshots."""
 

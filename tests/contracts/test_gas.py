@@ -9,6 +9,7 @@ import pytest
 from coincurve import PrivateKey
 
 from tests.contracts.conftest import fund
+from tests.contracts.courtroom import COMMIT, HARM, RESPONSE, REVEAL, SALT, WAITING, Head
 from tests.contracts.driver import GWEI, OKB, Outbox
 from tests.contracts.governed import State
 from tests.contracts.test_proposals import endorsing, leverage
@@ -215,12 +216,51 @@ def measured_governance(governed, alice, bob, carol, accounts, asserter, deploye
     return used
 
 
+@pytest.fixture
+def measured_court(judged, alice, bob, carol, accounts, asserter, sequencer):
+    used = {}
+
+    def note(name, receipt):
+        used[f"SlashingCourt.{name}"] = receipt.gas_used
+        judged.clock.pass_time(1)
+
+    court, juror = judged.court, accounts[10]
+    for account in (alice, juror, sequencer):
+        judged.stake(account, 100)
+    judged.grow_old()
+    judged.owner_registry.register(carol, sender=carol)
+    data = judged.evidence(Head(), Head(count=5))
+    note("prove, two heads", court.prove(judged.double_head, data, sender=bob))
+    judged.end(court.nextCaseOf(sequencer), WAITING)
+    note("rule, proof", court.rule(court.nextCaseOf(sequencer), sender=bob))
+    accusation = judged.accusation(alice, harm=HARM)
+    note("accuse", court.accuse(accusation, "ipfs://evidence", sender=bob, value=OKB))
+    case = bytes(court.nextCaseOf(alice))
+    judged.end(case, RESPONSE)
+    note("commitVote", judged.commit_vote(case, juror, 40))
+    judged.end(case, COMMIT)
+    note("revealVote", court.revealVote(case, 40, SALT, sender=juror))
+    judged.end(case, REVEAL)
+    note("appeal", court.appeal(case, sender=alice, value=2 * OKB))
+    judged.vote(case, {juror: 40}, second=2)
+    note("rule, 40 % after an appeal", court.rule(case, sender=bob))
+    state = State()
+    state.put("asset", HARM, kind=4, total=100)
+    state.put("balance", 1, owner=2, asset=HARM, state=1, free=50)
+    judged.bond(asserter)
+    judged.finalized(asserter, state.root)
+    note("openPool", court.openPool(case, state.proof("asset", HARM), sender=bob))
+    note("claimHarm", court.claimHarm(case, [state.proof("balance", 1)], sender=bob))
+    note("collect", court.collect(carol, sender=bob))
+    return used
+
+
 def withdraw(zone, claim, outbox, slot, sender):
     return zone.withdrawals.withdraw(claim, outbox.proof(slot), sender=sender)
 
 
-def test_gas_is_that_of_the_snapshot(measured, measured_governance):
-    measured = measured | measured_governance
+def test_gas_is_that_of_the_snapshot(measured, measured_governance, measured_court):
+    measured = measured | measured_governance | measured_court
     if os.environ.get("UPDATE_GAS"):
         SNAPSHOT.write_text(json.dumps(measured, indent=2) + "\n", "utf-8")
     snapshot = json.loads(SNAPSHOT.read_text("utf-8"))
