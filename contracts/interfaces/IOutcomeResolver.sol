@@ -9,8 +9,9 @@ import {VenueId} from "./Types.sol";
 /// challenge it, an arbiter for what is challenged, and a vector fixed beforehand for silence.
 /// docs/spec/oracles.md has the rules and their reasons.
 ///
-/// A payout vector is one number: fraction i stands in bits 16 i to 16 i + 15, the fractions sum to
-/// exactly 10,000, and a group's unit is a multiple of 10,000. So every payout is exact.
+/// A payout vector is one number: its 32 bytes are the fractions, two bytes each, that of outcome 0
+/// first. The fractions sum to exactly 10,000, and a group's unit is a multiple of 10,000. So every
+/// payout is exact.
 ///
 /// Each group gets one result. Every state has an exit that anyone can take after a bounded time. Bonds
 /// and windows grow with the exposure that a group declares, and the exposure of a venue's unresolved

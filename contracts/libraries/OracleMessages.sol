@@ -42,11 +42,12 @@ library OracleMessages {
         );
     }
 
-    function resolution(GroupId group, uint8 state, uint8 outcomes, uint256 vector)
+    /// @param payouts the payout vector; 0 if the group is void.
+    function resolution(GroupId group, uint8 state, uint256 payouts)
         internal
         pure
         returns (bytes memory)
     {
-        return abi.encodePacked(GroupId.unwrap(group), state, outcomes, vector);
+        return abi.encodePacked(GroupId.unwrap(group), state, payouts);
     }
 }

@@ -302,7 +302,7 @@ contract OutcomeResolver is IOutcomeResolver {
         uint256 sum = 0;
         for (uint256 i = 0; i < count; i++) {
             sum += fractions[i];
-            vector |= uint256(fractions[i]) << (_FRACTION_BITS * i);
+            vector |= uint256(fractions[i]) << (256 - _FRACTION_BITS * (i + 1));
         }
         if (sum != _WHOLE) revert BadSum(sum, _WHOLE);
     }
@@ -370,12 +370,11 @@ contract OutcomeResolver is IOutcomeResolver {
         bool isTold = !_inbox.isClosed();
         uint64 index = 0;
         if (isTold) {
-            uint8 state =
-                phase == Phase.VOID ? OracleMessages.GROUP_VOID : OracleMessages.GROUP_RESOLVED;
-            index = _inbox.enqueue(
-                OracleMessages.RESOLUTION,
-                OracleMessages.resolution(group, state, entry.outcomes, vector)
-            );
+            // The zone keeps the void vector since the listing, and takes no other one.
+            bytes memory body = phase == Phase.VOID
+                ? OracleMessages.resolution(group, OracleMessages.GROUP_VOID, 0)
+                : OracleMessages.resolution(group, OracleMessages.GROUP_RESOLVED, vector);
+            index = _inbox.enqueue(OracleMessages.RESOLUTION, body);
         }
         emit Resolved(group, phase, vector, isTold, index);
     }

@@ -362,8 +362,10 @@ def test_bonds_are_conserved_and_each_group_has_one_result(  # noqa: C901 -- a m
                 return
             logs = sorted(markets.inbox.Message.range(0, clock.block + 1), key=lambda x: x.index)
             heard = [unpack(RESOLUTION_BODY, bytes(log.payload)) for log in logs]
-            assert [(b["group"], b["state"], b["vector"]) for b in heard] == [
-                (number, 2 if phase == RESOLVED else 3, vector)
+            assert [(b["group"], b["state"], b["payouts"]) for b in heard] == [
+                (number, 2, vector.to_bytes(32, "big"))
+                if phase == RESOLVED
+                else (number, 3, bytes(32))
                 for number, phase, vector in self.results
             ]
 

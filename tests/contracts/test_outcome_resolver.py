@@ -83,9 +83,14 @@ def told(markets):
         markets.inbox.Message.range(0, markets.inbox.chain_manager.blocks.height + 1),
         key=lambda log: log.index,
     )
-    assert layout_bytes(RESOLUTION_BODY) == len(logs[-1].payload) == 38
+    assert layout_bytes(RESOLUTION_BODY) == len(logs[-1].payload) == 37
     assert logs[-1].kind == 34
     return unpack(RESOLUTION_BODY, bytes(logs[-1].payload))
+
+
+def in_bytes(vector):
+    """A vector as the zone reads it."""
+    return vector.to_bytes(32, "big")
 
 
 def check_money(resolver):
@@ -103,7 +108,7 @@ def test_a_group_is_opened_with_terms_that_stay(resolver, alice, clock, treasury
     assert (entry.venue, entry.provider, entry.unit) == (VENUE, 1, 10**6)
     assert (entry.outcomes, entry.phase, entry.exposure) == (3, OPEN, EXPOSURE)
     assert (entry.bond, entry.resolvesAt) == (BOND, opened["resolvesAt"])
-    assert entry.voidVector == to_vector([1, 2, 9_997]) == 1 | 2 << 16 | 9_997 << 32
+    assert entry.voidVector == to_vector([1, 2, 9_997]) == 1 << 240 | 2 << 224 | 9_997 << 208
     assert resolver.exposureOf(VENUE) == EXPOSURE
     assert resolver.openGroupsOf(VENUE) == 1
     assert resolver.collectable(treasury) == resolver.owed() == FEE
@@ -349,8 +354,7 @@ def test_a_proposal_that_nobody_challenges_is_the_result(
     assert body == {
         "group": 1,
         "state": GROUP_RESOLVED,
-        "outcomes": 2,
-        "vector": to_vector(YES),
+        "payouts": in_bytes(to_vector(YES)),
     }
     assert resolver.collectable(carol) == BOND
     assert (resolver.bonds(), resolver.exposureOf(VENUE), resolver.openGroupsOf(VENUE)) == (0, 0, 0)
@@ -416,7 +420,7 @@ def test_the_arbiter_decides_and_the_loser_pays(
         resolver.decide(challenged, [0, 0, 10_000], sender=arbiter)
     resolver.decide(challenged, decision, sender=arbiter)
     assert tuple(resolver.resultOf(challenged)) == (RESOLVED, to_vector(decision))
-    assert told(markets)["vector"] == to_vector(decision)
+    assert told(markets)["payouts"] == in_bytes(to_vector(decision))
     assert resolver.collectable(carol) == carol_gets
     assert resolver.collectable(bob) == bob_gets
     assert resolver.collectable(treasury) == treasury_gets + FEE
@@ -443,8 +447,7 @@ def test_an_arbiter_that_is_silent_makes_the_group_void_and_nobody_loses(
     assert told(markets) == {
         "group": 1,
         "state": GROUP_VOID,
-        "outcomes": 2,
-        "vector": to_vector(HALF),
+        "payouts": bytes(32),  # the zone has the vector
     }
     assert resolver.collectable(carol) == resolver.collectable(bob) == BOND
 

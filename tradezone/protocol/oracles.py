@@ -37,14 +37,15 @@ ORACLE_SET_BODY: Final[Layout] = (
 )
 RESOLUTION_BODY: Final[Layout] = (
     ("group", "uint32", 4),
-    ("state", "uint8", 1),
-    ("outcomes", "uint8", 1),
-    ("vector", "uint256", 32),
+    ("state", "uint8", 1),  # GROUP_RESOLVED or GROUP_VOID
+    ("payouts", "bytes32", 32),  # u16 an outcome, outcome 0 first; zero for VOID
 )
+_FRACTION_BITS: Final = 16
+_VECTOR_BITS: Final = 256
 
 
 def to_vector(fractions: list[int]) -> int:
-    """Return the payout vector of fractions: fraction i in bits 16 i to 16 i + 15.
+    """Return the payout vector of fractions: 16 bits each, that of outcome 0 highest.
 
     Raises
     ------
@@ -57,9 +58,13 @@ def to_vector(fractions: list[int]) -> int:
         raise ValueError(
             f"fractions sum to {sum(fractions)}, expected {PAYOUT_WHOLE}, none below 0"
         )
-    return sum(fraction << 16 * i for i, fraction in enumerate(fractions))
+    return sum(fraction << _place(i) for i, fraction in enumerate(fractions))
 
 
 def from_vector(vector: int, outcomes: int) -> list[int]:
     """Return the fractions of a payout vector."""
-    return [vector >> 16 * i & 0xFFFF for i in range(outcomes)]
+    return [vector >> _place(i) & 0xFFFF for i in range(outcomes)]
+
+
+def _place(outcome: int) -> int:
+    return _VECTOR_BITS - _FRACTION_BITS * (outcome + 1)
