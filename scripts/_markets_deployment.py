@@ -101,7 +101,7 @@ class Period:
 
 
 TWO_HOURS, TWO_DAYS = Period.of_hours(2), Period.of_hours(48)
-A_DAY, A_WEEK, TWO_WEEKS, THREE_WEEKS = (Period.of_days(days) for days in (1, 7, 14, 21))
+A_DAY, TWO_WEEKS, THREE_WEEKS = (Period.of_days(days) for days in (1, 14, 21))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class MarketsParams:
     window_min: Period = TWO_HOURS
     window_max: Period = TWO_DAYS
     provider_time: Period = A_DAY
-    arbiter_time: Period = A_WEEK
+    arbiter_time: Period = TWO_WEEKS  # a vote of class ordinary takes nine days, or eleven
     silence: Period = TWO_WEEKS
 
     @classmethod

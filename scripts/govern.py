@@ -13,7 +13,7 @@ from scripts._units import format_ppm, format_seconds, format_time, format_wei
 from tradezone.chain import ChainReader, FinalState, RevertedError
 from tradezone.chain._codec import to_checksum
 from tradezone.chain.abi import CONTRACTS
-from tradezone.chain.deployment import CLASSES, CONTRACT_NAMES, GOVERNANCE_NAMES
+from tradezone.chain.deployment import ALL_NAMES, CLASSES, GOVERNANCE_NAMES
 from tradezone.protocol.hashing import keccak
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _now(session: Session) -> int:
 
 
 def _contract_of(name: str) -> Contract:
-    return CONTRACTS[(CONTRACT_NAMES | GOVERNANCE_NAMES)[name]]
+    return CONTRACTS[ALL_NAMES[name]]
 
 
 def describe_call(session: Session, target: str, data: bytes) -> str:

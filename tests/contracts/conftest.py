@@ -18,9 +18,10 @@ from scripts._markets_deployment import (
     oracle_config,
     resolver_config,
 )
+from scripts._trust import TrustParams, deploy_trust
 from tests.contracts.courtroom import COURT_PARAMS, CourtZone
 from tests.contracts.driver import DAY, OKB, Clock, Zone, root_named
-from tests.contracts.governed import BLOCKS_PER_DAY, GovernedZone
+from tests.contracts.governed import BLOCKS_PER_DAY, GovernedZone, TrustZone
 
 GENESIS_ROOT = root_named("genesis")
 # Deadlines long enough that the wall clock of a slow machine never reaches them.
@@ -140,6 +141,13 @@ def governed(deployer, project, chain, accounts, params, governance_params):
 
 
 @pytest.fixture(scope="session")
+def trust(deployer, project, chain, accounts, params, governance_params):
+    """A whole root of trust, as ``ape run deploy zone --governed`` makes it."""
+    made = replace(TrustParams.local(params, governance_params), court=COURT_PARAMS)
+    return TrustZone(deploy_trust(deployer, project, made), chain, accounts)
+
+
+@pytest.fixture(scope="session")
 def judged(deployer, project, chain, accounts, params):
     """A zone with a slashing court; the treasury is an account."""
     params = replace(params, court=predict_court(deployer))
@@ -230,7 +238,18 @@ def coarse_token(zone, deployer, project, token):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _everything_is_deployed_first(
+def _everything_is_there_first(
+    deployer,
+    sequencer,
+    protocol_owner,
+    asserter,
+    rival,
+    third,
+    alice,
+    bob,
+    carol,
+    verifiers,
+    clock,
     zone,
     paid_zone,
     core,
@@ -242,8 +261,10 @@ def _everything_is_deployed_first(
     slots,
     markets,
     judged,
+    trust,
 ):
-    """A contract that were deployed between two tests would make Ape rebuild its snapshots."""
+    """Every fixture of the session: one that came up later would make Ape rebuild its snapshots, and a
+    test would find what an earlier one left."""
 
 
 def with_interface(chain, deployed, interface):
@@ -274,14 +295,19 @@ def fund(zone, token, account, amount):
 # --- slots, oracles, outcomes ------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
+# Parties of slots, oracles and outcomes: places among the accounts. What is deployed for a whole session
+# takes them from here, because tests of other contracts have fixtures of these names.
+ARBITER, COURT, TREASURY, GOVERNANCE = 16, 17, 18, 19
+
+
+@pytest.fixture
 def treasury(accounts):
-    return accounts[18]
+    return accounts[TREASURY]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def governance(accounts):
-    return accounts[19]
+    return accounts[GOVERNANCE]
 
 
 @pytest.fixture(scope="session")
@@ -291,13 +317,13 @@ def puppet_venues(deployer, project):
 
 
 @pytest.fixture(scope="session")
-def slots(deployer, project, chain, puppet_venues, treasury, governance):
+def slots(deployer, project, chain, accounts, puppet_venues):
     """The slot auction on puppet venues, with the parameters of production."""
     deployed = deployer.deploy(
         project.SlotAuction,
         puppet_venues,
-        treasury,
-        governance,
+        accounts[TREASURY],
+        accounts[GOVERNANCE],
         [terms.to_abi() for terms in SLOT_KINDS],
         [terms.first_price for terms in SLOT_KINDS],
         LICENCES.to_abi(),
@@ -305,27 +331,27 @@ def slots(deployer, project, chain, puppet_venues, treasury, governance):
     return with_interface(chain, deployed, project.ISlotAuction)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def court(accounts):
-    return accounts[17]
+    return accounts[COURT]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def arbiter(accounts):
-    return accounts[16]
+    return accounts[ARBITER]
 
 
 @pytest.fixture(scope="session")
-def markets(zone, deployer, project, accounts, puppet_venues, treasury, governance, court, arbiter):
+def markets(zone, deployer, project, accounts, puppet_venues):
     """Oracles and resolver on an inbox of their own, with puppet venues and the zone's final roots.
 
     ``chain_account`` closes the inbox as a frozen chain does.
     """
     params = MarketsParams(
-        treasury=treasury.address,
-        governance=governance.address,
-        court=court.address,
-        arbiter=arbiter.address,
+        treasury=accounts[TREASURY].address,
+        governance=accounts[GOVERNANCE].address,
+        court=accounts[COURT].address,
+        arbiter=accounts[ARBITER].address,
         provider_unbonding=Period(21 * DAY, 40),
         case=Period(21 * DAY, 30),
         window_min=Period(7_200, 10),

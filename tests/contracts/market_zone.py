@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from scripts import _deployment as zones
+from scripts._deployment import CONTRACTS, deploy_zone
 from scripts._markets_deployment import deploy_markets, market_sources
 
 
 def deploy_zone_admitting(deployer, project, params) -> dict[str, str]:
     """Deploy a zone that admits what the deployer will deploy next; returns its addresses."""
-    start = deployer.nonce
-    names = list(zones.CONTRACTS)
-    at = {name: zones.predict_address(deployer.address, start + i) for i, name in enumerate(names)}
-    arguments = zones._constructor_arguments(at, params)
-    chain, sources, kinds = arguments["inbox"]
-    more = market_sources(deployer.address, start + len(names))
-    arguments["inbox"] = (chain, [*sources, *more], [*kinds, *more.values()])
-    for name, contract in zones.CONTRACTS.items():
-        assert deployer.deploy(getattr(project, contract), *arguments[name]).address == at[name]
-    return at
+    beside = market_sources(deployer.address, deployer.nonce + len(CONTRACTS))
+    return deploy_zone(deployer, project, params, beside).addresses
 
 
 def deploy_all(deployer, project, params, markets) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tradezone.chain.abi import CONTRACTS
-from tradezone.chain.deployment import CONTRACT_NAMES
+from tradezone.chain.deployment import ALL_NAMES
 
 # Interfaces are compared with the contract that stands behind them in a zone.
 IMPLEMENTATIONS = {
@@ -90,7 +90,7 @@ def test_nothing_that_people_call_is_missing(compiled, name):
 
 
 def test_every_contract_of_a_deployment_has_an_abi():
-    assert set(CONTRACT_NAMES.values()) <= set(CONTRACTS)
+    assert set(ALL_NAMES.values()) <= set(CONTRACTS)
 
 
 def types(parameters):

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from ._abi import Contract, CustomError, Event, Function
+from .court_abi import COURT
 from .governance_abi import GOVERNANCE
 
 __all__ = ["CLAIM_STATUS", "CONTRACTS", "Contract", "CustomError", "Event", "Function"]
@@ -757,25 +758,29 @@ ERC20: Final = Contract(
     """,
 )
 
-CONTRACTS: Final = {
-    contract.name: contract
-    for contract in (
-        INBOX,
-        STATE_CHAIN,
-        CUSTODY_VAULT,
-        WITHDRAWALS,
-        OWNER_REGISTRY,
-        ASSET_REGISTRY,
-        VENUE_REGISTRY,
-        STAKING_VAULT,
-        JUDGE,
-        VERIFIER_VOTE_JUDGE,
-        SLOT_AUCTION,
-        ORACLE_REGISTRY,
-        OUTCOME_RESOLVER,
-        SEQUENCERS,
-        ERC20,
-    )
-} | GOVERNANCE
+CONTRACTS: Final = (
+    {
+        contract.name: contract
+        for contract in (
+            INBOX,
+            STATE_CHAIN,
+            CUSTODY_VAULT,
+            WITHDRAWALS,
+            OWNER_REGISTRY,
+            ASSET_REGISTRY,
+            VENUE_REGISTRY,
+            STAKING_VAULT,
+            JUDGE,
+            VERIFIER_VOTE_JUDGE,
+            SLOT_AUCTION,
+            ORACLE_REGISTRY,
+            OUTCOME_RESOLVER,
+            SEQUENCERS,
+            ERC20,
+        )
+    }
+    | GOVERNANCE
+    | COURT
+)
 
 CLAIM_STATUS: Final = ("none", "open", "final", "dead")
