@@ -59,7 +59,12 @@ POWERS: Final = {
 
 BESIDE_POWERS: Final = {
     "parameter": {"slots": ("setKindTerms", "setLicenceTerms")},
-    "ordinary": {"resolver": ("decide",), "oracles": ("slash",)},
+    "ordinary": {
+        "resolver": ("decide",),
+        "oracles": ("slash",),
+        "sequencer_register": ("slash",),
+        "verifier_register": ("slash",),
+    },
 }
 """What joins the lists if these contracts are there. They ask for the timelock's address, not for a role."""
 

@@ -1,4 +1,4 @@
-"""Deploy a whole root of trust in one go: zone, slots, oracles, results, court, governance.
+"""Deploy a whole root of trust in one go: zone, slots, oracles, results, court, registers, governance.
 
 A library for scripts and tests, as `scripts._deployment`. One account deploys everything in a row; what needs
 the address of something that comes later is told where it will be. The order is that of the transactions:
@@ -12,6 +12,7 @@ contract     power                      held by
 slots        terms, inside hard bounds  timelock of class parameter
 resolver     a challenged result        timelock of class ordinary
 oracles      a provider's bond          timelock of class ordinary
+registers    a member's bond            timelock of class ordinary
 court        none                       nobody; its parameters cannot be changed
 all          what they take in          the treasury
 ===========  =========================  ================================================================
@@ -26,9 +27,11 @@ from scripts import _court_deployment as courts
 from scripts import _deployment as zones
 from scripts import _governance as governance_
 from scripts import _markets_deployment as markets_
+from scripts import _registers_deployment as registers_
 from scripts._deployment import DAY, DeploymentError, ZoneParams
 from scripts._governance import Governance, GovernanceParams
 from scripts._markets_deployment import MarketsParams, Period
+from scripts._registers_deployment import RegisterParams
 from tradezone.chain.deployment import BESIDE_NAMES
 
 if TYPE_CHECKING:
@@ -46,19 +49,20 @@ class TrustParams:
     governance: GovernanceParams
     markets: MarketsParams
     court: courts.CourtParams
+    registers: RegisterParams
 
     @classmethod
     def production(cls, zone: ZoneParams, governance: GovernanceParams) -> TrustParams:
         """Return parameters of a zone in production."""
         nobody = [zones.NOBODY] * 4
-        return cls(zone, governance, MarketsParams(*nobody), courts.CourtParams())
+        return cls(zone, governance, MarketsParams(*nobody), courts.CourtParams(), RegisterParams())
 
     @classmethod
     def local(cls, zone: ZoneParams, governance: GovernanceParams) -> TrustParams:
         """Return parameters for a test chain: short periods and small bonds, but those of votes."""
         nobody = [zones.NOBODY] * 4
         markets = MarketsParams.local(*nobody, arbiter_time=TWO_WEEKS_LOCAL)
-        return cls(zone, governance, markets, courts.CourtParams.local())
+        return cls(zone, governance, markets, courts.CourtParams.local(), RegisterParams.local())
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,9 @@ def deploy_trust(deployer: Any, project: Any, params: TrustParams) -> Trust:
     beside = markets_.deploy_markets(deployer, project, zone.addresses, params.markets)
     found = courts.deploy_court(deployer, project, zone, params.court)
     beside |= {"double_head": found.double_head, "court": found.court}
+    beside |= registers_.deploy_registers(
+        deployer, project, zone, found.double_head, params.registers
+    )
     governance = governance_.deploy_governance(deployer, project, zone, params.governance, beside)
     trust = Trust(zone, governance, params)
     check_trust(trust, deployer.address)
@@ -131,7 +138,8 @@ def wired(deployer: Any, params: TrustParams) -> TrustParams:
         arbiter=at["ordinary_timelock"],
     )
     court = replace(params.court, treasury=at["treasury"])
-    return TrustParams(zone, params.governance, markets, court)
+    registers = replace(params.registers, court=at["ordinary_timelock"], treasury=at["treasury"])
+    return TrustParams(zone, params.governance, markets, court, registers)
 
 
 def attach_trust(project: Any, addresses: Mapping[str, str], params: TrustParams) -> Trust:
@@ -161,6 +169,7 @@ def check_trust(trust: Trust, deployer: str) -> None:
     markets_.check_markets(beside, zone.addresses, params.markets)
     found = courts.CourtDeployment(params.court, beside["court"], beside["double_head"])
     courts.check_court(found, zone)
+    registers_.check_registers(beside, zone, params.registers)
     governance_.check_governance(trust.governance, zone, deployer)
     at = trust.governance.addresses
     parties = {
@@ -169,6 +178,8 @@ def check_trust(trust: Trust, deployer: str) -> None:
         "oracles.court": (params.markets.court, at["ordinary_timelock"]),
         "resolver.arbiter": (params.markets.arbiter, at["ordinary_timelock"]),
         "court.treasury": (params.court.treasury, at["treasury"]),
+        "registers.court": (params.registers.court, at["ordinary_timelock"]),
+        "registers.treasury": (params.registers.treasury, at["treasury"]),
     }
     for name, (was, wanted) in parties.items():
         if was != wanted:

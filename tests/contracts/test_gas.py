@@ -12,6 +12,7 @@ from tests.contracts.conftest import fund
 from tests.contracts.courtroom import COMMIT, HARM, RESPONSE, REVEAL, SALT, WAITING, Head
 from tests.contracts.driver import GWEI, OKB, Outbox
 from tests.contracts.governed import State
+from tests.contracts.register_desk import join, two_roots
 from tests.contracts.test_proposals import endorsing, leverage
 from tests.contracts.test_venue_registry import TERMS
 from tradezone.protocol.hashing import keccak
@@ -259,8 +260,33 @@ def withdraw(zone, claim, outbox, slot, sender):
     return zone.withdrawals.withdraw(claim, outbox.proof(slot), sender=sender)
 
 
-def test_gas_is_that_of_the_snapshot(measured, measured_governance, measured_court):
-    measured = measured | measured_governance | measured_court
+@pytest.fixture
+def measured_registers(trust, alice, bob, carol, rival):
+    used = {}
+
+    def note(name, receipt):
+        used[f"BondedRegister.{name}"] = receipt.gas_used
+        return receipt
+
+    register = trust.verifier_register
+    note("register, first", join(register, alice))
+    join(register, bob)
+    note("register, third", join(register, carol))
+    evidence = two_roots(register, alice)
+    proved = note("prove, two roots", register.prove(trust.attestation, evidence, sender=rival))
+    note("leave, first of 2", register.leave(sender=bob))
+    trust.clock.pass_both(120, 20)
+    case = register.Proved.from_receipt(proved)[0].caseId
+    note("rule", register.rule(case, sender=rival))
+    note("withdraw", register.withdraw(sender=bob))
+    note("topUp", register.topUp(alice, sender=alice, value=OKB))
+    return used
+
+
+def test_gas_is_that_of_the_snapshot(
+    measured, measured_governance, measured_court, measured_registers
+):
+    measured = measured | measured_governance | measured_court | measured_registers
     if os.environ.get("UPDATE_GAS"):
         SNAPSHOT.write_text(json.dumps(measured, indent=2) + "\n", "utf-8")
     snapshot = json.loads(SNAPSHOT.read_text("utf-8"))

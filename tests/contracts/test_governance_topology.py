@@ -161,6 +161,21 @@ WRITES = {
         "sweep": ANYONE,
         "collect": ANYONE,
     },
+    "attestation": {},
+    **{
+        name: {
+            "register": ANYONE,  # for itself, as the rest of a member's
+            "rotate": ANYONE,
+            "topUp": ANYONE,
+            "leave": ANYONE,
+            "withdraw": ANYONE,
+            "prove": ANYONE,
+            "rule": ANYONE,
+            "slash": ORDINARY,
+            "collect": ANYONE,
+        }
+        for name in ("sequencer_register", "verifier_register")
+    },
 }
 IS_REFUSAL = {
     keccak(text)[:4]
@@ -344,7 +359,7 @@ def test_nothing_on_any_list_belongs_to_custody_or_shortens_a_delay(trust):
         for kind in CLASSES
         for part in ("timelock", "governor")
     }
-    out_of_reach |= {trust.court.address, trust.double_head.address}
+    out_of_reach |= {trust.court.address, trust.double_head.address, trust.attestation.address}
     for number in CLASSES.values():
         assert not {entry.target for entry in trust.charter.listOf(number)} & out_of_reach
     assert all(trust.charter.isUntouchable(address) for address in out_of_reach)
@@ -461,6 +476,9 @@ def test_a_part_of_another_deployment_is_noticed(trust, judged, slots, markets, 
         "resolver": markets.resolver,
         "double_head": judged.double_head,
         "court": judged.court,
+        "attestation": judged.double_head,
+        "sequencer_register": trust.verifier_register,
+        "verifier_register": trust.sequencer_register,
     }
     mixed = trust.trust.addresses | {name: others[name].address}
     with pytest.raises(DeploymentError):

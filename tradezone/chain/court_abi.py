@@ -1,4 +1,4 @@
-"""ABIs of the slashing court and its evidence; see `tradezone.chain.abi`, whose ``CONTRACTS`` has them too."""
+"""ABIs of court, evidence and registers; see `tradezone.chain.abi`, whose ``CONTRACTS`` has them too."""
 
 from __future__ import annotations
 
@@ -133,4 +133,105 @@ DOUBLE_HEAD_EVIDENCE: Final = Contract(
     """,
 )
 
-COURT: Final = {contract.name: contract for contract in (SLASHING_COURT, DOUBLE_HEAD_EVIDENCE)}
+ATTESTATION_EVIDENCE: Final = Contract(
+    "AttestationEvidence",
+    """
+    struct Attestation (uint64 batch, bytes32 headerHash, bytes32 stateRoot)
+    struct Finding (address accused, uint32 venue, bytes32 nullifier, uint16 bps)
+
+    function chain() view returns (address)
+    function check(bytes evidence) view returns (Finding)
+    function digestOf(Attestation attestation) view returns (bytes32)
+
+    error DifferentSigners(address first, address second)
+    error ECDSAInvalidSignature()
+    error ECDSAInvalidSignatureLength(uint256 length)
+    error ECDSAInvalidSignatureS(bytes32 s)
+    error NoContradiction()
+    error NotYetFinal(bytes32 claim)
+    error UnrelatedAttestations(uint64 first, uint64 second)
+    error WrongClaim(bytes32 claim, uint64 batch)
+    error WrongInputs(bytes32 headerHash, bytes32 expected)
+    error ZeroAddress()
+    """,
+)
+
+BONDED_REGISTER: Final = Contract(
+    "BondedRegister",
+    """
+    struct Member (address key, uint64 since, uint128 bond, uint64 leftTime, uint64 leftBlock, uint32 openCases, bool isActive)
+    struct Config (address chain, address court, address treasury, address[] evidence, uint256 bond, uint32 maxMembers, uint64 unbondingSeconds, uint64 unbondingBlocks, uint64 proofSeconds, uint64 proofBlocks)
+    struct Case (address account, address accuser, uint128 amount, uint64 time, uint64 blockNumber, bool isClosed)
+
+    function collect(address account)
+    function leave()
+    function prove(address evidence, bytes data) returns (bytes32 caseId)
+    function register(address key, bytes signature) payable
+    function rotate(address key, bytes signature)
+    function rule(bytes32 caseId) returns (uint256 taken)
+    function slash(address account, uint256 amount)
+    function topUp(address account) payable
+    function withdraw()
+    function accountOf(address key) view returns (address account)
+    function caseCount() view returns (uint64)
+    function caseOf(bytes32 caseId) view returns (Case)
+    function chain() view returns (address)
+    function config() view returns (Config)
+    function isUsed(address evidence, bytes32 nullifier) view returns (bool used)
+    function keyDigest(address account) view returns (bytes32)
+    function memberOf(address account) view returns (Member)
+    function members() view returns (address[])
+    function owedTo(address account) view returns (uint256 amount)
+    function totalBonds() view returns (uint256)
+    function totalOwed() view returns (uint256)
+
+    event BondAdded(address indexed account, address indexed payer, uint256 amount, uint256 bond)
+    event Collected(address indexed account, uint256 amount)
+    event KeyChanged(address indexed account, address indexed before, address indexed key)
+    event Leaving(address indexed account)
+    event Listed(address indexed account, uint256 members)
+    event Proved(bytes32 indexed caseId, address indexed account, address indexed accuser, address evidence, bytes32 nullifier, uint256 amount)
+    event Registered(address indexed account, address indexed key, uint256 bond)
+    event Ruled(bytes32 indexed caseId, address indexed account, uint256 taken, uint256 reward)
+    event Slashed(address indexed account, uint256 amount, uint256 bond)
+    event Unlisted(address indexed account, uint256 members)
+    event Withdrawn(address indexed account, uint256 amount)
+
+    error AlreadyRegistered(address account)
+    error AmountOutOfRange(uint256 amount, uint256 bond)
+    error BadConfig(string parameter)
+    error BadFinding(address evidence)
+    error CaseClosed(bytes32 caseId)
+    error CasesOpen(address account, uint32 cases)
+    error ECDSAInvalidSignature()
+    error ECDSAInvalidSignatureLength(uint256 length)
+    error ECDSAInvalidSignatureS(bytes32 s)
+    error EvidenceUsed(address evidence, bytes32 nullifier)
+    error IsLeaving(address account)
+    error KeyTaken(address key, address account)
+    error NotCourt(address caller, address court)
+    error NotEvidence(address evidence)
+    error NotLeaving(address account)
+    error NotMember(address account)
+    error NothingAtStake(address account)
+    error NothingToCollect(address account)
+    error RegisterFull(uint256 members)
+    error SameKey(address key)
+    error StillRunning(uint64 untilTime, uint64 untilBlock)
+    error TransferFailed(address to, uint256 amount)
+    error UnknownCase(bytes32 caseId)
+    error WrongBond(uint256 sent, uint256 expected)
+    error WrongSigner(address recovered, address key)
+    error ZeroAddress()
+    """,
+)
+
+COURT: Final = {
+    contract.name: contract
+    for contract in (
+        SLASHING_COURT,
+        DOUBLE_HEAD_EVIDENCE,
+        ATTESTATION_EVIDENCE,
+        BONDED_REGISTER,
+    )
+}

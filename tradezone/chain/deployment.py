@@ -63,6 +63,9 @@ BESIDE_NAMES: Final = {
     "resolver": "OutcomeResolver",
     "double_head": "DoubleHeadEvidence",
     "court": "SlashingCourt",
+    "attestation": "AttestationEvidence",
+    "sequencer_register": "BondedRegister",
+    "verifier_register": "BondedRegister",
 }
 """Names of what stands beside a zone: all of them if it is governed, else those that there are."""
 
