@@ -51,9 +51,9 @@ class CourtParams:
 
     @classmethod
     def local(cls, **changes: Any) -> CourtParams:
-        """Return parameters for a test chain: a case takes at most 100 s and 16 blocks."""
+        """Return parameters for a test chain: a case takes at most 110 s and 16 blocks."""
         params = cls(
-            limit_seconds=(10, 20, 30, 40, 50, 60, 100),
+            limit_seconds=(15, 30, 45, 60, 75, 90, 110),
             limit_blocks=(2, 4, 6, 8, 10, 12, 16),
             proof_seconds=20,
             proof_blocks=4,

@@ -21,8 +21,10 @@ from scripts import (
     oracle,
     owner,
     post,
+    slash,
     slots,
     stake,
+    treasury,
     venue,
     withdraw,
 )
@@ -38,8 +40,10 @@ SCRIPTS = {
     "oracle": oracle,
     "owner": owner,
     "post": post,
+    "slash": slash,
     "slots": slots,
     "stake": stake,
+    "treasury": treasury,
     "venue": venue,
     "withdraw": withdraw,
 }
