@@ -354,11 +354,7 @@ def evidence(session: Session, first: Path, second: Path) -> None:
     FIRST and SECOND are JSON files: a block head, or a receipt that holds one. No jury and no bond.
     """
     court, contract = _court(session), session.at("double_head")
-    heads = [_read_head(first), _read_head(second)]
-    if heads[0][0][1] > heads[1][0][1]:
-        heads.reverse()  # the contract takes the earlier block first
-    kinds, _ = parse_parameters(f"({_HEAD},bytes,{_HEAD},bytes)")
-    data = encode(kinds, [heads[0][0], heads[0][1], heads[1][0], heads[1][1]])
+    data = encode_heads(first, second)
     finding = contract.call("check", data)
     base = court.call("baseOf", finding["accused"], finding["venue"])
     receipt = session.transact(
@@ -374,6 +370,15 @@ def evidence(session: Session, first: Path, second: Path) -> None:
         },
     )
     _show_new(session, receipt, "Proved", "Convict")
+
+
+def encode_heads(first: Path, second: Path) -> bytes:
+    """Return what `DoubleHeadEvidence` checks, from the block heads in two files."""
+    heads = [_read_head(first), _read_head(second)]
+    if heads[0][0][1] > heads[1][0][1]:
+        heads.reverse()  # the contract takes the earlier block first
+    kinds, _ = parse_parameters(f"({_HEAD},bytes,{_HEAD},bytes)")
+    return encode(kinds, [heads[0][0], heads[0][1], heads[1][0], heads[1][1]])
 
 
 def _read_head(path: Path) -> tuple[list[Any], bytes]:
