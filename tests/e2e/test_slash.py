@@ -57,6 +57,10 @@ def staked(do, clock):  # noqa: F811
 @pytest.fixture
 def accused(do, staked, accounts, proof):  # noqa: F811
     """Case 1: 40 % of the accused's stake."""
+    return accuse(do, accounts, proof)
+
+
+def accuse(do, accounts, proof):  # noqa: F811
     return do(
         *["slash", "accuse", accounts[ACCUSED].address, "--class", "fraud", "--share", "40%"],
         *["--evidence", proof, "--location", "ipfs://evidence", "--harm", HARM],
@@ -300,8 +304,9 @@ def final_state(deployed, opened, project, accounts, chain):
 
 
 @pytest.fixture
-def harmed(final_state, do, accused, judge, end, monkeypatch):  # noqa: F811
+def harmed(final_state, do, staked, accounts, proof, judge, end, monkeypatch):  # noqa: F811
     """A pool of 5 OKB for those whom the final state names."""
+    accuse(do, accounts, proof)  # the calendar of a case is shorter than the window of a claim
     judge("20%")
     end(slash.APPEAL)
     do("slash", "verdict", 1)
