@@ -156,7 +156,7 @@ contract BondedRegister is IBondedRegister {
         IEvidence.Finding memory finding = IEvidence(evidence).check(data);
         if (finding.bps == 0 || finding.bps > _BPS) revert BadFinding(evidence);
         address account = accountOf[finding.accused];
-        if (account == address(0)) revert NotMember(finding.accused);
+        if (account == address(0)) revert NotRegistered(finding.accused);
         Member storage entry = _members[account];
         if (entry.bond == 0) revert NothingAtStake(account);
         if (isUsed[evidence][finding.nullifier]) revert EvidenceUsed(evidence, finding.nullifier);
@@ -259,7 +259,7 @@ contract BondedRegister is IBondedRegister {
 
     function _staying(address account) private view returns (Member storage entry) {
         entry = _members[account];
-        if (entry.since == 0) revert NotMember(account);
+        if (entry.since == 0) revert NotRegistered(account);
         if (entry.leftTime != 0) revert IsLeaving(account);
     }
 

@@ -90,7 +90,7 @@ interface IBondedRegister {
     error WrongBond(uint256 sent, uint256 expected);
     error AlreadyRegistered(address account);
     error RegisterFull(uint256 members);
-    error NotMember(address account);
+    error NotRegistered(address account);
     /// @notice The key is, or was, another account's.
     error KeyTaken(address key, address account);
     error SameKey(address key);

@@ -160,7 +160,7 @@ def test_keys_are_changed_by_their_members_only(register, listed, alice, bob, th
         register.rotate(alice, consent(register, alice), sender=alice)
     with reverts(register.KeyTaken, key=bob.address, account=bob.address):
         register.rotate(bob, consent(register, alice, bob), sender=alice)
-    with reverts(register.NotMember, account=third.address):
+    with reverts(register.NotRegistered, account=third.address):
         register.rotate(third, consent(register, third), sender=third)
     register.leave(sender=alice)
     with reverts(register.IsLeaving, account=alice.address):
@@ -196,7 +196,7 @@ def test_nobody_leaves_twice_or_for_another(register, listed, alice, third):
     register.leave(sender=alice)
     with reverts(register.IsLeaving, account=alice.address):
         register.leave(sender=alice)
-    with reverts(register.NotMember, account=third.address):
+    with reverts(register.NotRegistered, account=third.address):
         register.leave(sender=third)
     with reverts(register.NotLeaving, account=third.address):
         register.withdraw(sender=third)
@@ -303,7 +303,7 @@ def test_nobody_comes_back_while_a_case_is_open(
 
 def test_strangers_and_other_evidence_convict_nobody(trust, register, listed, alice, third, rival):
     data = two_roots(register, third)
-    with reverts(register.NotMember, account=third.address):
+    with reverts(register.NotRegistered, account=third.address):
         register.prove(trust.attestation, data, sender=rival)
     with reverts(register.NotEvidence, evidence=trust.double_head.address):
         register.prove(trust.double_head, data, sender=rival)

@@ -212,7 +212,7 @@ BONDED_REGISTER: Final = Contract(
     error NotCourt(address caller, address court)
     error NotEvidence(address evidence)
     error NotLeaving(address account)
-    error NotMember(address account)
+    error NotRegistered(address account)
     error NothingAtStake(address account)
     error NothingToCollect(address account)
     error RegisterFull(uint256 members)
