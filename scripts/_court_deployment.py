@@ -103,27 +103,29 @@ def deploy_court(
     if named != expected:
         raise DeploymentError(f"the staking vault names {named}, the court would be at {expected}")
     double_head = deployer.deploy(project.DoubleHeadEvidence, zone.chain.address)
-    court = deployer.deploy(
-        project.SlashingCourt,
-        {
-            "staking": zone.staking.address,
-            "owners": zone.owner_registry.address,
-            "treasury": params.treasury,
-            "evidence": [double_head.address],
-            "limitSeconds": list(params.limit_seconds),
-            "limitBlocks": list(params.limit_blocks),
-            "proofSeconds": params.proof_seconds,
-            "proofBlocks": params.proof_blocks,
-            "claimSeconds": params.claim_seconds,
-            "claimBlocks": params.claim_blocks,
-            "voteAge": params.vote_age,
-            "minBond": params.min_bond,
-            "quorumFloor": params.quorum_floor,
-        },
-    )
+    court = deployer.deploy(project.SlashingCourt, court_config(zone, double_head.address, params))
     found = CourtDeployment(params, court, double_head)
     check_court(found, zone)
     return found
+
+
+def court_config(zone: Deployment, double_head: str, params: CourtParams) -> dict[str, Any]:
+    """Return what `SlashingCourt` is constructed with."""
+    return {
+        "staking": zone.staking.address,
+        "owners": zone.owner_registry.address,
+        "treasury": params.treasury,
+        "evidence": [double_head],
+        "limitSeconds": list(params.limit_seconds),
+        "limitBlocks": list(params.limit_blocks),
+        "proofSeconds": params.proof_seconds,
+        "proofBlocks": params.proof_blocks,
+        "claimSeconds": params.claim_seconds,
+        "claimBlocks": params.claim_blocks,
+        "voteAge": params.vote_age,
+        "minBond": params.min_bond,
+        "quorumFloor": params.quorum_floor,
+    }
 
 
 def check_court(found: CourtDeployment, zone: Deployment) -> None:

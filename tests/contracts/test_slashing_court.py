@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from scripts._court_deployment import deploy_court
+from scripts._court_deployment import court_config, deploy_court
 from scripts._deployment import NOBODY, DeploymentError, predict_address
 from tests.contracts.courtroom import (
     APPEAL,
@@ -26,7 +26,7 @@ from tests.contracts.courtroom import (
     WAITING,
     Head,
 )
-from tests.contracts.driver import DAY, OKB, isolated, reverts
+from tests.contracts.driver import DAY, OKB, constructor_error, error_data, isolated, reverts
 from tests.contracts.governed import State
 from tests.contracts.test_staking_vault import deploy_vault
 from tradezone.protocol.hashing import keccak
@@ -468,14 +468,16 @@ def test_a_court_that_the_vault_does_not_name_is_not_deployed(judged, deployer, 
         ("proof", {"proof_blocks": 31}),
     ],
 )
-def test_a_court_is_not_built_on_bad_numbers(
-    judged, court, deployer, project, params, parameter, changes
-):
-    named = predict_address(deployer.address, deployer.nonce + 2)
+def test_a_court_is_not_built_on_bad_numbers(judged, deployer, project, params, parameter, changes):
+    named = predict_address(deployer.address, deployer.nonce + 1)
     vault = deploy_vault(deployer, project, judged, params, deployer, named)
     zone = replace(judged.deployment, staking=vault)
-    with reverts(court.BadConfig, parameter=parameter):
-        deploy_court(deployer, project, zone, replace(COURT_PARAMS, **changes))
+    evidence = judged.double_head.address
+    good = court_config(zone, evidence, COURT_PARAMS)
+    assert constructor_error(deployer, project.SlashingCourt, good) is None
+    bad = court_config(zone, evidence, replace(COURT_PARAMS, **changes))
+    found = constructor_error(deployer, project.SlashingCourt, bad)
+    assert found == error_data("BadConfig(string)", parameter)
 
 
 def test_an_accused_that_refuses_coin_holds_up_nobody(judged, court, staked, project, carol, bob):
