@@ -166,7 +166,12 @@ def predict_address(sender: str, nonce: int) -> str:
     return to_checksum_address(keccak(creation)[12:])
 
 
-def deploy_zone(deployer: Any, project: Any, params: ZoneParams) -> Deployment:
+def deploy_zone(
+    deployer: Any,
+    project: Any,
+    params: ZoneParams,
+    beside: Mapping[str, int] | None = None,
+) -> Deployment:
     """Deploy a zone and check it.
 
     The deployer gets no right by deploying; any funded account will do.
@@ -179,6 +184,8 @@ def deploy_zone(deployer: Any, project: Any, params: ZoneParams) -> Deployment:
         Project with the contract types.
     params : ZoneParams
         Parameters; immutable from now on.
+    beside : mapping, optional
+        Sources besides `SOURCES` that the inbox admits, once and for all: bitmap of kinds by address.
 
     Raises
     ------
@@ -188,7 +195,7 @@ def deploy_zone(deployer: Any, project: Any, params: ZoneParams) -> Deployment:
     """
     start = deployer.nonce
     at = {name: predict_address(deployer.address, start + i) for i, name in enumerate(CONTRACTS)}
-    arguments = _constructor_arguments(at, params)
+    arguments = _constructor_arguments(at, params, beside or {})
     for i, (name, contract) in enumerate(CONTRACTS.items()):
         if deployer.nonce != start + i:
             text = f"nonce of the deployer is {deployer.nonce}, expected {start + i}"
@@ -196,7 +203,7 @@ def deploy_zone(deployer: Any, project: Any, params: ZoneParams) -> Deployment:
         instance = deployer.deploy(getattr(project, contract), *arguments[name])
         if instance.address != at[name]:
             raise DeploymentError(f"{contract} is at {instance.address}, expected {at[name]}")
-    deployment = attach_zone(project, at)
+    deployment = attach_zone(project, at, beside)
     if deployment.params != params:
         wrong = [f.name for f in fields(params) if not _is_same(deployment.params, params, f.name)]
         if wrong:
@@ -204,8 +211,12 @@ def deploy_zone(deployer: Any, project: Any, params: ZoneParams) -> Deployment:
     return deployment
 
 
-def attach_zone(project: Any, addresses: Mapping[str, str]) -> Deployment:
+def attach_zone(
+    project: Any, addresses: Mapping[str, str], beside: Mapping[str, int] | None = None
+) -> Deployment:
     """Return the zone at these addresses, read its parameters, and check that it is one zone.
+
+    Its inbox admits what is ``beside`` the zone, and nothing else.
 
     Raises
     ------
@@ -219,7 +230,7 @@ def attach_zone(project: Any, addresses: Mapping[str, str]) -> Deployment:
         name: getattr(project, contract).at(to_checksum_address(addresses[name]))
         for name, contract in CONTRACTS.items()
     }
-    check_wiring(contracts)
+    check_wiring(contracts, beside)
     return Deployment(params=read_params(contracts), **contracts)
 
 
@@ -262,7 +273,7 @@ def read_params(contracts: Mapping[str, Any]) -> ZoneParams:
     )
 
 
-def check_wiring(contracts: Mapping[str, Any]) -> None:
+def check_wiring(contracts: Mapping[str, Any], beside: Mapping[str, int] | None = None) -> None:
     """Check that every contract points at its partners, and that the inbox admits them only.
 
     Raises
@@ -305,7 +316,7 @@ def check_wiring(contracts: Mapping[str, Any]) -> None:
     admitted = {source: inbox.kindsOf(source) for source in inbox.sources()}
     expected_sources = {
         contracts[name].address: _to_bitmap(kinds) for name, kinds in SOURCES.items()
-    }
+    } | dict(beside or {})
     if admitted != expected_sources:
         raise DeploymentError(f"the inbox admits {admitted}, expected {expected_sources}")
 
@@ -319,13 +330,15 @@ def _is_same(left: ZoneParams, right: ZoneParams, name: str) -> bool:
     return a.lower() == b.lower() if isinstance(a, str) else a == b
 
 
-def _constructor_arguments(at: Mapping[str, str], params: ZoneParams) -> dict[str, tuple[Any, ...]]:
+def _constructor_arguments(
+    at: Mapping[str, str], params: ZoneParams, beside: Mapping[str, int]
+) -> dict[str, tuple[Any, ...]]:
     """Return the constructor arguments of each contract, given all addresses."""
     return {
         "inbox": (
             at["chain"],
-            [at[name] for name in SOURCES],
-            [_to_bitmap(kinds) for kinds in SOURCES.values()],
+            [at[name] for name in SOURCES] + list(beside),
+            [_to_bitmap(kinds) for kinds in SOURCES.values()] + list(beside.values()),
         ),
         "owner_registry": (
             at["inbox"],

@@ -221,14 +221,19 @@ def test_no_brake_closes_for_longer_than_three_days(governed, deployer, project,
 @pytest.fixture
 def market(governed, alice, project):
     """A market, the first."""
-    token = alice.deploy(project.TestToken, "T", "T", 6)
+    return list_market(governed, alice, project)
+
+
+def list_market(zone, deployer, project):
+    """Open a venue with one market on a zone where there is none."""
+    token = deployer.deploy(project.TestToken, "T", "T", 6)
     for quantum in (1, 10):
-        governed.asset_registry.registerAsset(
-            token, quantum, 10**14, sender=alice, value=governed.params.asset_bond
+        zone.asset_registry.registerAsset(
+            token, quantum, 10**14, sender=deployer, value=zone.params.asset_bond
         )
-    governed.staking.stake(sender=alice, value=governed.params.venue_stake)
-    governed.venue_registry.createVenue("venue", 0, sender=alice)
-    return governed.venue_registry.listSpot(TERMS, sender=alice).return_value
+    zone.staking.stake(sender=deployer, value=zone.params.venue_stake)
+    zone.venue_registry.createVenue("venue", 0, sender=deployer)
+    return zone.venue_registry.listSpot(TERMS, sender=deployer).return_value
 
 
 @pytest.fixture
