@@ -3,7 +3,9 @@
 As `scripts._deployment`: a library without a command line. Governance needs the zone's addresses and the
 zone needs the brake's, so one account deploys both in a row:
 
-    params = replace(zone_params, brake=predict_brake(deployer))
+    params = replace(
+        zone_params, brake=predict_brake(deployer), limits=predict_limits(deployer)
+    )
     zone = deploy_zone(deployer, project, params)
     governance = deploy_governance(deployer, project, zone, governance_params)
 
@@ -57,7 +59,7 @@ POWERS: Final = {
 """The closed list of each class: contract and functions."""
 
 _DEEP_CLASSES: Final = ("core", "constitutional")
-_BRAKE_OFFSET: Final = len(ZONE_CONTRACTS) + list(CONTRACTS).index("brake")
+_FIRST: Final = len(ZONE_CONTRACTS)  # deployments of a zone before those of its governance
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,17 @@ class Governance:
 
 def predict_brake(deployer: Any) -> str:
     """Return where the brake will be if ``deployer`` deploys a zone and its governance next."""
-    return predict_address(deployer.address, deployer.nonce + _BRAKE_OFFSET)
+    return _predict(deployer, "brake")
+
+
+def predict_limits(deployer: Any) -> str:
+    """Return where the limits will be, as `predict_brake`."""
+    return _predict(deployer, "limits")
+
+
+def _predict(deployer: Any, name: str) -> str:
+    offset = _FIRST + list(CONTRACTS).index(name)
+    return predict_address(deployer.address, deployer.nonce + offset)
 
 
 def selector_of(contract: Any, name: str) -> bytes:
@@ -227,9 +239,11 @@ def deploy_governance(
     """
     start = deployer.nonce
     at = {name: predict_address(deployer.address, start + i) for i, name in enumerate(CONTRACTS)}
-    brake = zone.params.brake
-    if brake not in (NOBODY, at["brake"]):
-        raise DeploymentError(f"the zone asks the brake at {brake}, this one will be {at['brake']}")
+    for name in ("brake", "limits"):
+        asked = getattr(zone.params, name)
+        if asked not in (NOBODY, at[name]):
+            text = f"the zone asks the {name} at {asked}, this one will be {at[name]}"
+            raise DeploymentError(text)
     arguments = _constructor_arguments(deployer, project, at, zone, params)
     deployed = {}
     for name, contract in CONTRACTS.items():

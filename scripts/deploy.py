@@ -11,11 +11,11 @@ import click
 from scripts._common import Address, ScriptError, Session, with_options, zone_command
 from scripts._deployment import CONTRACTS, NOBODY, ZoneParams, deploy_zone, predict_address
 from scripts._deployment import DeploymentError as ZoneError
-from scripts._governance import GovernanceParams, deploy_governance, predict_brake
+from scripts._governance import GovernanceParams, deploy_governance, predict_brake, predict_limits
 from scripts._units import format_cost, format_seconds, format_wei
 from tradezone.chain import Deployment
 
-GAS = 22_000_000  # that all ten deployments take, about
+GAS = 35_000_000  # that all deployments of a zone take, about
 GOVERNANCE_GAS = 42_000_000  # that those of governance take besides
 SECONDS = (
     "inbox_lag",
@@ -24,6 +24,8 @@ SECONDS = (
     "verifier_unbonding_seconds",
     "unbonding_seconds",
     "case_seconds",
+    "change_notice",
+    "close_notice",
 )
 _LEAST_GUARDIANS = 7
 _LEAST_COUNCIL = 9
@@ -63,6 +65,8 @@ def cli() -> None:
         "--councillor", "council", type=Address(), multiple=True, help="Council; repeat for each."
     ),
     click.option("--court", type=Address(), help="Contract that may slash; nobody if absent."),
+    click.option("--resolver", type=Address(), help="Contract that resolves events; none if absent."),
+    click.option("--auction", type=Address(), help="Contract that sells slots; none if absent."),
     click.option("--force", is_flag=True, help="Replace a deployments file that is there already."),
 )
 def zone(
@@ -75,6 +79,8 @@ def zone(
     guardians: tuple[str, ...],
     council: tuple[str, ...],
     court: str | None,
+    resolver: str | None,
+    auction: str | None,
     force: bool,
 ) -> None:
     """Deploy the contracts of a zone and write its deployments file.
@@ -91,7 +97,15 @@ def zone(
     params = _build_params(session, sequencer, protocol_owner, preset, changes)
     boards = _build_boards(session, guardians, council) if governed else None
     brake = predict_brake(session.account) if boards else NOBODY
-    params = replace(params, court=court or NOBODY, brake=brake)
+    limits = predict_limits(session.account) if boards else NOBODY
+    params = replace(
+        params,
+        court=court or NOBODY,
+        brake=brake,
+        limits=limits,
+        resolver=resolver or NOBODY,
+        auction=auction or NOBODY,
+    )
     nonce = session.account.nonce
     chain = predict_address(session.address, nonce + list(CONTRACTS).index("chain"))
     price = int(session.rpc.request("eth_gasPrice"), 16)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from scripts._deployment import NOBODY
 from tests.contracts.conftest import fund, register
 from tests.contracts.driver import OKB, reverts
 from tradezone.protocol import messages
@@ -205,7 +206,7 @@ def test_unknown_assets_are_refused(assets, alice):
 
 
 def test_constructor_refuses_senseless_terms(deployer, project, core):
-    error, arguments = core.asset_registry, (core.inbox, core.vault)
+    error, arguments = core.asset_registry, (core.inbox, core.vault, NOBODY)
     with reverts(error.FeeAboveBond, fee=2, bond=1):
         deployer.deploy(project.AssetRegistry, *arguments, 1, 2, 4, 1)
     with reverts(error.BadQuantum, quantum=3):

@@ -11,10 +11,20 @@ from tradezone.chain.deployment import CONTRACT_NAMES
 IMPLEMENTATIONS = {
     "IJudge": "VerifierVoteJudge",
     "ISequencers": "FixedSequencer",
+    "ISlots": "BaseSlots",
     "ERC20": "TestToken",
 }
 # Entry points that only other contracts call.
-INTERNAL = {"enqueue", "close", "pay", "lock", "registerIfNew", "withdrawFromSelf"}
+INTERNAL = {
+    "enqueue",
+    "close",
+    "pay",
+    "lock",
+    "registerIfNew",
+    "withdrawFromSelf",
+    "openMarket",
+    "closeMarkets",
+}
 OURS = sorted(set(CONTRACTS) - set(IMPLEMENTATIONS))
 
 

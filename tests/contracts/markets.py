@@ -1,0 +1,70 @@
+"""Venues and markets for tests: terms that are good, and shortcuts to what stands on them."""
+
+from __future__ import annotations
+
+from tests.contracts.driver import OKB
+
+FEE = OKB // 100
+CONTINUOUS, POST_ONLY, CANCEL_ONLY, REDUCE_ONLY, HALTED, SETTLED = range(1, 7)
+OPEN, CLOSING, CLOSED = 1, 2, 3  # stages of a market
+ACTIVE, VENUE_REDUCE_ONLY, WOUND_DOWN = 1, 2, 3  # states of a venue
+SPOT, PERPETUAL, OUTCOME, SIMULATED = 1, 2, 3, 4  # kinds of slots
+TERMS = {
+    "venue": 1,
+    "base": 2,
+    "quote": 3,
+    "lotSize": 1000,
+    "tickValue": 10,
+    "minNotional": 100,
+    "maxNotional": 10**12,
+    "maxLots": 10**6,
+    "maxPrice": 10**6,
+    "takerFee": 500,
+    "makerFee": -100,
+    "protocolShare": 200_000,
+    "insuranceShare": 100_000,
+    "takerDelay": 3,
+    "effectiveAt": 0,
+}
+QUESTION = b"q" * 32
+EVENT = {
+    "venue": 1,
+    "asset": 2,
+    "outcomes": 2,
+    "unit": 1_000_000,
+    "voidPayouts": bytes.fromhex("13881388") + bytes(28),
+    "question": QUESTION,
+    "tickValue": 10_000,
+    "minNotional": 10_000,
+    "maxNotional": 10**12,
+    "maxLots": 10**6,
+    "takerFee": 500,
+    "makerFee": 0,
+    "protocolShare": 200_000,
+    "insuranceShare": 100_000,
+    "takerDelay": 3,
+    "effectiveAt": 0,
+    "closes": 0,
+}
+OPEN_RULE = (0, "0x" + "00" * 20, 0, 0)
+WEEK = [(540, 1020)] * 5 + [(0, 0)] * 2  # nine to five, weekends closed
+NO_CLOSURES = [(0, 0)] * 4
+
+
+def payouts(*parts: int) -> bytes:
+    """A payout vector: outcome 0 first."""
+    return b"".join(part.to_bytes(2, "big") for part in parts).ljust(32, b"\0")
+
+
+def stake_for_venues(zone, account, count=1):
+    zone.staking.stake(sender=account, value=count * zone.params.venue_stake)
+
+
+def terms_now(zone, market, **changes) -> dict:
+    """The terms of a market in force, as `updateMarket` takes them, with changes."""
+    in_force, _ = zone.market_registry.termsOf(market)
+    return {name: getattr(in_force, name) for name in in_force.__dataclass_fields__} | changes
+
+
+def announced(zone, market):
+    return zone.market_registry.termsOf(market)[1]
