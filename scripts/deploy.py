@@ -65,7 +65,9 @@ def cli() -> None:
         "--councillor", "council", type=Address(), multiple=True, help="Council; repeat for each."
     ),
     click.option("--court", type=Address(), help="Contract that may slash; nobody if absent."),
-    click.option("--resolver", type=Address(), help="Contract that resolves events; none if absent."),
+    click.option(
+        "--resolver", type=Address(), help="Contract that resolves events; none if absent."
+    ),
     click.option("--auction", type=Address(), help="Contract that sells slots; none if absent."),
     click.option("--force", is_flag=True, help="Replace a deployments file that is there already."),
 )

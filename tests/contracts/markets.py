@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.contracts.driver import OKB
+from tradezone.chain.abi import MARKET_REGISTRY
 
 FEE = OKB // 100
 CONTINUOUS, POST_ONLY, CANCEL_ONLY, REDUCE_ONLY, HALTED, SETTLED = range(1, 7)
@@ -46,6 +47,7 @@ EVENT = {
     "effectiveAt": 0,
     "closes": 0,
 }
+TERM_FIELDS = [part.name for part in MARKET_REGISTRY.functions["updateMarket"].inputs[1].parts]
 OPEN_RULE = (0, "0x" + "00" * 20, 0, 0)
 WEEK = [(540, 1020)] * 5 + [(0, 0)] * 2  # nine to five, weekends closed
 NO_CLOSURES = [(0, 0)] * 4
@@ -62,9 +64,18 @@ def stake_for_venues(zone, account, count=1):
 
 def terms_now(zone, market, **changes) -> dict:
     """The terms of a market in force, as `updateMarket` takes them, with changes."""
-    in_force, _ = zone.market_registry.termsOf(market)
-    return {name: getattr(in_force, name) for name in in_force.__dataclass_fields__} | changes
+    return to_terms(zone.market_registry.termsOf(market)[0]) | changes
 
 
-def announced(zone, market):
-    return zone.market_registry.termsOf(market)[1]
+def announced(zone, market) -> dict:
+    """What is announced for a market; ``effectiveAt`` is 0 if nothing is."""
+    return to_terms(zone.market_registry.termsOf(market)[1])
+
+
+def to_terms(values) -> dict:
+    return dict(zip(TERM_FIELDS, values, strict=True))
+
+
+def update_body(market: int, terms: dict) -> dict:
+    """The message that an update becomes."""
+    return terms | {"market": market}

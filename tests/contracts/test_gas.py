@@ -10,8 +10,8 @@ import pytest
 from tests.contracts.conftest import fund
 from tests.contracts.driver import GWEI, OKB, Outbox
 from tests.contracts.governed import State
-from tests.contracts.test_proposals import endorsing, leverage
 from tests.contracts.markets import TERMS
+from tests.contracts.test_proposals import endorsing, leverage
 from tradezone.protocol.hashing import keccak
 
 SNAPSHOT = Path(__file__).with_name("gas.json")

@@ -173,8 +173,8 @@ def deploy_registry(zone, deployer, project, stake=OKB, max_venues=1):
 def test_unknown_venues_are_refused(zone, venues, venue, alice):
     for unknown in (0, 2):
         for call in (
-            lambda v: venues.venueOf(v),
-            lambda v: venues.statusOf(v),
+            venues.venueOf,
+            venues.statusOf,
             lambda v: venues.addStake(v, 1, sender=alice),
             lambda v: venues.configure(v, ACTIVE, OPEN_RULE, sender=alice),
             lambda v: venues.cancelChange(v, sender=alice),
