@@ -34,6 +34,8 @@ interface IListings {
     }
 
     /// @notice Terms of an event and of its markets: one market if it has two outcomes, else one each.
+    // Calldata only: nothing is packed. The linter cannot know.
+    // solhint-disable-next-line gas-struct-packing
     struct EventTerms {
         VenueId venue;
         AssetId asset; // pays for everything
