@@ -479,7 +479,7 @@ def test_a_venue_that_leaves_lists_nothing_and_takes_no_stake(governed, venue, a
     with reverts(staking.VenueLeaving, venue=venue):
         staking.requestRelease(venue, sender=alice)
     with reverts(venues.VenueNotBacked, venue=venue, backing=0, needed=governed.params.venue_stake):
-        venues.listSpot(TERMS | {"venue": venue}, sender=alice)
+        governed.listings.listSpot(TERMS | {"venue": venue}, sender=alice)
     with reverts(staking.VenueLeaving, venue=venue):
         venues.addStake(venue, 1, sender=alice)
     staking.cancelRelease(venue, sender=alice)
