@@ -33,6 +33,7 @@ from tradezone.chain.abi import ERC20
 from tradezone.chain.deployment import FOLDER, to_file_name
 from tradezone.chain.rpc import Deployed, decode_revert, fetch_receipt
 from tradezone.client import Asset
+from tradezone.protocol.enums import ASSET_SIMULATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -280,12 +281,14 @@ class Session:
         found = {}
         for number in range(1, registry.call("count") + 1):
             terms = registry.call("assetOf", number)
-            found[number] = (Asset(number, self._symbol(terms), terms["decimals"]), terms)
+            found[number] = (Asset(number, self._symbol(number, terms), terms["decimals"]), terms)
         return found
 
-    def _symbol(self, terms: Mapping[str, Any]) -> str:
+    def _symbol(self, number: int, terms: Mapping[str, Any]) -> str:
         if terms["kind"] == 1:
             return NATIVE
+        if terms["kind"] == ASSET_SIMULATED:
+            return str(self.at("asset_registry").call("symbolOf", number))
         try:
             return str(self.rpc.at(ERC20, terms["token"]).call("symbol"))
         except ChainError:

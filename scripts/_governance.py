@@ -3,7 +3,9 @@
 As `scripts._deployment`: a library without a command line. Governance needs the zone's addresses and the
 zone needs the brake's, so one account deploys both in a row:
 
-    params = replace(zone_params, brake=predict_brake(deployer))
+    params = replace(
+        zone_params, brake=predict_brake(deployer), limits=predict_limits(deployer)
+    )
     zone = deploy_zone(deployer, project, params)
     governance = deploy_governance(deployer, project, zone, governance_params)
 
@@ -69,7 +71,6 @@ BESIDE_POWERS: Final = {
 """What joins the lists if these contracts are there. They ask for the timelock's address, not for a role."""
 
 _DEEP_CLASSES: Final = ("core", "constitutional")
-_BRAKE_OFFSET: Final = len(ZONE_CONTRACTS) + list(CONTRACTS).index("brake")
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,16 @@ def predict_brake(deployer: Any, between: int = 0) -> str:
 
     ``between`` is how many transactions it sends between the two.
     """
-    return predict_address(deployer.address, deployer.nonce + _BRAKE_OFFSET + between)
+    return _predict(deployer, "brake", between)
+
+
+def predict_limits(deployer: Any, between: int = 0) -> str:
+    """Return where the limits will be, as `predict_brake`."""
+    return _predict(deployer, "limits", between)
+
+
+def _predict(deployer: Any, name: str, between: int) -> str:
+    return predict_governance(deployer, deployer.nonce + len(ZONE_CONTRACTS) + between)[name]
 
 
 def predict_governance(deployer: Any, nonce: int) -> dict[str, str]:
@@ -272,9 +282,11 @@ def deploy_governance(
     """
     at = predict_governance(deployer, deployer.nonce)
     beside = dict(beside or {})
-    brake = zone.params.brake
-    if brake not in (NOBODY, at["brake"]):
-        raise DeploymentError(f"the zone asks the brake at {brake}, this one will be {at['brake']}")
+    for name in ("brake", "limits"):
+        asked = getattr(zone.params, name)
+        if asked not in (NOBODY, at[name]):
+            text = f"the zone asks the {name} at {asked}, this one will be {at[name]}"
+            raise DeploymentError(text)
     arguments = _constructor_arguments(deployer, at, zone, params)
     arguments["charter"] = _charter_arguments(project, at, zone, beside)
     deployed = {}

@@ -16,7 +16,7 @@ from scripts._trust import TrustParams, deploy_trust, wired
 from scripts._units import format_cost, format_seconds, format_wei
 from tradezone.chain import Deployment
 
-GAS = 22_000_000  # that all ten deployments take, about
+GAS = 35_000_000  # that all deployments of a zone take, about
 TRUST_GAS = 64_000_000  # that governance and what stands beside the zone take besides
 SECONDS = (
     "inbox_lag",
@@ -25,6 +25,8 @@ SECONDS = (
     "verifier_unbonding_seconds",
     "unbonding_seconds",
     "case_seconds",
+    "change_notice",
+    "close_notice",
 )
 _LEAST_GUARDIANS = 7
 _LEAST_COUNCIL = 9
@@ -72,6 +74,16 @@ def cli() -> None:
         type=Address(),
         help="Contract that may slash in a zone that is not governed; nobody if absent.",
     ),
+    click.option(
+        "--resolver",
+        type=Address(),
+        help="Contract that resolves events in a zone that is not governed; none if absent.",
+    ),
+    click.option(
+        "--auction",
+        type=Address(),
+        help="Contract that sells slots in a zone that is not governed; none if absent.",
+    ),
     click.option("--force", is_flag=True, help="Replace a deployments file that is there already."),
 )
 def zone(
@@ -84,6 +96,8 @@ def zone(
     guardians: tuple[str, ...],
     council: tuple[str, ...],
     court: str | None,
+    resolver: str | None,
+    auction: str | None,
     force: bool,
 ) -> None:
     """Deploy the contracts of a zone and write its deployments file.
@@ -107,7 +121,12 @@ def zone(
         trust = wired(session.account, make(params, boards))
         params = trust.zone
     else:
-        params = replace(params, court=court or NOBODY)
+        params = replace(
+            params,
+            court=court or NOBODY,
+            resolver=resolver or NOBODY,
+            auction=auction or NOBODY,
+        )
     nonce = session.account.nonce
     chain = predict_address(session.address, nonce + list(CONTRACTS).index("chain"))
     price = int(session.rpc.request("eth_gasPrice"), 16)

@@ -9,7 +9,12 @@ import pytest
 
 from scripts._court_deployment import deploy_court, predict_court
 from scripts._deployment import NOBODY, ZoneParams, deploy_zone, predict_address
-from scripts._governance import GovernanceParams, deploy_governance, predict_brake
+from scripts._governance import (
+    GovernanceParams,
+    deploy_governance,
+    predict_brake,
+    predict_limits,
+)
 from scripts._markets_deployment import LICENCE_TERMS as LICENCES
 from scripts._markets_deployment import (
     SLOT_KINDS,
@@ -22,6 +27,7 @@ from scripts._trust import TrustParams, deploy_trust
 from tests.contracts.courtroom import COURT_PARAMS, CourtZone
 from tests.contracts.driver import DAY, OKB, Clock, Zone, root_named
 from tests.contracts.governed import BLOCKS_PER_DAY, GovernedZone, TrustZone
+from tests.contracts.markets import TERMS, stake_for_venues
 
 GENESIS_ROOT = root_named("genesis")
 # Deadlines long enough that the wall clock of a slow machine never reaches them.
@@ -37,6 +43,8 @@ TEST_DEADLINES = {
     "unbonding_blocks": 50,
     "case_seconds": 21 * DAY,
     "case_blocks": 50,
+    "change_notice": 3 * DAY,
+    "close_notice": 7 * DAY,
 }
 
 
@@ -96,9 +104,19 @@ def clock(chain):
 
 
 @pytest.fixture(scope="session")
-def params(sequencer, protocol_owner):
+def resolver(deployer, project):
+    """Resolves events as the tests say."""
+    return deployer.deploy(project.PuppetResolver)
+
+
+@pytest.fixture(scope="session")
+def params(sequencer, protocol_owner, resolver):
     return ZoneParams.local(
-        GENESIS_ROOT, sequencer.address, protocol_owner.address, **TEST_DEADLINES
+        GENESIS_ROOT,
+        sequencer.address,
+        protocol_owner.address,
+        resolver=resolver.address,
+        **TEST_DEADLINES,
     )
 
 
@@ -134,7 +152,12 @@ def governance_params(accounts):
 @pytest.fixture(scope="session")
 def governed(deployer, project, chain, accounts, params, governance_params):
     """A zone with governance and a court that the tests play."""
-    params = replace(params, brake=predict_brake(deployer), court=accounts[19].address)
+    params = replace(
+        params,
+        brake=predict_brake(deployer),
+        limits=predict_limits(deployer),
+        court=accounts[19].address,
+    )
     zone = deploy_zone(deployer, project, params)
     governance = deploy_governance(deployer, project, zone, governance_params)
     return GovernedZone(zone, governance, chain, accounts)
@@ -174,7 +197,7 @@ def core(deployer, project, accounts):
         ),
         owner_registry=deployer.deploy(project.OwnerRegistry, inbox, accounts[2], 0, 3),
         asset_registry=deployer.deploy(
-            project.AssetRegistry, inbox, vault, OKB, OKB // 10, 4, 10**9
+            project.AssetRegistry, inbox, vault, NOBODY, OKB, OKB // 10, 4, 10**9
         ),
         vault=deployer.deploy(project.CustodyVault, inbox, owners, assets, withdrawals, NOBODY),
         chain_account=chain_account,
@@ -276,6 +299,19 @@ def with_interface(chain, deployed, interface):
         detect_proxy=False,
         replace=True,
     )
+
+
+@pytest.fixture
+def venue(zone, token, coarse_token, alice):
+    """A venue of alice, the first."""
+    stake_for_venues(zone, alice)
+    return zone.venue_registry.createVenue("first-venue", 0, sender=alice).return_value
+
+
+@pytest.fixture
+def market(zone, venue, alice):
+    """A spot market of that venue."""
+    return zone.listings.listSpot(TERMS, sender=alice).return_value
 
 
 def register(zone, registrant, token, quantum=1, cap=10**15) -> int:

@@ -5,7 +5,7 @@ import pytest
 from scripts._deployment import NOBODY
 from tests.contracts.driver import DAY, GWEI, OKB, reverts
 from tests.contracts.governed import AGE, impersonate
-from tests.contracts.test_venue_registry import TERMS
+from tests.contracts.markets import TERMS
 from tradezone.protocol.hashing import keccak
 
 REASON, OTHER = keccak(b"a reason"), keccak(b"another")
@@ -137,7 +137,7 @@ def test_the_brake_closes_the_door_to_deposits_and_listings_and_nothing_else(
     with reverts(venues.ListingsClosed, until=until):
         venues.createVenue("after", 0, sender=alice)
     with reverts(venues.ListingsClosed, until=until):
-        venues.listSpot(TERMS, sender=alice)
+        governed.listings.listSpot(TERMS, sender=alice)
     # Everything else goes on: stake, claims, registration, withdrawals.
     governed.staking.requestUnbond(1, sender=alice)
     governed.owner_registry.register(asserter, sender=asserter)
@@ -233,7 +233,7 @@ def list_market(zone, deployer, project):
         )
     zone.staking.stake(sender=deployer, value=zone.params.venue_stake)
     zone.venue_registry.createVenue("venue", 0, sender=deployer)
-    return zone.venue_registry.listSpot(TERMS, sender=deployer).return_value
+    return zone.listings.listSpot(TERMS, sender=deployer).return_value
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from tests.contracts.conftest import fund
 from tests.contracts.courtroom import COMMIT, HARM, RESPONSE, REVEAL, SALT, WAITING, Head
 from tests.contracts.driver import GWEI, OKB, Outbox
 from tests.contracts.governed import State
+from tests.contracts.markets import TERMS
 from tests.contracts.register_desk import join, two_roots
 from tests.contracts.test_proposals import endorsing, leverage
-from tests.contracts.test_venue_registry import TERMS
 from tradezone.protocol.hashing import keccak
 
 SNAPSHOT = Path(__file__).with_name("gas.json")
@@ -108,7 +108,7 @@ def measured(zone, token, coarse_token, alice, bob, asserter, verifiers, rival, 
 
     zone.staking.stake(sender=alice, value=zone.params.venue_stake)
     note("VenueRegistry.createVenue", zone.venue_registry.createVenue("gas", 0, sender=alice))
-    note("VenueRegistry.listSpot", zone.venue_registry.listSpot(TERMS, sender=alice))
+    note("Listings.listSpot", zone.listings.listSpot(TERMS, sender=alice))
 
     zone.commit()
     note("StateChain.commit", zone.chain.commit(astuple(zone.header()), sender=zone.sequencer))

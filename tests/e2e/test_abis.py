@@ -11,13 +11,23 @@ from tradezone.chain.deployment import ALL_NAMES
 IMPLEMENTATIONS = {
     "IJudge": "VerifierVoteJudge",
     "ISequencers": "FixedSequencer",
+    "ISlots": "BaseSlots",
     "ERC20": "TestToken",
 }
 # A Vyper contract knows no custom errors by name; its interface has them, and equals it otherwise
 # (tests/contracts/test_slot_auction.py).
 NAMED_BY_INTERFACE = {"SlotAuction": "ISlotAuction"}
 # Entry points that only other contracts call.
-INTERNAL = {"enqueue", "close", "pay", "lock", "registerIfNew", "withdrawFromSelf"}
+INTERNAL = {
+    "enqueue",
+    "close",
+    "pay",
+    "lock",
+    "registerIfNew",
+    "withdrawFromSelf",
+    "openMarket",
+    "closeMarkets",
+}
 OURS = sorted(set(CONTRACTS) - set(IMPLEMENTATIONS))
 
 

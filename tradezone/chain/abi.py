@@ -238,19 +238,27 @@ OWNER_REGISTRY: Final = Contract(
 ASSET_REGISTRY: Final = Contract(
     "AssetRegistry",
     """
-    struct Asset (address token, uint8 kind, uint8 decimals, bool isClosed, uint64 quantum, uint64 cap, address registrant)
+    struct Asset (address token, uint8 kind, uint8 decimals, bool isClosed, uint64 quantum, uint64 cap, address registrant, uint32 venue)
+    struct Faucet (uint64 amount, uint64 interval)
 
     function registerAsset(address token, uint64 quantum, uint64 cap) payable returns (uint32 asset)
+    function registerSimulated(uint32 venue, string symbol, uint8 decimals, uint64 cap) payable returns (uint32 asset)
+    function setFaucet(uint32 asset, Faucet faucet)
     function closeAsset(uint32 asset)
     function bond() view returns (uint256)
     function fee() view returns (uint256)
     function maxAssets() view returns (uint32)
+    function venues() view returns (address)
+    function symbolOf(uint32 asset) view returns (string symbol)
+    function faucetOf(uint32 asset) view returns (Faucet)
     function vault() view returns (address)
     function count() view returns (uint32)
     function isOpen(uint32 asset) view returns (bool)
     function assetOf(uint32 asset) view returns (Asset)
 
     event AssetRegistered(uint32 indexed asset, address indexed token, address indexed registrant, uint8 kind, uint8 decimals, uint64 quantum, uint64 cap, uint64 inboxIndex)
+    event SimulatedRegistered(uint32 indexed asset, uint32 indexed venue, string symbol)
+    event FaucetSet(uint32 indexed asset, Faucet before, Faucet faucet, uint64 inboxIndex)
     event AssetClosed(uint32 indexed asset, address indexed registrant, uint256 refund)
 
     error FeeAboveBond(uint256 fee, uint256 bond)
@@ -260,6 +268,10 @@ ASSET_REGISTRY: Final = Contract(
     error BadQuantum(uint64 quantum)
     error BadDecimals(uint8 tokenDecimals, uint64 quantum)
     error BadCap(uint64 cap, uint64 limit)
+    error BadSymbol(string symbol)
+    error TooManyDecimals(uint8 decimals, uint8 limit)
+    error NotSimulated(uint32 asset, uint8 kind)
+    error BadFaucet(uint64 amount, uint64 interval)
     error UnknownAsset(uint32 asset)
     error NotRegistrant(address caller, address registrant)
     error AssetIsClosed(uint32 asset)
@@ -272,40 +284,193 @@ VENUE_REGISTRY: Final = Contract(
     "VenueRegistry",
     """
     struct Venue (address deployer, uint32 owner, uint8 access, uint16 markets, string name)
-    struct SpotTerms (uint32 venue, uint32 base, uint32 quote, uint64 lotSize, uint64 tickValue, uint64 minNotional, uint64 maxNotional, uint64 maxLots, uint32 maxPrice, int32 takerFee, int32 makerFee, uint32 protocolShare, uint32 insuranceShare, uint8 takerDelay, uint64 effectiveAt)
+    struct AccessRule (uint8 access, address provider, uint16 minClass, uint64 regions)
+    struct Status (uint8 state, AccessRule rule, uint64 stakeTold, address offeredTo, bool isAnnounced, uint8 nextState, AccessRule nextRule, uint64 readyAt)
 
     function createVenue(string name, uint8 access) payable returns (uint32 venue)
-    function listSpot(SpotTerms terms) returns (uint32 market)
     function addStake(uint32 venue, uint256 amount)
+    function configure(uint32 venue, uint8 state, AccessRule rule)
+    function cancelChange(uint32 venue)
+    function reduceOnly(uint32 venue)
+    function offerVenue(uint32 venue, address to)
+    function acceptVenue(uint32 venue)
+    function windDown(uint32 venue)
+    function applyChange(uint32 venue)
+    function tellStake(uint32 venue)
     function brake() view returns (address)
+    function markets() view returns (address)
     function venueStake() view returns (uint256)
-    function baseSpotSlots() view returns (uint16)
     function maxVenues() view returns (uint32)
-    function maxMarkets() view returns (uint32)
     function venueCount() view returns (uint32)
     function marketCount() view returns (uint32)
     function venueOf(uint32 venue) view returns (Venue)
+    function statusOf(uint32 venue) view returns (Status)
     function venueNamed(string name) view returns (uint32)
-    function marketIdOf(uint32 market) view returns (uint32)
 
     event VenueCreated(uint32 indexed venue, uint32 indexed owner, address indexed deployer, string name, uint8 access, uint256 stake, uint64 inboxIndex)
-    event SpotListed(uint32 indexed market, uint32 indexed id, uint32 indexed venue, SpotTerms terms, uint64 inboxIndex)
+    event ChangeAnnounced(uint32 indexed venue, uint8 state, AccessRule rule, uint64 readyAt)
+    event ChangeCancelled(uint32 indexed venue)
+    event VenueUpdated(uint32 indexed venue, uint8 stateBefore, uint8 state, AccessRule before, AccessRule rule, uint64 stakeGwei, uint64 inboxIndex)
     event StakeAdded(uint32 indexed venue, address indexed deployer, uint256 amount, uint256 stake)
+    event VenueOffered(uint32 indexed venue, address indexed deployer, address indexed to)
+    event VenueHandedOver(uint32 indexed venue, address indexed before, address indexed deployer, uint256 stake)
 
     error ListingsClosed(uint64 until)
     error VenueNotBacked(uint32 venue, uint256 backing, uint256 needed)
     error BadStake(uint256 stake)
     error UnknownAccess(uint8 access)
+    error BadRule(string part)
+    error NoProvider(uint32 venue)
     error BadName(string name)
     error NameTaken(string name, uint32 venue)
     error VenuesFull(uint32 maxVenues)
-    error MarketsFull(uint32 maxMarkets)
     error UnknownVenue(uint32 venue)
     error NotDeployer(address caller, address deployer)
-    error NoSlotLeft(uint32 venue, uint16 slots)
+    error BadState(uint8 state)
+    error Unchanged(uint32 venue)
+    error NothingAnnounced(uint32 venue)
+    error NotReady(uint32 venue, uint64 readyAt)
+    error NotOffered(uint32 venue, address caller)
+    error BadOffer(address to)
+    error VenueWoundDown(uint32 venue)
+    error MarketsOpen(uint32 venue, uint16 markets)
+    """,
+)
+
+MARKET_REGISTRY: Final = Contract(
+    "MarketRegistry",
+    """
+    struct Config (address inbox, address venues, address listings, address calendars, address slots, address limits, uint32 maxMarkets, uint64 changeNotice, uint64 closeNotice, uint64 messageLag)
+    struct Market (uint32 venue, uint32 base, uint32 quote, uint32 id, uint32 home, uint32 eventId, uint8 kind, uint8 stage, uint32 maxPrice, uint64 lotSize, uint64 tickValue, uint64 startsAt, uint8 slotKind)
+    struct Terms (uint64 minNotional, uint64 maxNotional, uint64 maxLots, uint64 openInterestCap, uint64 accountCap, uint64 closes, int32 takerFee, int32 makerFee, uint32 protocolShare, uint32 insuranceShare, uint32 referrerShare, uint32 guestFee, uint32 band, uint32 calendar, uint8 phase, uint8 access, uint8 takerDelay, uint64 effectiveAt)
+
+    function updateMarket(uint32 market, Terms terms)
+    function setPhase(uint32 market, uint8 phase)
+    function delist(uint32 market, uint64 effectiveAt)
+    function setSharing(uint32 market, uint32 guest, bool isAllowed)
+    function forget(uint32 market)
+    function delistLost(uint32 market)
+    function config() view returns (Config)
+    function marketCount() view returns (uint32)
+    function openMarketsOf(uint32 venue) view returns (uint16 markets)
+    function marketOf(uint32 market) view returns (Market)
+    function termsOf(uint32 market) view returns (Terms inForce, Terms announced)
+    function noticeFor(uint32 market, Terms terms) view returns (uint64)
+    function marketIdOf(uint32 market) view returns (uint32)
+    function isShared(uint32 market, uint32 guest) view returns (bool)
+
+    event MarketUpdated(uint32 indexed market, uint32 indexed venue, Terms before, Terms terms, uint64 inboxIndex)
+    event MarketClosed(uint32 indexed market, uint32 indexed venue)
+    event SharingSet(uint32 indexed market, uint32 indexed guest, bool isAllowed)
+
+    error BadConfig(string parameter)
+    error MarketsFull(uint32 maxMarkets)
+    error NumbersFull(uint32 venue)
+    error UnknownMarket(uint32 market)
+    error NotListings(address caller, address listings)
+    error OutOfBounds(string term, int256 given, int256 lowest, int256 highest)
+    error NotAHome(uint32 market)
+    error DoorStaysOpen(uint32 market)
+    error EndsWithItsEvent(uint32 market, uint32 eventId)
+    error MarketIsClosing(uint32 market, uint8 stage)
+    error MarketNotOver(uint32 market, uint64 from)
+    error SlotNotLost(uint32 market)
+    error Unchanged(uint32 market)
+    error NoticeTooShort(uint64 given, uint64 earliest)
+    error ChangeImminent(uint32 market, uint64 effectiveAt)
+    error NotStricter(uint8 phase, uint8 given)
+    error UnknownCalendar(uint32 calendar, uint32 venue)
+    """,
+)
+
+LISTINGS: Final = Contract(
+    "Listings",
+    """
+    struct SpotTerms (uint32 venue, uint32 base, uint32 quote, uint64 lotSize, uint64 tickValue, uint64 minNotional, uint64 maxNotional, uint64 maxLots, uint32 maxPrice, int32 takerFee, int32 makerFee, uint32 protocolShare, uint32 insuranceShare, uint8 takerDelay, uint64 effectiveAt)
+    struct Event (uint32 venue, uint32 asset, uint8 outcomes, uint8 state, uint64 unit, uint32 firstMarket, bytes32 voidPayouts, bytes32 question)
+    struct EventTerms (uint32 venue, uint32 asset, uint8 outcomes, uint64 unit, bytes32 voidPayouts, bytes32 question, uint64 tickValue, uint64 minNotional, uint64 maxNotional, uint64 maxLots, int32 takerFee, int32 makerFee, uint32 protocolShare, uint32 insuranceShare, uint8 takerDelay, uint64 effectiveAt, uint64 closes)
+    struct GuestTerms (uint32 venue, uint32 home, uint32 guestFee, uint64 effectiveAt)
+
+    function listSpot(SpotTerms terms) returns (uint32 market)
+    function listEvent(EventTerms terms, bytes data) payable returns (uint32 eventId)
+    function listGuest(GuestTerms terms) returns (uint32 market)
+    function resolveEvent(uint32 eventId, uint8 state, bytes32 payouts)
+    function markets() view returns (address)
+    function limits() view returns (address)
+    function resolver() view returns (address)
+    function maxEvents() view returns (uint32)
+    function eventCount() view returns (uint32)
+    function eventOf(uint32 eventId) view returns (Event)
+
+    event SpotListed(uint32 indexed market, uint32 indexed id, uint32 indexed venue, SpotTerms terms, uint64 inboxIndex)
+    event GuestListed(uint32 indexed market, uint32 indexed id, uint32 indexed venue, GuestTerms terms, uint64 inboxIndex)
+    event EventListed(uint32 indexed eventId, uint32 indexed venue, bytes32 indexed question, EventTerms terms, uint64 inboxIndex)
+    event OutcomeListed(uint32 indexed market, uint32 indexed id, uint32 indexed eventId, uint8 outcome, uint64 inboxIndex)
+    event EventResolved(uint32 indexed eventId, uint8 state, bytes32 payouts, uint64 inboxIndex)
+
+    error EventsFull(uint32 maxEvents)
+    error UnknownEvent(uint32 eventId)
     error AssetNotOpen(uint32 asset)
     error SameAsset(uint32 asset)
+    error NotSameKind(uint32 base, uint32 quote)
+    error ForeignSimulatedAsset(uint32 asset, uint32 venue)
+    error BadUnit(uint64 unit, uint64 tickValue)
+    error BadPayouts(bytes32 payouts, uint8 outcomes)
+    error NoResolver()
+    error NotResolver(address caller, address resolver)
+    error EventIsSettled(uint32 eventId, uint8 state)
+    error BadState(uint8 state)
+    error NotShared(uint32 home, uint32 guest)
+    error MarketIsClosing(uint32 market, uint8 stage)
+    error NotAHome(uint32 market)
     error OutOfBounds(string term, int256 given, int256 lowest, int256 highest)
+    """,
+)
+
+CALENDARS: Final = Contract(
+    "CalendarRegistry",
+    """
+    struct Session (uint16 open, uint16 close)
+    struct Closure (uint64 from, uint64 to)
+
+    function setCalendar(uint32 calendar, uint32 venue, Session[7] week, Closure[4] closures) returns (uint32 set)
+    function markets() view returns (address)
+    function limits() view returns (address)
+    function maxCalendars() view returns (uint32)
+    function calendarCount() view returns (uint32)
+    function calendarOf(uint32 calendar) view returns (uint32 venue, Closure[4] closures)
+    function venueOfCalendar(uint32 calendar) view returns (uint32)
+
+    event CalendarSet(uint32 indexed calendar, uint32 indexed venue, Session[7] week, Closure[4] closures, uint64 inboxIndex)
+
+    error CalendarsFull(uint32 maxCalendars)
+    error UnknownCalendar(uint32 calendar, uint32 venue)
+    error UnchangedCalendar(uint32 calendar)
+    error ClosureTooSoon(uint64 from, uint64 earliest)
+    error HoursAreFixed(uint32 calendar)
+    error BadCalendar(string part, uint256 index)
+    error OutOfBounds(string term, int256 given, int256 lowest, int256 highest)
+    """,
+)
+
+SLOTS: Final = Contract(
+    "ISlots",
+    """
+    struct Slot (uint8 state, uint8 kind, uint32 venue, uint32 licence)
+
+    function registry() view returns (address)
+    function isSlotFree(uint32 venue, uint8 kind) view returns (bool)
+    function slotOf(uint32 market) view returns (Slot)
+    function baseSlotsUsed(uint32 venue, uint8 kind) view returns (uint16)
+
+    event SlotOccupied(uint32 indexed market, uint32 indexed venue, uint8 indexed kind, uint32 licence)
+    event SlotReleased(uint32 indexed market, uint32 indexed venue, uint8 indexed kind, uint32 licence)
+
+    error UnknownKind(uint8 kind)
+    error NotVenueRegistry(address caller, address registry)
+    error AlreadyOccupied(uint32 market)
+    error NoFreeSlot(uint32 venue, uint8 kind)
+    error UnknownMarket(uint32 market)
     """,
 )
 
@@ -769,6 +934,10 @@ CONTRACTS: Final = (
             OWNER_REGISTRY,
             ASSET_REGISTRY,
             VENUE_REGISTRY,
+            MARKET_REGISTRY,
+            LISTINGS,
+            CALENDARS,
+            SLOTS,
             STAKING_VAULT,
             JUDGE,
             VERIFIER_VOTE_JUDGE,

@@ -37,6 +37,10 @@ CONTRACT_NAMES: Final = {
     "withdrawals": "Withdrawals",
     "staking": "StakingVault",
     "venue_registry": "VenueRegistry",
+    "market_registry": "MarketRegistry",
+    "listings": "Listings",
+    "calendars": "CalendarRegistry",
+    "slots": "ISlots",
 }
 """Names in the file, and the ABI (`tradezone.chain.abi`) of each."""
 
