@@ -145,7 +145,7 @@ class Deployment:
     market_registry: Any
     listings: Any
     calendars: Any
-    slots: Any
+    base_slots: Any
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -167,7 +167,7 @@ CONTRACTS: Final = {
     "market_registry": "MarketRegistry",
     "listings": "Listings",
     "calendars": "CalendarRegistry",
-    "slots": "BaseSlots",
+    "base_slots": "BaseSlots",
 }
 """Names of a `Deployment`, in the order of deployment, and their contract types."""
 
@@ -268,7 +268,7 @@ def read_params(contracts: Mapping[str, Any]) -> ZoneParams:
     """Read the parameters of a zone from its contracts."""
     owners, assets, chain = (contracts[n] for n in ("owner_registry", "asset_registry", "chain"))
     judge, staking, venues = (contracts[n] for n in ("judge", "staking", "venue_registry"))
-    listings, slots = contracts["listings"], contracts["slots"]
+    listings, slots = contracts["listings"], contracts["base_slots"]
     markets = contracts["market_registry"].config()
     return ZoneParams(
         genesis_root=bytes(chain.rootOf(chain.genesisClaim())),
@@ -352,7 +352,7 @@ def check_wiring(contracts: Mapping[str, Any], beside: Mapping[str, int] | None 
         ("calendars", "inbox"): "inbox",
         ("calendars", "venues"): "venue_registry",
         ("calendars", "markets"): "market_registry",
-        ("slots", "registry"): "market_registry",
+        ("base_slots", "registry"): "market_registry",
     }
     for (name, getter), target in pointers.items():
         pointed, expected = getattr(contracts[name], getter)(), contracts[target].address
@@ -484,7 +484,7 @@ def _constructor_arguments(
                 "venues": at["venue_registry"],
                 "listings": at["listings"],
                 "calendars": at["calendars"],
-                "slots": at["slots"] if params.auction == NOBODY else params.auction,
+                "slots": at["base_slots"] if params.auction == NOBODY else params.auction,
                 "limits": params.limits,
                 "maxMarkets": params.max_markets,
                 "changeNotice": params.change_notice,
@@ -508,7 +508,7 @@ def _constructor_arguments(
             params.limits,
             params.max_calendars,
         ),
-        "slots": (
+        "base_slots": (
             at["market_registry"],
             [
                 params.base_spot_slots,

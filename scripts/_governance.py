@@ -214,21 +214,14 @@ class Governance:
         return getattr(self, f"{name}_timelock")
 
 
-def predict_brake(deployer: Any, between: int = 0) -> str:
-    """Return where the brake will be if ``deployer`` deploys a zone and its governance next.
-
-    ``between`` is how many transactions it sends between the two.
-    """
-    return _predict(deployer, "brake", between)
+def predict_brake(deployer: Any) -> str:
+    """Return where the brake will be if ``deployer`` deploys a zone and its governance next."""
+    return predict_governance(deployer, deployer.nonce + len(ZONE_CONTRACTS))["brake"]
 
 
-def predict_limits(deployer: Any, between: int = 0) -> str:
+def predict_limits(deployer: Any) -> str:
     """Return where the limits will be, as `predict_brake`."""
-    return _predict(deployer, "limits", between)
-
-
-def _predict(deployer: Any, name: str, between: int) -> str:
-    return predict_governance(deployer, deployer.nonce + len(ZONE_CONTRACTS) + between)[name]
+    return predict_governance(deployer, deployer.nonce + len(ZONE_CONTRACTS))["limits"]
 
 
 def predict_governance(deployer: Any, nonce: int) -> dict[str, str]:

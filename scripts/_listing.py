@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from scripts._common import ScriptError, Session
+from scripts._markets import format_period, latest_time, market_contract
 from scripts._units import (
     UnitError,
     format_atoms,
     format_market,
     format_ms,
     format_ppm,
+    format_time,
+    format_wei,
     to_atoms,
     to_ms,
     to_ppm,
@@ -55,6 +58,10 @@ class Listing:
         self.arguments = arguments
         self.facts = facts
         self.value = value
+
+
+RESOLUTION_KEYS: Final = ("provider", "resolves", "exposure")
+"""Keys of an event that the resolver of a governed zone wants to know."""
 
 
 def find_open_asset(session: Session, text: str) -> Asset:
@@ -213,13 +220,47 @@ def _build_event(session: Session, venue: int, section: Section) -> Listing:
         "maker fee": format_ppm(terms["makerFee"]),
         "closes": format_ms(terms["closes"]) if terms["closes"] else "never",
     }
-    fee = section.text("resolver_fee")
-    return Listing(
-        "listEvent",
-        (terms, section.text("resolver_data", "0x").to(_to_bytes)),
-        facts,
-        fee.to(to_wei) if fee else 0,
+    data, fee, known = _build_resolution(session, section)
+    return Listing("listEvent", (terms, data), facts | known, fee)
+
+
+def _build_resolution(session: Session, section: Section) -> tuple[bytes, int, dict[str, Any]]:
+    """Return data and fee for who resolves an event, and what to show of them."""
+    named = [key for key in RESOLUTION_KEYS if key in section]
+    if not named:
+        fee = section.text("resolver_fee")
+        data = section.text("resolver_data", "0x").to(_to_bytes)
+        return data, fee.to(to_wei) if fee else 0, {}
+    for key in ("resolver_data", "resolver_fee"):
+        if key in section:
+            raise section.text(key).refuse(f"it follows from {', '.join(RESOLUTION_KEYS)}")
+    if len(named) < len(RESOLUTION_KEYS):
+        keys = ", ".join(RESOLUTION_KEYS)
+        raise UnitError(f"{section.place}: expected all of {keys}, found {', '.join(named)}")
+    resolver = market_contract(session, "resolver")
+    provider = section.text("provider").to(_to_provider)
+    # A block may pass before it is listed.
+    due = section.text("resolves").to(to_ms) // 1000 or latest_time(session) + 60
+    exposure = section.text("exposure").to(to_wei)
+    bond, window = resolver.call("termsFor", exposure)
+    data = b"".join(part.to_bytes(32, "big") for part in (provider, due, exposure))
+    return (
+        data,
+        resolver.call("config")["openFee"],
+        {
+            "proposed first by": f"provider {provider}",
+            "no result before": format_time(due),
+            "exposure": format_wei(exposure),
+            "bond of a result": format_wei(bond),
+            "window": format_period(window),
+        },
     )
+
+
+def _to_provider(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) < 1 << 32:
+        raise UnitError(f"expected the number of a provider, was {text!r}")
+    return int(text)
 
 
 def _to_slot(text: str) -> int:

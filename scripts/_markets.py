@@ -6,11 +6,12 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from scripts._common import ScriptError, Session
-from scripts._units import UnitError, format_decimal
+from scripts._units import UnitError, format_decimal, format_seconds
 from tradezone.chain.abi import ORACLE_REGISTRY, OUTCOME_RESOLVER, SLOT_AUCTION
 from tradezone.client.orders import to_decimal, to_fraction
 from tradezone.client.signing import ClientError
-from tradezone.protocol.oracles import PAYOUT_WHOLE, from_vector
+from tradezone.protocol.limits import PAYOUT_UNIT
+from tradezone.protocol.oracles import from_vector
 
 if TYPE_CHECKING:
     from tradezone.chain.rpc import Deployed
@@ -20,7 +21,7 @@ CONTRACTS: Final = {
     "oracles": ORACLE_REGISTRY,
     "resolver": OUTCOME_RESOLVER,
 }
-_PERCENT: Final = PAYOUT_WHOLE // 100
+_PERCENT: Final = PAYOUT_UNIT // 100
 _UNITS: Final = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -67,12 +68,17 @@ def format_milliseconds(duration: int) -> str:
     return f"{duration} ms"
 
 
+def format_period(period: dict[str, int]) -> str:
+    """Return a period of L1 as people read it."""
+    return f"{format_seconds(period['time'])} and {period['blocks']:,} blocks"
+
+
 def to_fractions(text: str) -> list[int]:
     """Return payout fractions of 10,000 from percents: ``100,0`` or ``33.33,33.33,33.34``."""
     parts = [_number(part.strip().removesuffix("%")) * _PERCENT for part in text.split(",")]
     if any(part.denominator != 1 or part < 0 for part in parts):
         raise UnitError(f"payout {text!r}: each part is a percentage with at most two decimals")
-    if sum(parts) != PAYOUT_WHOLE:
+    if sum(parts) != PAYOUT_UNIT:
         total = to_decimal(sum(parts, Fraction(0)) / _PERCENT)
         raise UnitError(f"payout {text!r} sums to {format_decimal(total)}%, expected 100%")
     return [part.numerator for part in parts]

@@ -1,9 +1,9 @@
 """Deploy what venues need beside a zone: slots, price providers, resolution of outcomes.
 
 A library like `_deployment`: no command line, no Ape import. The contracts stand beside an existing zone
-and point at it; none of the zone's contracts points back, except that the inbox must admit two of them
-as sources. An inbox admits its sources once, so a zone that is to hear of oracle sets and resolutions
-has to be deployed with `market_sources` among them.
+and point at it, and the zone points at them: its market registry counts slots in the auction, its listings
+hand events to the resolver, its inbox admits the oracles. Nothing of that changes after the zone's
+deployment, so a zone is deployed with `predict_markets` and `market_sources`.
 """
 
 from __future__ import annotations
@@ -133,7 +133,6 @@ class MarketsParams:
     full_exposure: int = 100_000 * OKB
     exposure_multiple: int = 20
     max_open: int = 64
-    max_groups: int = TABLE_BY_NAME["event_group"].capacity - 1
     window_min: Period = TWO_HOURS
     window_max: Period = TWO_DAYS
     provider_time: Period = A_DAY
@@ -173,8 +172,21 @@ CONTRACTS: Final = {
 }
 """Names of these contracts in a deployments file, in the order of deployment, and their types."""
 
-SOURCES: Final = {"oracles": (messages.ORACLE_SET,), "resolver": (messages.RESOLUTION,)}
+SOURCES: Final = {"oracles": (messages.ORACLE_SET,)}
 """Those of them that the inbox has to admit, and for which kinds of messages."""
+
+
+def predict_markets(deployer: str, nonce: int) -> dict[str, str]:
+    """Return where these contracts will be, by name.
+
+    Parameters
+    ----------
+    deployer : str
+        account that will call `deploy_markets`
+    nonce : int
+        its nonce at that moment
+    """
+    return {name: predict_address(deployer, nonce + i) for i, name in enumerate(CONTRACTS)}
 
 
 def market_sources(deployer: str, nonce: int) -> dict[str, int]:
@@ -187,11 +199,8 @@ def market_sources(deployer: str, nonce: int) -> dict[str, int]:
     nonce : int
         its nonce at that moment
     """
-    names = list(CONTRACTS)
-    return {
-        predict_address(deployer, nonce + names.index(name)): _to_bitmap(kinds)
-        for name, kinds in SOURCES.items()
-    }
+    at = predict_markets(deployer, nonce)
+    return {at[name]: _to_bitmap(kinds) for name, kinds in SOURCES.items()}
 
 
 def deploy_markets(
@@ -218,10 +227,10 @@ def deploy_markets(
     Raises
     ------
     DeploymentError
-        If the zone's inbox does not admit the contracts: it takes no source after its deployment. Or if
-        what they say of themselves is not what was asked for.
+        If the zone was not deployed for these contracts: it takes no others later. Or if what they say
+        of themselves is not what was asked for.
     """
-    _require_admitted(project.Inbox.at(zone["inbox"]), deployer.address, deployer.nonce)
+    _require_named(project, zone, deployer.address, deployer.nonce)
     arguments = _constructor_arguments(zone, params)
     found: dict[str, Any] = {}
     for name, contract in CONTRACTS.items():
@@ -231,12 +240,28 @@ def deploy_markets(
     return found
 
 
-def _require_admitted(inbox: Any, deployer: str, nonce: int) -> None:
+def _require_named(project: Any, zone: Mapping[str, str], deployer: str, nonce: int) -> None:
+    """Require that the zone points at what will be deployed next."""
+    inbox = project.Inbox.at(zone["inbox"])
     for address, kinds in market_sources(deployer, nonce).items():
         if inbox.kindsOf(address) != kinds:
             raise DeploymentError(
                 f"the inbox at {inbox.address} does not admit {address} for the kinds {kinds:#x}; an"
                 " inbox admits its sources once: name `market_sources` when the zone is deployed"
+            )
+    at = predict_markets(deployer, nonce)
+    for name, asked, text in (
+        (
+            "slots",
+            project.MarketRegistry.at(zone["market_registry"]).config().slots,
+            "market registry",
+        ),
+        ("resolver", project.Listings.at(zone["listings"]).resolver(), "listings"),
+    ):
+        if asked != at[name]:
+            raise DeploymentError(
+                f"{text}: {name} is {asked}, these will be at {at[name]}; a zone asks one for ever:"
+                " name `predict_markets` when the zone is deployed"
             )
 
 
@@ -244,7 +269,7 @@ def _constructor_arguments(zone: Mapping[str, str], params: MarketsParams) -> di
     """Return functions from what is deployed so far to the arguments of each contract."""
     return {
         "slots": lambda _: (
-            zone["venue_registry"],
+            zone["market_registry"],
             params.treasury,
             params.governance,
             [terms.to_abi() for terms in params.slot_kinds],
@@ -280,7 +305,7 @@ def resolver_config(zone: Mapping[str, str], oracles: str, params: MarketsParams
     """Return what `OutcomeResolver` is constructed with."""
     return {
         "inbox": zone["inbox"],
-        "venues": zone["venue_registry"],
+        "listings": zone["listings"],
         "staking": zone["staking"],
         "oracles": oracles,
         "arbiter": params.arbiter,
@@ -291,7 +316,6 @@ def resolver_config(zone: Mapping[str, str], oracles: str, params: MarketsParams
         "bondRate": params.bond_rate,
         "exposureMultiple": params.exposure_multiple,
         "maxOpen": params.max_open,
-        "maxGroups": params.max_groups,
         "windowMin": params.window_min.to_abi(),
         "windowMax": params.window_max.to_abi(),
         "providerTime": params.provider_time.to_abi(),
@@ -310,7 +334,7 @@ def check_markets(found: Mapping[str, Any], zone: Mapping[str, str], params: Mar
     """
     slots, oracles, resolver = (found[name] for name in CONTRACTS)
     expected: dict[str, tuple[Any, Any]] = {
-        "slots.registry": (slots.registry(), zone["venue_registry"]),
+        "slots.registry": (slots.registry(), zone["market_registry"]),
         "slots.treasury": (slots.treasury(), params.treasury),
         "slots.governance": (slots.governance(), params.governance),
         "slots.licenceTerms": (_to_plain(slots.licenceTerms()), params.licence_terms.to_abi()),

@@ -121,14 +121,16 @@ def deploy_trust(deployer: Any, project: Any, params: TrustParams) -> Trust:
 
 def wired(deployer: Any, params: TrustParams) -> TrustParams:
     """Return the parameters with the addresses that ``deployer`` would deploy to next."""
-    markets_size = len(markets_.CONTRACTS)
-    at = governance_.predict_governance(
-        deployer, deployer.nonce + len(zones.CONTRACTS) + len(BESIDE_NAMES)
-    )
+    beside_at = deployer.nonce + len(zones.CONTRACTS)
+    at = governance_.predict_governance(deployer, beside_at + len(BESIDE_NAMES))
+    markets_at = markets_.predict_markets(deployer.address, beside_at)
     zone = replace(
         params.zone,
-        brake=governance_.predict_brake(deployer, len(BESIDE_NAMES)),
-        court=courts.predict_court(deployer, markets_size),
+        brake=at["brake"],
+        limits=at["limits"],
+        court=courts.predict_court(deployer, len(markets_.CONTRACTS)),
+        auction=markets_at["slots"],
+        resolver=markets_at["resolver"],
     )
     markets = replace(
         params.markets,
@@ -173,6 +175,10 @@ def check_trust(trust: Trust, deployer: str) -> None:
     governance_.check_governance(trust.governance, zone, deployer)
     at = trust.governance.addresses
     parties = {
+        "zone: auction": (zone.params.auction, beside["slots"].address),
+        "zone: resolver": (zone.params.resolver, beside["resolver"].address),
+        "zone: limits": (zone.params.limits, at["limits"]),
+        "zone: brake": (zone.params.brake, at["brake"]),
         "slots.treasury": (params.markets.treasury, at["treasury"]),
         "slots.governance": (params.markets.governance, at["parameter_timelock"]),
         "oracles.court": (params.markets.court, at["ordinary_timelock"]),

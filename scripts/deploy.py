@@ -105,8 +105,10 @@ def zone(
     Nothing about a zone can be changed after this, but by its governance what governance can change. The
     deployer gets no right by deploying.
     """
-    if governed and court:
-        raise ScriptError("a governed zone is deployed with its court", "leave --court away")
+    for name, asked in (("court", court), ("resolver", resolver), ("auction", auction)):
+        if governed and asked:
+            text = f"a governed zone is deployed with its {name}"
+            raise ScriptError(text, f"leave --{name} away")
     if session.path.exists() and not force and _is_alive(session):
         raise ScriptError(
             f"{session.path.name} already records a zone on this chain",

@@ -13,6 +13,7 @@ from scripts._markets import (
     find_venue,
     format_fractions,
     format_milliseconds,
+    format_period,
     format_vector,
     latest_time,
     market_contract,
@@ -26,12 +27,10 @@ from scripts._units import (
     format_seconds,
     format_time,
     format_wei,
-    to_ms,
     to_ppm,
-    to_wei,
 )
 from tradezone.chain._codec import to_bytes
-from tradezone.chain.abi import ORACLE_REGISTRY, OUTCOME_RESOLVER
+from tradezone.chain.abi import ORACLE_REGISTRY
 from tradezone.protocol.hashing import keccak
 
 CODES: Final = {1: "heartbeat", 2: "deviation", 3: "time"}
@@ -360,66 +359,6 @@ def accuse(session: Session, evidence: Path) -> None:
 # --- results -----------------------------------------------------------------------------------------
 
 
-@zone_command(cli, "group", signs=True)
-@with_options(
-    click.argument("venue"),
-    click.argument("question"),
-    click.option(
-        "--provider", "who", type=click.IntRange(min=1), required=True, help="Proposes first."
-    ),
-    click.option("--unit", type=int, required=True, help="Atoms that a complete set pays."),
-    click.option("--resolves", required=True, help="Not before: 2027-01-31T12:00:00Z, or now."),
-    click.option("--exposure", required=True, help="Most that may be at stake, in OKB."),
-    click.option("--void", "void", default="50,50", show_default=True, help="Payout if void, %."),
-)
-def group(
-    session: Session,
-    venue: str,
-    question: str,
-    who: int,
-    unit: int,
-    resolves: str,
-    exposure: str,
-    void: str,
-) -> None:
-    """Open an event group for VENUE. QUESTION says what is asked and how it is decided."""
-    number = _own_venue(session, venue)
-    resolver, fractions = market_contract(session, "resolver"), to_fractions(void)
-    size = to_wei(exposure)
-    bond, window = resolver.call("termsFor", size)
-    fee = resolver.call("config")["openFee"]
-    # A block may pass before it is opened.
-    due = to_ms(resolves) // 1000 or latest_time(session) + 60
-    terms = {
-        "venue": number,
-        "provider": who,
-        "unit": unit,
-        "resolvesAt": due,
-        "exposure": size,
-        "voidFractions": fractions,
-        "question": keccak(question.encode()),
-    }
-    receipt = session.transact(
-        f"open an event group of {len(fractions)} outcomes for venue {number}",
-        resolver,
-        "openGroup",
-        terms,
-        value=fee,
-        facts={
-            "question": question,
-            "not before": format_time(due),
-            "exposure": format_wei(size),
-            "bond of a result": format_wei(bond),
-            "window": _format_period(window),
-            "if void": format_fractions(fractions),
-        },
-    )
-    if receipt:
-        made = receipt.events(OUTCOME_RESOLVER, "GroupOpened")[0]
-        body = {"group": made["group"], "venue": number, "bond": format_wei(made["bond"])}
-        session.result(body, receipt)
-
-
 @zone_command(cli, "resolve", signs=True)
 @with_options(
     group_argument,
@@ -435,7 +374,7 @@ def resolve(session: Session, group: int, payout: str | None, decide: bool) -> N
     may: call for the result, confirm what nobody challenged, or void what ran out of time.
     """
     resolver = market_contract(session, "resolver")
-    entry = _find_group(resolver, group)
+    entry = _find_group(session, resolver, group)
     if payout is None:
         name, action = _next_step(session, group, entry)
         receipt = session.transact(f"{action} group {group}", resolver, name, group)
@@ -462,7 +401,7 @@ def challenge(session: Session, group: int, payout: str) -> None:
     If the arbiter agrees you get half of the other bond; if it confirms the proposal you lose yours.
     """
     resolver = market_contract(session, "resolver")
-    entry = _find_group(resolver, group)
+    entry = _find_group(session, resolver, group)
     if entry["phase"] != PROPOSED:
         raise ScriptError(
             f"group {group} is {PHASES[entry['phase']]}: there is nothing to challenge"
@@ -524,24 +463,23 @@ def _to_payout(entry: dict[str, Any], payout: str) -> list[int]:
 
 def _result_facts(resolver: Any, entry: dict[str, Any]) -> dict[str, object]:
     _, window = resolver.call("termsFor", entry["exposure"])
-    return {"window": _format_period(window), "exposure": format_wei(entry["exposure"])}
+    return {"window": format_period(window), "exposure": format_wei(entry["exposure"])}
 
 
 def _show_result(session: Session, resolver: Any, group: int, receipt: Any) -> None:
-    entry = _find_group(resolver, group)
+    entry = _find_group(session, resolver, group)
     session.result(_describe_group(resolver, group, entry), receipt)
 
 
-def _find_group(resolver: Any, group: int) -> dict[str, Any]:
-    count = resolver.call("groupCount")
+def _find_group(session: Session, resolver: Any, group: int) -> dict[str, Any]:
+    count = session.at("listings").call("eventCount")
     if group > count:
-        raise ScriptError(f"there is no group {group}; {count} are open", "ape run oracle show")
+        raise ScriptError(
+            f"there is no group {group}; {count} events were listed",
+            "an event is listed with its markets: ape run venue list-market",
+        )
     found: dict[str, Any] = resolver.call("groupOf", group)
     return found
-
-
-def _format_period(period: dict[str, int]) -> str:
-    return f"{format_seconds(period['time'])} and {period['blocks']:,} blocks"
 
 
 # --- show --------------------------------------------------------------------------------------------
@@ -560,7 +498,7 @@ def show(session: Session, who: int | None, feed: int | None, group: int | None)
     oracles = market_contract(session, "oracles")
     if group:
         resolver = market_contract(session, "resolver")
-        session.result(_describe_group(resolver, group, _find_group(resolver, group)))
+        session.result(_describe_group(resolver, group, _find_group(session, resolver, group)))
     elif feed:
         session.result(_describe_feed(session, oracles, feed))
     elif who:

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {GroupId, ProviderId} from "./OracleTypes.sol";
-import {VenueId} from "./Types.sol";
+import {IEventResolver} from "./IEventResolver.sol";
+import {ProviderId} from "./OracleTypes.sol";
+import {EventId, VenueId} from "./Types.sol";
 
 /// @title IOutcomeResolver
 /// @notice How the result of an event gets into the zone: a bonded proposal, a window in which anyone can
@@ -10,8 +11,12 @@ import {VenueId} from "./Types.sol";
 /// docs/spec/oracles.md has the rules and their reasons.
 ///
 /// A payout vector is one number: its 32 bytes are the fractions, two bytes each, that of outcome 0
-/// first. The fractions sum to exactly 10,000, and a group's unit is a multiple of 10,000. So every
+/// first. The fractions sum to exactly 10,000, and an event's unit is a multiple of 10,000. So every
 /// payout is exact.
+///
+/// An event becomes a group here when it is listed, in the same call and under the same id: listings call
+/// `takeEvent` with `Details` as data. What it ends with goes back to listings, which tell the zone and
+/// close the markets.
 ///
 /// Each group gets one result. Every state has an exit that anyone can take after a bounded time. Bonds
 /// and windows grow with the exposure that a group declares, and the exposure of a venue's unresolved
@@ -20,10 +25,13 @@ import {VenueId} from "./Types.sol";
 /// Assumptions for safety:
 /// - Somebody who knows the result looks within the window and has the bond.
 /// - The arbiter decides right what is challenged. It cannot touch what nobody challenged.
-/// - The venue registry caps the open interest of a group's markets by its exposure.
+/// - Listings hand over events whose void vector and number of outcomes are valid, each id once.
+/// - The deployer caps the open interest of an event's markets by its exposure. Nothing makes it: who
+///   trades an event weighs the exposure, which says what a wrong result costs, against the caps.
 ///
-/// Assumptions for liveness: none; silence ends in the void vector.
-interface IOutcomeResolver {
+/// Assumptions for liveness: listings take a result for every event that they handed over. Silence ends
+/// in the void vector.
+interface IOutcomeResolver is IEventResolver {
     /// @notice Where a group stands.
     enum Phase {
         NONE,
@@ -36,9 +44,11 @@ interface IOutcomeResolver {
     }
 
     /// @notice Parameters, fixed by the constructor. Periods count seconds and blocks.
+    // Memory only: nothing is packed. The linter cannot know.
+    // solhint-disable-next-line gas-struct-packing
     struct Config {
-        address inbox;
-        address venues; // says who deployed a venue
+        address inbox; // closed = the zone hears nothing any more
+        address listings; // hand events over and take their results
         address staking; // says what stands behind it
         address oracles; // knows the providers
         address arbiter; // decides what is challenged
@@ -49,7 +59,6 @@ interface IOutcomeResolver {
         uint32 bondRate; // of the exposure, ppm
         uint32 exposureMultiple; // of the stake
         uint32 maxOpen; // unresolved groups of one venue
-        uint32 maxGroups; // highest id; below the capacity of the zone's table
         Period windowMin;
         Period windowMax;
         Period providerTime; // after the call, for the provider alone
@@ -63,22 +72,19 @@ interface IOutcomeResolver {
         uint64 blocks;
     }
 
-    /// @notice What a group is opened with. None of it changes.
-    struct Terms {
-        VenueId venue;
+    /// @notice What `takeEvent` wants to know besides the terms of the event: its data, ABI-encoded.
+    struct Details {
         ProviderId provider; // proposes first
-        uint64 unit; // atoms that a complete set pays; a multiple of 10,000
         uint64 resolvesAt; // no proposal before, L1 seconds
         uint128 exposure; // most that may be at stake, wei
-        uint16[] voidFractions; // one for each outcome, 2 .. 16; sum 10,000
-        bytes32 question; // keccak256 of the text that says what is asked and how it is decided
     }
 
     /// @notice A group.
+    // 130 bytes, five words: as few as there can be. The linter counts ids as words.
+    // solhint-disable-next-line gas-struct-packing
     struct Group {
         VenueId venue;
         ProviderId provider;
-        uint64 unit;
         uint64 resolvesAt;
         uint8 outcomes;
         Phase phase;
@@ -101,36 +107,34 @@ interface IOutcomeResolver {
     /* EVENTS */
 
     event GroupOpened(
-        GroupId indexed group,
+        EventId indexed group,
         VenueId indexed venue,
         ProviderId indexed provider,
-        Terms terms,
+        Details details,
         uint256 bond
     );
-    event ResultCalled(GroupId indexed group, address indexed by);
+    event ResultCalled(EventId indexed group, address indexed by);
     /// @notice A result stands unless it is challenged before both of these are reached.
     event Proposed(
-        GroupId indexed group,
+        EventId indexed group,
         address indexed proposer,
         uint256 vector,
         uint64 untilTime,
         uint64 untilBlock
     );
     event Challenged(
-        GroupId indexed group,
+        EventId indexed group,
         address indexed challenger,
         uint256 vector,
         uint64 untilTime,
         uint64 untilBlock
     );
     /// @notice A group has its result. If the inbox is closed the zone is not told and `isTold` is false.
-    event Resolved(
-        GroupId indexed group, Phase phase, uint256 vector, bool isTold, uint64 inboxIndex
-    );
+    event Resolved(EventId indexed group, Phase phase, uint256 vector, bool isTold);
     /// @notice A bond of a game came free, or was lost to the winner and the treasury.
-    event BondReturned(GroupId indexed group, address indexed account, uint256 amount);
+    event BondReturned(EventId indexed group, address indexed account, uint256 amount);
     event BondLost(
-        GroupId indexed group,
+        EventId indexed group,
         address indexed account,
         address indexed winner,
         uint256 reward,
@@ -142,12 +146,11 @@ interface IOutcomeResolver {
 
     /// @notice A parameter of the constructor is zero or contradicts another one.
     error BadConfig(string parameter);
-    error NotDeployer(address caller, address deployer);
+    error NotListings(address caller, address listings);
+    /// @notice Data of an event is no `Details`.
+    error BadDetails(uint256 length, uint256 expected);
     error WrongFee(uint256 sent, uint256 expected);
-    error GroupsFull(uint32 maxGroups);
     error TooManyOpen(VenueId venue, uint32 limit);
-    /// @notice The unit is zero, too large for the zone, or no multiple of 10,000.
-    error BadUnit(uint64 unit);
     error OutcomesOutOfRange(uint256 given, uint256 lowest, uint256 highest);
     /// @notice Fractions sum to exactly 10,000.
     error BadSum(uint256 sum, uint256 expected);
@@ -157,13 +160,13 @@ interface IOutcomeResolver {
     /// @notice The venue's stake carries no more.
     error ExposureTooLarge(VenueId venue, uint256 asked, uint256 left);
     error ProviderNotSelectable(ProviderId provider);
-    error UnknownGroup(GroupId group);
-    error WrongPhase(GroupId group, Phase phase);
+    error UnknownGroup(EventId group);
+    error WrongPhase(EventId group, Phase phase);
     error TooEarly(uint64 time, uint64 resolvesAt);
     /// @notice The provider alone may propose until it is called and its time is over.
-    error ProviderFirst(GroupId group, address provider);
+    error ProviderFirst(EventId group, address provider);
     /// @notice The time for this is over.
-    error TooLate(GroupId group);
+    error TooLate(EventId group);
     /// @notice The period runs until both of these are reached.
     error StillRunning(uint64 untilTime, uint64 untilBlock);
     error WrongBond(uint256 sent, uint256 expected);
@@ -174,26 +177,23 @@ interface IOutcomeResolver {
 
     /* WRITES */
 
-    /// @notice Open a group for a venue: its deployer, or the venue registry for it. Send the fee.
-    function openGroup(Terms calldata terms) external payable returns (GroupId group);
-
     /// @notice Ask for the result of a group whose time has come. Anyone may; it starts the clocks.
-    function callForResult(GroupId group) external;
+    function callForResult(EventId group) external;
 
     /// @notice Propose a result. Send exactly the group's bond.
-    function propose(GroupId group, uint16[] calldata fractions) external payable;
+    function propose(EventId group, uint16[] calldata fractions) external payable;
 
     /// @notice Say that another result is right, within the window. Send exactly the group's bond.
-    function challenge(GroupId group, uint16[] calldata fractions) external payable;
+    function challenge(EventId group, uint16[] calldata fractions) external payable;
 
     /// @notice Make a proposal that nobody challenged the result. Anyone may.
-    function confirm(GroupId group) external;
+    function confirm(EventId group) external;
 
     /// @notice Decide a challenge, within the arbiter's time. Only the arbiter.
-    function decide(GroupId group, uint16[] calldata fractions) external;
+    function decide(EventId group, uint16[] calldata fractions) external;
 
     /// @notice Make a group void: nobody proposed, or the arbiter was silent. Anyone may.
-    function lapse(GroupId group) external;
+    function lapse(EventId group) external;
 
     /// @notice Pay an account what it has to get. Anyone may.
     function collect(address account) external;
@@ -203,17 +203,15 @@ interface IOutcomeResolver {
     /// @notice Parameters.
     function config() external view returns (Config memory);
 
-    function groupCount() external view returns (uint32);
-
     /// @notice A group. Reverts with `UnknownGroup` if there is none.
-    function groupOf(GroupId group) external view returns (Group memory);
+    function groupOf(EventId group) external view returns (Group memory);
 
-    function proposalOf(GroupId group) external view returns (Answer memory);
-    function challengeOf(GroupId group) external view returns (Answer memory);
+    function proposalOf(EventId group) external view returns (Answer memory);
+    function challengeOf(EventId group) external view returns (Answer memory);
 
     /// @notice Result of a group: RESOLVED or VOID and the vector, else its phase and 0. Outcome tokens of
     /// a frozen zone pay by it.
-    function resultOf(GroupId group) external view returns (Phase phase, uint256 vector);
+    function resultOf(EventId group) external view returns (Phase phase, uint256 vector);
 
     /// @notice Bond and window of a group with that exposure.
     function termsFor(uint128 exposure) external view returns (uint256 bond, Period memory window);

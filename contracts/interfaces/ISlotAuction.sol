@@ -18,7 +18,7 @@ pragma solidity 0.8.30;
 /// MarketId.
 ///
 /// Assumptions for safety:
-/// - The venue registry names the deployer of a venue, and occupies and releases slots as markets come
+/// - The market registry names the deployer of a venue, and occupies and releases slots as markets come
 ///   and go. It can misplace slots; it cannot reach money.
 /// - Governance keeps inside hard bounds whatever it wants; it can stop the growth of a kind and raise
 ///   prices up to the bounds, and it can take nothing back.
@@ -173,7 +173,7 @@ interface ISlotAuction {
     /// @notice Pay the proceeds to the treasury. Anyone may.
     function collectProceeds() external returns (uint256 amount);
 
-    /* WRITES: VENUE REGISTRY */
+    /* WRITES: MARKET REGISTRY */
 
     /// @notice Take a slot for a market that is being listed: a base slot if there is one, else the oldest
     /// idle licence.

@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import {IOracleRegistry} from "../interfaces/IOracleRegistry.sol";
-import {FeedId, GroupId} from "../interfaces/OracleTypes.sol";
+import {FeedId} from "../interfaces/OracleTypes.sol";
 import {VenueId} from "../interfaces/Types.sol";
 
 /// @title OracleMessages
@@ -12,7 +12,6 @@ library OracleMessages {
     /* KINDS */
 
     uint8 internal constant ORACLE_SET = 32;
-    uint8 internal constant RESOLUTION = 34;
 
     /* BOUNDS AND SMALL NUMBERS */
 
@@ -20,8 +19,6 @@ library OracleMessages {
     uint256 internal constant MAX_PROVIDERS = 15;
     /// @dev Bytes of a provider and its signer.
     uint256 internal constant PROVIDER_BYTES = 24;
-    uint8 internal constant GROUP_RESOLVED = 2;
-    uint8 internal constant GROUP_VOID = 3;
 
     /* BODIES */
 
@@ -40,14 +37,5 @@ library OracleMessages {
             ),
             abi.encodePacked(entry.count, entry.heartbeat, entry.deviation, effectiveAt, signers)
         );
-    }
-
-    /// @param payouts the payout vector; 0 if the group is void.
-    function resolution(GroupId group, uint8 state, uint256 payouts)
-        internal
-        pure
-        returns (bytes memory)
-    {
-        return abi.encodePacked(GroupId.unwrap(group), state, payouts);
     }
 }

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {IEventResolver} from "../interfaces/IEventResolver.sol";
 import {IInbox} from "../interfaces/IInbox.sol";
+import {IListings} from "../interfaces/IListings.sol";
 import {IOracleRegistry} from "../interfaces/IOracleRegistry.sol";
 import {IOutcomeResolver} from "../interfaces/IOutcomeResolver.sol";
 import {IStakingVault} from "../interfaces/IStakingVault.sol";
-import {IVenueRegistry} from "../interfaces/IVenueRegistry.sol";
-import {GroupId} from "../interfaces/OracleTypes.sol";
-import {VenueId} from "../interfaces/Types.sol";
+import {EventId, VenueId} from "../interfaces/Types.sol";
 import {DualClock, Span, Stamp} from "../libraries/DualClock.sol";
 import {InboxMessages} from "../libraries/InboxMessages.sol";
-import {OracleMessages} from "../libraries/OracleMessages.sol";
 import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
@@ -27,13 +26,15 @@ contract OutcomeResolver is IOutcomeResolver {
     uint256 private constant _MIN_OUTCOMES = 2;
     uint256 private constant _MAX_OUTCOMES = 16;
     uint256 private constant _PPM = 1_000_000;
+    /// @dev Three words: what `Details` takes.
+    uint256 private constant _DETAILS_BYTES = 96;
     /// @dev How far ahead an event may lie, seconds: a typing error must not bind exposure for ever.
     uint64 private constant _MAX_AHEAD = 10 * 365 days;
 
     /* IMMUTABLES */
 
     IInbox private immutable _inbox;
-    IVenueRegistry private immutable _venues;
+    IListings private immutable _listings;
     IStakingVault private immutable _staking;
     IOracleRegistry private immutable _oracles;
     address private immutable _arbiter;
@@ -44,7 +45,6 @@ contract OutcomeResolver is IOutcomeResolver {
     uint32 private immutable _bondRate;
     uint32 private immutable _exposureMultiple;
     uint32 private immutable _maxOpen;
-    uint32 private immutable _maxGroups;
     Span private immutable _windowMin;
     Span private immutable _windowMax;
     Span private immutable _providerTime;
@@ -53,8 +53,6 @@ contract OutcomeResolver is IOutcomeResolver {
 
     /* STORAGE */
 
-    /// @inheritdoc IOutcomeResolver
-    uint32 public groupCount;
     /// @inheritdoc IOutcomeResolver
     uint256 public bonds;
     /// @inheritdoc IOutcomeResolver
@@ -66,9 +64,9 @@ contract OutcomeResolver is IOutcomeResolver {
     /// @inheritdoc IOutcomeResolver
     mapping(VenueId venue => uint32 groups) public openGroupsOf;
 
-    mapping(GroupId group => Group entry) private _groups;
-    mapping(GroupId group => Answer answer) private _proposals;
-    mapping(GroupId group => Answer answer) private _challenges;
+    mapping(EventId group => Group entry) private _groups;
+    mapping(EventId group => Answer answer) private _proposals;
+    mapping(EventId group => Answer answer) private _challenges;
 
     /* CONSTRUCTOR */
 
@@ -77,7 +75,7 @@ contract OutcomeResolver is IOutcomeResolver {
         _requirePartners(config_);
         _requirePeriods(config_);
         _inbox = IInbox(config_.inbox);
-        _venues = IVenueRegistry(config_.venues);
+        _listings = IListings(config_.listings);
         _staking = IStakingVault(config_.staking);
         _oracles = IOracleRegistry(config_.oracles);
         _arbiter = config_.arbiter;
@@ -88,7 +86,6 @@ contract OutcomeResolver is IOutcomeResolver {
         _bondRate = config_.bondRate;
         _exposureMultiple = config_.exposureMultiple;
         _maxOpen = config_.maxOpen;
-        _maxGroups = config_.maxGroups;
         _windowMin = _toSpan(config_.windowMin);
         _windowMax = _toSpan(config_.windowMax);
         _providerTime = _toSpan(config_.providerTime);
@@ -98,52 +95,49 @@ contract OutcomeResolver is IOutcomeResolver {
 
     /* WRITES */
 
-    /// @inheritdoc IOutcomeResolver
-    function openGroup(Terms calldata terms) external payable returns (GroupId group) {
-        address deployer = _venues.venueOf(terms.venue).deployer;
-        if (msg.sender != deployer && msg.sender != address(_venues)) {
-            revert NotDeployer(msg.sender, deployer);
+    /// @inheritdoc IEventResolver
+    function takeEvent(EventId id, IListings.Event calldata terms, bytes calldata data)
+        external
+        payable
+    {
+        if (msg.sender != address(_listings)) {
+            revert NotListings(msg.sender, address(_listings));
         }
         if (msg.value != _openFee) revert WrongFee(msg.value, _openFee);
-        if (groupCount >= _maxGroups) revert GroupsFull(_maxGroups);
+        if (data.length != _DETAILS_BYTES) revert BadDetails(data.length, _DETAILS_BYTES);
+        Details memory details = abi.decode(data, (Details));
         if (openGroupsOf[terms.venue] >= _maxOpen) revert TooManyOpen(terms.venue, _maxOpen);
-        if (
-            terms.unit == 0 || terms.unit % _WHOLE != 0
-                || terms.unit > InboxMessages.MAX_TOTAL_ATOMS
-        ) revert BadUnit(terms.unit);
         uint64 time = uint64(block.timestamp);
-        if (terms.resolvesAt < time) revert ResolvesInPast(terms.resolvesAt, time);
-        if (terms.resolvesAt > time + _MAX_AHEAD) {
-            revert ResolvesTooLate(terms.resolvesAt, time + _MAX_AHEAD);
+        if (details.resolvesAt < time) revert ResolvesInPast(details.resolvesAt, time);
+        if (details.resolvesAt > time + _MAX_AHEAD) {
+            revert ResolvesTooLate(details.resolvesAt, time + _MAX_AHEAD);
         }
-        if (!_oracles.isSelectable(terms.provider)) revert ProviderNotSelectable(terms.provider);
-        _takeExposure(terms.venue, terms.exposure);
-        uint256 vector = toVector(terms.voidFractions);
+        if (!_oracles.isSelectable(details.provider)) {
+            revert ProviderNotSelectable(details.provider);
+        }
+        _takeExposure(terms.venue, details.exposure);
 
-        groupCount++;
-        group = GroupId.wrap(groupCount);
         openGroupsOf[terms.venue]++;
-        uint256 bond = _bondFor(terms.exposure);
-        _groups[group] = Group({
+        uint256 bond = _bondFor(details.exposure);
+        _groups[id] = Group({
             venue: terms.venue,
-            provider: terms.provider,
-            unit: terms.unit,
-            resolvesAt: terms.resolvesAt,
-            outcomes: uint8(terms.voidFractions.length),
+            provider: details.provider,
+            resolvesAt: details.resolvesAt,
+            outcomes: terms.outcomes,
             phase: Phase.OPEN,
-            exposure: terms.exposure,
+            exposure: details.exposure,
             bond: uint128(bond),
             calledTime: 0,
             calledBlock: 0,
-            voidVector: vector,
+            voidVector: uint256(terms.voidPayouts),
             result: 0
         });
         _credit(_treasury, msg.value);
-        emit GroupOpened(group, terms.venue, terms.provider, terms, bond);
+        emit GroupOpened(id, terms.venue, details.provider, details, bond);
     }
 
     /// @inheritdoc IOutcomeResolver
-    function callForResult(GroupId group) external {
+    function callForResult(EventId group) external {
         Group storage entry = _groupIn(group, Phase.OPEN);
         _requireDue(entry);
         entry.phase = Phase.CALLED;
@@ -153,7 +147,7 @@ contract OutcomeResolver is IOutcomeResolver {
     }
 
     /// @inheritdoc IOutcomeResolver
-    function propose(GroupId group, uint16[] calldata fractions) external payable {
+    function propose(EventId group, uint16[] calldata fractions) external payable {
         Group storage entry = _groupAt(group);
         if (entry.phase != Phase.OPEN && entry.phase != Phase.CALLED) {
             revert WrongPhase(group, entry.phase);
@@ -173,7 +167,7 @@ contract OutcomeResolver is IOutcomeResolver {
     }
 
     /// @inheritdoc IOutcomeResolver
-    function challenge(GroupId group, uint16[] calldata fractions) external payable {
+    function challenge(EventId group, uint16[] calldata fractions) external payable {
         Group storage entry = _groupIn(group, Phase.PROPOSED);
         Answer storage proposal = _proposals[group];
         if (_windowFor(entry.exposure).hasPassed(_madeAt(proposal))) revert TooLate(group);
@@ -185,7 +179,7 @@ contract OutcomeResolver is IOutcomeResolver {
     }
 
     /// @inheritdoc IOutcomeResolver
-    function confirm(GroupId group) external {
+    function confirm(EventId group) external {
         Group storage entry = _groupIn(group, Phase.PROPOSED);
         Answer storage proposal = _proposals[group];
         _requirePassed(_windowFor(entry.exposure), _madeAt(proposal));
@@ -194,7 +188,7 @@ contract OutcomeResolver is IOutcomeResolver {
     }
 
     /// @inheritdoc IOutcomeResolver
-    function decide(GroupId group, uint16[] calldata fractions) external {
+    function decide(EventId group, uint16[] calldata fractions) external {
         if (msg.sender != _arbiter) revert NotArbiter(msg.sender, _arbiter);
         Group storage entry = _groupIn(group, Phase.CHALLENGED);
         Answer storage proposal = _proposals[group];
@@ -214,7 +208,7 @@ contract OutcomeResolver is IOutcomeResolver {
     }
 
     /// @inheritdoc IOutcomeResolver
-    function lapse(GroupId group) external {
+    function lapse(EventId group) external {
         Group storage entry = _groupAt(group);
         if (entry.phase == Phase.CALLED) {
             _requirePassed(_silence, DualClock.toStamp(entry.calledTime, entry.calledBlock));
@@ -248,7 +242,7 @@ contract OutcomeResolver is IOutcomeResolver {
     function config() external view returns (Config memory) {
         return Config({
             inbox: address(_inbox),
-            venues: address(_venues),
+            listings: address(_listings),
             staking: address(_staking),
             oracles: address(_oracles),
             arbiter: _arbiter,
@@ -259,7 +253,6 @@ contract OutcomeResolver is IOutcomeResolver {
             bondRate: _bondRate,
             exposureMultiple: _exposureMultiple,
             maxOpen: _maxOpen,
-            maxGroups: _maxGroups,
             windowMin: _toPeriod(_windowMin),
             windowMax: _toPeriod(_windowMax),
             providerTime: _toPeriod(_providerTime),
@@ -269,22 +262,22 @@ contract OutcomeResolver is IOutcomeResolver {
     }
 
     /// @inheritdoc IOutcomeResolver
-    function groupOf(GroupId group) external view returns (Group memory) {
+    function groupOf(EventId group) external view returns (Group memory) {
         return _groupAt(group);
     }
 
     /// @inheritdoc IOutcomeResolver
-    function proposalOf(GroupId group) external view returns (Answer memory) {
+    function proposalOf(EventId group) external view returns (Answer memory) {
         return _proposals[group];
     }
 
     /// @inheritdoc IOutcomeResolver
-    function challengeOf(GroupId group) external view returns (Answer memory) {
+    function challengeOf(EventId group) external view returns (Answer memory) {
         return _challenges[group];
     }
 
     /// @inheritdoc IOutcomeResolver
-    function resultOf(GroupId group) external view returns (Phase phase, uint256 vector) {
+    function resultOf(EventId group) external view returns (Phase phase, uint256 vector) {
         return (_groups[group].phase, _groups[group].result);
     }
 
@@ -309,13 +302,13 @@ contract OutcomeResolver is IOutcomeResolver {
 
     /* INTERNAL: GROUPS */
 
-    function _groupAt(GroupId group) private view returns (Group storage) {
+    function _groupAt(EventId group) private view returns (Group storage) {
         Group storage entry = _groups[group];
         if (entry.phase == Phase.NONE) revert UnknownGroup(group);
         return entry;
     }
 
-    function _groupIn(GroupId group, Phase phase) private view returns (Group storage entry) {
+    function _groupIn(EventId group, Phase phase) private view returns (Group storage entry) {
         entry = _groupAt(group);
         if (entry.phase != phase) revert WrongPhase(group, entry.phase);
     }
@@ -361,22 +354,18 @@ contract OutcomeResolver is IOutcomeResolver {
         bonds += msg.value;
     }
 
-    function _resolve(GroupId group, Group storage entry, Phase phase, uint256 vector) private {
+    function _resolve(EventId group, Group storage entry, Phase phase, uint256 vector) private {
         entry.phase = phase;
         entry.result = vector;
         exposureOf[entry.venue] -= entry.exposure;
         openGroupsOf[entry.venue]--;
         // A frozen zone hears nothing any more; its outcome tokens pay by `resultOf`.
         bool isTold = !_inbox.isClosed();
-        uint64 index = 0;
-        if (isTold) {
-            // The zone keeps the void vector since the listing, and takes no other one.
-            bytes memory body = phase == Phase.VOID
-                ? OracleMessages.resolution(group, OracleMessages.GROUP_VOID, 0)
-                : OracleMessages.resolution(group, OracleMessages.GROUP_RESOLVED, vector);
-            index = _inbox.enqueue(OracleMessages.RESOLUTION, body);
-        }
-        emit Resolved(group, phase, vector, isTold, index);
+        emit Resolved(group, phase, vector, isTold);
+        if (!isTold) return;
+        // The zone keeps the void vector since the listing, and takes no other one.
+        if (phase == Phase.VOID) _listings.resolveEvent(group, InboxMessages.EVENT_VOID, 0);
+        else _listings.resolveEvent(group, InboxMessages.EVENT_RESOLVED, bytes32(vector));
     }
 
     /* INTERNAL: MONEY */
@@ -386,14 +375,14 @@ contract OutcomeResolver is IOutcomeResolver {
         owed += amount;
     }
 
-    function _return(GroupId group, address account, uint256 bond) private {
+    function _return(EventId group, address account, uint256 bond) private {
         bonds -= bond;
         _credit(account, bond);
         emit BondReturned(group, account, bond);
     }
 
     /// @dev Half of a lost bond, rounded down, goes to the winner if there is one; the rest to the treasury.
-    function _lose(GroupId group, address account, address winner, uint256 bond) private {
+    function _lose(EventId group, address account, address winner, uint256 bond) private {
         bonds -= bond;
         uint256 reward = winner == address(0) ? 0 : bond / 2;
         if (reward != 0) _credit(winner, reward);
@@ -446,7 +435,7 @@ contract OutcomeResolver is IOutcomeResolver {
 
     function _requirePartners(Config memory config_) private pure {
         if (config_.inbox == address(0)) revert BadConfig("inbox");
-        if (config_.venues == address(0)) revert BadConfig("venues");
+        if (config_.listings == address(0)) revert BadConfig("listings");
         if (config_.staking == address(0)) revert BadConfig("staking");
         if (config_.oracles == address(0)) revert BadConfig("oracles");
         if (config_.arbiter == address(0)) revert BadConfig("arbiter");

@@ -410,7 +410,7 @@ def collectProceeds() -> uint256:
     return amount
 
 
-# ------------------------------------------------------------------------ writes: venue registry
+# ----------------------------------------------------------------------- writes: market registry
 
 @external
 @nonreentrant

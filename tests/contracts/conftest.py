@@ -104,18 +104,17 @@ def clock(chain):
 
 
 @pytest.fixture(scope="session")
-def resolver(deployer, project):
-    """Resolves events as the tests say."""
+def puppet_resolver(deployer, project):
     return deployer.deploy(project.PuppetResolver)
 
 
 @pytest.fixture(scope="session")
-def params(sequencer, protocol_owner, resolver):
+def params(sequencer, protocol_owner, puppet_resolver):
     return ZoneParams.local(
         GENESIS_ROOT,
         sequencer.address,
         protocol_owner.address,
-        resolver=resolver.address,
+        resolver=puppet_resolver.address,
         **TEST_DEADLINES,
     )
 
@@ -282,7 +281,7 @@ def _everything_is_there_first(
     governed,
     puppet_venues,
     slots,
-    markets,
+    around_markets,
     judged,
     trust,
 ):
@@ -299,6 +298,12 @@ def with_interface(chain, deployed, interface):
         detect_proxy=False,
         replace=True,
     )
+
+
+@pytest.fixture
+def resolver(puppet_resolver):
+    """Resolves the events of `zone` as the tests say."""
+    return puppet_resolver
 
 
 @pytest.fixture
@@ -378,8 +383,8 @@ def arbiter(accounts):
 
 
 @pytest.fixture(scope="session")
-def markets(zone, deployer, project, accounts, puppet_venues):
-    """Oracles and resolver on an inbox of their own, with puppet venues and the zone's final roots.
+def around_markets(zone, deployer, project, accounts, puppet_venues):
+    """Oracles and resolver on an inbox of their own, with puppet venues and listings and the zone's final roots.
 
     ``chain_account`` closes the inbox as a frozen chain does.
     """
@@ -396,28 +401,35 @@ def markets(zone, deployer, project, accounts, puppet_venues):
         arbiter_time=Period(7 * DAY, 20),
         silence=Period(14 * DAY, 30),
         max_feeds=70,
-        max_groups=12,
         max_open=8,
     )
-    sources = [predict_address(deployer.address, deployer.nonce + i) for i in (1, 2)]
+    at = [predict_address(deployer.address, deployer.nonce + i) for i in (1, 2, 3)]
     chain_account = accounts[15]
-    inbox = deployer.deploy(project.Inbox, chain_account, sources, [1 << 32, 1 << 34])
+    inbox = deployer.deploy(project.Inbox, chain_account, [at[0], at[2]], [1 << 32, 1 << 34])
     addresses = {
         "inbox": inbox.address,
         "chain": zone.chain.address,
         "venue_registry": puppet_venues.address,
         "staking": puppet_venues.address,
+        "listings": at[2],
     }
     oracles = deployer.deploy(project.OracleRegistry, oracle_config(addresses, params))
     resolver = deployer.deploy(
         project.OutcomeResolver, resolver_config(addresses, oracles.address, params)
     )
-    assert [oracles.address, resolver.address] == sources
+    listings = deployer.deploy(project.PuppetListings, inbox, resolver)
+    assert [oracles.address, resolver.address, listings.address] == at
     return SimpleNamespace(
         inbox=inbox,
+        listings=listings,
         oracles=oracles,
         resolver=resolver,
         params=params,
         addresses=addresses,
         chain_account=chain_account,
     )
+
+
+@pytest.fixture
+def markets(around_markets):
+    return around_markets

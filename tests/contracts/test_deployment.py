@@ -30,7 +30,7 @@ CUSTODY = (
     "market_registry",
     "listings",
     "calendars",
-    "slots",
+    "base_slots",
 )
 # Functions that change something, and who may call them. Nothing else may exist.
 ANYONE, OWN, PARTNER = "anyone", "the caller, for itself", "one contract of the zone"
@@ -113,7 +113,7 @@ WRITES = {
         "resolveEvent": "the resolver",
     },
     "calendars": {"setCalendar": "the venue's deployer"},
-    "slots": {"occupy": PARTNER, "release": PARTNER},
+    "base_slots": {"occupy": PARTNER, "release": PARTNER},
 }
 FORBIDDEN = (
     "owner()",

@@ -14,6 +14,7 @@ from tests.contracts.driver import GWEI, OKB, Outbox
 from tests.contracts.governed import State
 from tests.contracts.markets import TERMS
 from tests.contracts.register_desk import join, two_roots
+from tests.contracts.results import details, event_of
 from tests.contracts.test_proposals import endorsing, leverage
 from tradezone.protocol.hashing import keccak
 
@@ -67,10 +68,10 @@ def beside(slots, markets, puppet_venues, alice, bob, carol, verifiers, clock, a
     note("OracleRegistry.rotate", oracles.rotate(1, bob, sender=verifiers[0]))
     note("OracleRegistry.announce, 5 providers", oracles.announce(1, sender=bob))
 
-    terms = (venue, 1, 10**6, clock.time + 60, 50_000 * OKB, [5_000, 5_000], b"\x11" * 32)
-    fee = markets.params.open_fee
-    note("OutcomeResolver.openGroup", resolver.openGroup(terms, sender=alice, value=fee))
-    resolver.openGroup(terms, sender=alice, value=fee)
+    event = event_of(venue, [5_000, 5_000]), details(1, clock.time + 60, 50_000 * OKB)
+    for _ in range(2):
+        receipt = markets.listings.list(*event, sender=alice, value=markets.params.open_fee)
+    note("OutcomeResolver.takeEvent, by the least listings", receipt)
     clock.pass_time(100)
     note("OutcomeResolver.callForResult", resolver.callForResult(1, sender=bob))
     for group in (1, 2):

@@ -13,6 +13,8 @@ from scripts._governance import CLASSES, CONTRACTS, ROLES, check_governance, sel
 from scripts._trust import attach_trust, check_trust
 from tests.contracts.driver import OKB, attempt
 from tests.contracts.governed import impersonate
+from tests.contracts.markets import EVENT, NO_CLOSURES, WEEK
+from tests.contracts.results import details
 from tests.contracts.test_boards import list_market
 from tests.contracts.test_deployment import FORBIDDEN, opcodes
 from tradezone.chain.deployment import BESIDE_NAMES
@@ -109,14 +111,50 @@ WRITES = {
         "closeCase": "court",
         "slash": "court",
     },
+    "venue_registry": {
+        "createVenue": ANYONE,
+        "addStake": VENUE_DEPLOYER,
+        "configure": VENUE_DEPLOYER,
+        "cancelChange": VENUE_DEPLOYER,
+        "reduceOnly": VENUE_DEPLOYER,
+        "offerVenue": VENUE_DEPLOYER,
+        "acceptVenue": "stranger",  # whom the scene offers it
+        "windDown": VENUE_DEPLOYER,
+        "applyChange": ANYONE,
+        "tellStake": ANYONE,
+    },
+    "asset_registry": {
+        "registerAsset": ANYONE,
+        "registerSimulated": VENUE_DEPLOYER,
+        "setFaucet": VENUE_DEPLOYER,
+        "closeAsset": VENUE_DEPLOYER,  # who registered the asset
+    },
+    "market_registry": {
+        "openMarket": "listings",
+        "closeMarkets": "listings",
+        "updateMarket": VENUE_DEPLOYER,
+        "setPhase": VENUE_DEPLOYER,
+        "delist": VENUE_DEPLOYER,
+        "delistLost": ANYONE,
+        "setSharing": VENUE_DEPLOYER,
+        "forget": ANYONE,
+    },
+    "listings": {
+        "listSpot": VENUE_DEPLOYER,
+        "listEvent": VENUE_DEPLOYER,
+        "listGuest": VENUE_DEPLOYER,
+        "resolveEvent": "resolver",
+    },
+    "calendars": {"setCalendar": VENUE_DEPLOYER},
+    "base_slots": {"occupy": "market_registry", "release": "market_registry"},
     "slots": {
         "buy": VENUE_DEPLOYER,
         "renew": ANYONE,
         "reclaim": ANYONE,
         "collectRefund": ANYONE,
         "collectProceeds": ANYONE,
-        "occupy": "venue_registry",
-        "release": "venue_registry",
+        "occupy": "market_registry",
+        "release": "market_registry",
         "setKindTerms": PARAMETER,
         "setLicenceTerms": PARAMETER,
     },
@@ -138,7 +176,7 @@ WRITES = {
         "collect": ANYONE,
     },
     "resolver": {
-        "openGroup": (VENUE_DEPLOYER, "venue_registry"),
+        "takeEvent": "listings",
         "callForResult": ANYONE,
         "propose": PROVIDER,
         "challenge": ANYONE,
@@ -190,27 +228,43 @@ IS_REFUSAL = {
         b"NotCourt(address,address)",
         b"NotGovernance(address,address)",
         b"NotDeployer(address,address)",
+        b"NotRegistrant(address,address)",
+        b"NotOffered(uint32,address)",
+        b"NotListings(address,address)",
+        b"NotResolver(address,address)",
         b"NotProvider(address,address)",
         b"ProviderFirst(uint32,address)",
         b"NotArbiter(address,address)",
         b"NotAccused(address,address)",
     )
 }
-NAMES = [*CONTRACTS, "staking", *BESIDE_NAMES]
+OF_THE_ZONE = (
+    "staking",
+    "venue_registry",
+    "asset_registry",
+    "market_registry",
+    "listings",
+    "calendars",
+    "base_slots",
+)
+NAMES = [*CONTRACTS, *OF_THE_ZONE, *BESIDE_NAMES]
 
 
 @pytest.fixture
 def scene(trust, accounts, project):
     """Somebody in every part: a venue with a feed and an event that is due, a provider, an accused."""
     deployer, provider, accuser = accounts[6], accounts[9], accounts[5]
-    oracles, resolver = trust.oracles, trust.resolver
+    oracles, fee = trust.oracles, trust.resolver.config().openFee
     list_market(trust, deployer, project)
+    trust.venue_registry.offerVenue(1, accounts[8], sender=deployer)
+    trust.asset_registry.registerSimulated(
+        1, "PLAY", 2, 10**12, sender=deployer, value=trust.params.asset_bond
+    )
     oracles.register(provider, bytes(32), "", sender=provider, value=oracles.config().bond)
     oracles.openFeed(1, 8, bytes(32), sender=deployer)
     oracles.offer(1, 1, sender=provider)
     due = trust.clock.time + 5
-    terms = (1, 1, 10**4, due, OKB, [5_000, 5_000], bytes(32))
-    resolver.openGroup(terms, sender=deployer, value=resolver.config().openFee)
+    trust.listings.listEvent(EVENT, details(1, due, OKB), sender=deployer, value=fee)
     trust.clock.pass_time(10)
     trust.staking.stake(sender=accounts[7], value=100 * OKB)
     bond = 100 * OKB
@@ -247,8 +301,10 @@ def writes_of(contract):
 
 def sample(trust, name, abi, case):
     """Arguments of the right types: zero, or what lets a call come as far as its check."""
-    if name == "oracles" and abi.name in FIRST:
-        return (1, *(zero(item) for item in abi.inputs[1:]))
+    if abi.name in FIRST.get(name, ()):
+        head, *rest = abi.inputs
+        number = (1, *zero(head)[1:]) if head.type == "tuple" else 1
+        return (number, *(zero(item) for item in rest))
     setting = trust.limits.set.encode_input(1, 25)
     special = {
         ("authority", "execute"): (trust.limits, setting),
@@ -257,7 +313,11 @@ def sample(trust, name, abi, case):
         ("council", "cancelProposal"): (trust.ordinary_governor, [], [], [], bytes(32), ""),
         ("council", "declare"): (1, 1, 0, bytes(32)),
         ("slots", "buy"): (1, 1, 0),
-        ("resolver", "openGroup"): ((1, 1, 10**4, 0, OKB, [5_000, 5_000], bytes(32)),),
+        ("listings", "resolveEvent"): (1, 3, bytes(32)),
+        ("asset_registry", "registerSimulated"): (1, "MORE", 2, 10**12),
+        ("asset_registry", "setFaucet"): (4, (0, 0)),
+        ("asset_registry", "closeAsset"): (2,),
+        ("calendars", "setCalendar"): (0, 1, WEEK, NO_CLOSURES),
         ("resolver", "propose"): (1, [10_000, 0]),
         ("court", "respond"): (case, bytes(32), ""),
     }
@@ -267,7 +327,8 @@ def sample(trust, name, abi, case):
 def zero(item):
     kind = item.type
     if kind.endswith("]"):
-        return []
+        inner, _, count = kind[:-1].rpartition("[")
+        return [zero(item.model_copy(update={"type": inner}))] * int(count or 0)
     if kind == "tuple":
         return tuple(zero(part) for part in item.components)
     if kind.startswith("bytes"):
@@ -275,8 +336,16 @@ def zero(item):
     return {"address": ZERO, "bool": False, "string": ""}.get(kind, 0)
 
 
-FIRST = ("rotate", "setMetadata", "offer", "retract", "exit", "withdrawBond", "openFeed", "select")
-"""Functions of the oracle registry about a provider, venue or feed: the first of its kind."""
+FIRST = {
+    "oracles": (
+        *("rotate", "setMetadata", "offer", "retract", "exit", "withdrawBond"),
+        *("openFeed", "select"),
+    ),
+    "venue_registry": set(WRITES["venue_registry"]) - {"createVenue"},
+    "market_registry": set(WRITES["market_registry"]) - {"openMarket"},
+    "listings": ("listSpot", "listEvent", "listGuest"),
+}
+"""Functions about a provider, venue, feed or market, or terms that begin with one: the first of its kind."""
 
 
 def encode(trust, name, abi, case):

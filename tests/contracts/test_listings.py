@@ -65,7 +65,7 @@ def test_a_listing_is_told_to_the_zone_field_by_field(zone, listings, markets, v
     assert event.inboxIndex == message.index
     entry = markets.marketOf(1)
     assert (entry.base, entry.quote, entry.kind, entry.startsAt) == (2, 3, MARKET_SPOT, soon)
-    assert zone.slots.slotOf(1).kind == SPOT
+    assert zone.base_slots.slotOf(1).kind == SPOT
 
 
 def test_a_market_starts_at_once_if_its_time_has_passed(zone, listings, venue, alice, clock):
@@ -88,8 +88,8 @@ def test_slots_count_over_the_zone_and_numbers_inside_the_venue(
 def test_base_slots_are_ten(zone, listings, venue, alice):
     for _ in range(10):
         listings.listSpot(TERMS, sender=alice)
-    assert zone.slots.baseSlotsUsed(1, SPOT) == 10
-    with reverts(zone.slots.NoFreeSlot, venue=1, kind=SPOT):
+    assert zone.base_slots.baseSlotsUsed(1, SPOT) == 10
+    with reverts(zone.base_slots.NoFreeSlot, venue=1, kind=SPOT):
         listings.listSpot(TERMS, sender=alice)
 
 
@@ -307,7 +307,7 @@ def test_an_event_with_two_outcomes_has_one_market(zone, listings, markets, venu
     assert bytes(taken.terms[-1]) == QUESTION
     entry = markets.marketOf(1)
     assert (entry.eventId, entry.maxPrice, entry.lotSize) == (1, 99, EVENT["unit"])
-    assert zone.slots.slotOf(1).kind == OUTCOME
+    assert zone.base_slots.slotOf(1).kind == OUTCOME
 
 
 def test_an_event_with_sixteen_outcomes_has_as_many_markets(zone, listings, markets, venue, alice):
@@ -317,11 +317,11 @@ def test_an_event_with_sixteen_outcomes_has_as_many_markets(zone, listings, mark
     told = zone.messages()[before:]
     assert [m.kind for m in told] == [messages.LIST_EVENT] + [messages.LIST_OUTCOME] * 16
     assert [zone.body(m.index)["market"] for m in told[1:]] == [*range(1, 17)]
-    assert markets.openMarketsOf(1) == zone.slots.baseSlotsUsed(1, OUTCOME) == 16
+    assert markets.openMarketsOf(1) == zone.base_slots.baseSlotsUsed(1, OUTCOME) == 16
     outcomes = [event.outcome for event in listings.OutcomeListed.from_receipt(receipt)]
     assert outcomes == [*range(16)]
     # Four slots are left: an event is listed whole or not at all.
-    with reverts(zone.slots.NoFreeSlot, venue=1, kind=OUTCOME):
+    with reverts(zone.base_slots.NoFreeSlot, venue=1, kind=OUTCOME):
         listings.listEvent(EVENT | {"outcomes": 5, "voidPayouts": payouts(*[2000] * 5)}, b"",
                            sender=alice)  # fmt: skip
     assert zone.inbox.count() == before + 17
@@ -435,7 +435,7 @@ def test_a_result_settles_every_market_of_the_event(
     assert zone.body(before) == {"group": 1, "state": state, "payouts": vector}
     assert len(markets.MarketClosed.from_receipt(receipt)) == 3
     assert [markets.marketOf(m).stage for m in (1, 2, 3, 4)] == [CLOSED] * 3 + [1]
-    assert markets.openMarketsOf(1) == zone.slots.baseSlotsUsed(1, OUTCOME) == 1
+    assert markets.openMarketsOf(1) == zone.base_slots.baseSlotsUsed(1, OUTCOME) == 1
     assert listings.eventOf(1).state == state
     with reverts(listings.EventIsSettled, eventId=1, state=state):
         resolver.resolve(listings, 1, state, vector, sender=alice)
@@ -486,7 +486,7 @@ def test_a_door_leads_to_a_market_that_its_home_shares(
     }
     entry = markets.marketOf(2)
     assert (entry.home, entry.base, entry.quote, entry.venue) == (1, 2, 3, 2)
-    assert zone.slots.baseSlotsUsed(2, SPOT) == 1
+    assert zone.base_slots.baseSlotsUsed(2, SPOT) == 1
 
 
 def test_sharing_is_for_one_venue_or_for_all_and_ends_for_new_doors_only(
@@ -540,7 +540,7 @@ def test_a_door_cannot_be_settled_but_goes_with_its_home(
         markets.forget(door, sender=bob)
     markets.forget(1, sender=bob)
     markets.forget(door, sender=bob)
-    assert markets.openMarketsOf(2) == zone.slots.baseSlotsUsed(2, SPOT) == 0
+    assert markets.openMarketsOf(2) == zone.base_slots.baseSlotsUsed(2, SPOT) == 0
     with reverts(markets.MarketNotOver, market=door):
         markets.forget(door, sender=bob)
 
@@ -555,7 +555,7 @@ def test_simulated_assets_meet_only_their_like_at_home(zone, listings, guest_ven
         assets.registerSimulated(venue, "PLAY", 6, 10**15, sender=sender, value=bond)
     play, fun, other = 4, 5, 6
     market = listings.listSpot(TERMS | {"base": play, "quote": fun}, sender=alice).return_value
-    assert zone.slots.slotOf(market).kind == SIMULATED
+    assert zone.base_slots.slotOf(market).kind == SIMULATED
     with reverts(listings.NotSameKind, base=play, quote=2):
         listings.listSpot(TERMS | {"base": play, "quote": 2}, sender=alice)
     with reverts(listings.ForeignSimulatedAsset, asset=other, venue=1):

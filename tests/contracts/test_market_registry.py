@@ -246,10 +246,10 @@ def test_ids_and_slots_are_given_to_listings_only(zone, markets, market, alice, 
         with reverts(markets.NotListings, **values):
             markets.closeMarkets(market, 1, sender=stranger)
         values = {"caller": stranger.address, "registry": markets.address}
-        with reverts(zone.slots.NotVenueRegistry, **values):
-            zone.slots.occupy(1, SPOT, 9, sender=stranger)
-        with reverts(zone.slots.NotVenueRegistry, **values):
-            zone.slots.release(market, sender=stranger)
+        with reverts(zone.base_slots.NotVenueRegistry, **values):
+            zone.base_slots.occupy(1, SPOT, 9, sender=stranger)
+        with reverts(zone.base_slots.NotVenueRegistry, **values):
+            zone.base_slots.release(market, sender=stranger)
 
 
 def test_unknown_markets_are_refused(markets, market, alice):
@@ -409,7 +409,7 @@ def test_a_spot_market_is_delisted_with_notice(zone, markets, market, alice, bob
     assert markets.MarketClosed.from_receipt(receipt)[0].market == market
     assert zone.inbox.count() == before + 1
     assert markets.marketOf(market).stage == CLOSED
-    assert markets.openMarketsOf(1) == zone.slots.baseSlotsUsed(1, SPOT) == 0
+    assert markets.openMarketsOf(1) == zone.base_slots.baseSlotsUsed(1, SPOT) == 0
     with reverts(markets.MarketNotOver, market=market):
         markets.forget(market, sender=bob)
     with reverts(markets.MarketIsClosing, market=market, stage=CLOSED):
@@ -433,14 +433,14 @@ def test_a_slot_is_free_only_when_its_market_is_over(zone, markets, venue, alice
     for _ in range(10):
         zone.listings.listSpot(TERMS, sender=alice)
     markets.delist(3, 0, sender=alice)
-    with reverts(zone.slots.NoFreeSlot, venue=1, kind=SPOT):
+    with reverts(zone.base_slots.NoFreeSlot, venue=1, kind=SPOT):
         zone.listings.listSpot(TERMS, sender=alice)
     clock.pass_time(zone.params.close_notice + 1)
-    with reverts(zone.slots.NoFreeSlot, venue=1, kind=SPOT):
+    with reverts(zone.base_slots.NoFreeSlot, venue=1, kind=SPOT):
         zone.listings.listSpot(TERMS, sender=alice)
     markets.forget(3, sender=alice)
     zone.listings.listSpot(TERMS, sender=alice)
-    with reverts(zone.slots.NoFreeSlot, venue=1, kind=SPOT):
+    with reverts(zone.base_slots.NoFreeSlot, venue=1, kind=SPOT):
         zone.listings.listSpot(TERMS, sender=alice)
 
 

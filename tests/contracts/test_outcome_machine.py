@@ -17,8 +17,10 @@ from hypothesis.stateful import (
 )
 
 from tests.contracts.driver import DAY, OKB, attempt, tries
+from tests.contracts.results import details, event_of
 from tradezone.protocol.actions import unpack
-from tradezone.protocol.oracles import RESOLUTION_BODY, to_vector
+from tradezone.protocol.messages import RESOLUTION_BODY
+from tradezone.protocol.oracles import to_vector
 
 VENUES = (5, 6)
 VECTORS = ([10_000, 0], [0, 10_000], [5_000, 5_000])
@@ -31,7 +33,7 @@ FEE = OKB // 10
 def test_bonds_are_conserved_and_each_group_has_one_result(  # noqa: C901 -- a machine and its model stay in one place
     markets, puppet_venues, chain, clock, alice, bob, carol, rival, third, arbiter, treasury
 ):
-    resolver = markets.resolver
+    resolver, listings = markets.resolver, markets.listings
     people = (alice, bob, carol, rival)
     stake = 1_000 * OKB
     for venue in VENUES:
@@ -80,15 +82,16 @@ def test_bonds_are_conserved_and_each_group_has_one_result(  # noqa: C901 -- a m
 
         def open_group(self, venue, who, exposure, ahead):
             used = sum(g["exposure"] for g in self.unresolved(venue))
-            may = (
-                who == alice
-                and 0 < exposure <= 20 * stake - used
-                and len(self.groups) < 12
-                and len(self.unresolved(venue)) < 8
-            )
+            may = 0 < exposure <= 20 * stake - used and len(self.unresolved(venue)) < 8
             due = self.next_second() + ahead
-            terms = (venue, 1, 10_000, due, exposure, VOID_VECTOR, bytes(32))
-            if not self.send(who, ("openGroup", terms), FEE, may):
+            number, event = len(self.groups) + 1, event_of(venue, VOID_VECTOR)
+            # Bob goes to the resolver himself; alice lists, as everybody has to.
+            if who == bob:
+                call = ("takeEvent", number, event, details(1, due, exposure))
+                self.send(who, call, FEE, may=False)
+                return
+            call = ("list", event, details(1, due, exposure))
+            if not self.send(who, call, FEE, may, to=listings):
                 return
             self.groups[len(self.groups) + 1] = {
                 "venue": venue,
@@ -314,16 +317,16 @@ def test_bonds_are_conserved_and_each_group_has_one_result(  # noqa: C901 -- a m
             full = 100_000 * OKB
             return 7_200 + 165_600 * share // full, 10 + 20 * share // full
 
-        def send(self, who, call, value, may):
+        def send(self, who, call, value, may, to=resolver):
             name, *arguments = call
-            data = getattr(resolver, name).encode_input(*arguments)
+            data = getattr(to, name).encode_input(*arguments)
             if may:
-                who.transfer(resolver, value, data=data, gas_limit=2_000_000)
+                who.transfer(to, value, data=data, gas_limit=2_000_000)
                 self.taken += value
                 return True
             # A call that is only tried sees the last block; one in the next must fail too.
             clock.pass_time(1)
-            assert attempt(resolver, data, who, value=value)[0] is False
+            assert attempt(to, data, who, value=value)[0] is False
             return False
 
         def end(self, number, phase, vector):

@@ -8,16 +8,12 @@ from hypothesis import strategies as st
 
 from scripts._markets_deployment import resolver_config
 from tests.contracts.driver import DAY, OKB, attempt, constructor_error, error_data, reverts, tries
+from tests.contracts.results import details, event_of
 from tradezone.protocol.actions import layout_bytes, unpack
-from tradezone.protocol.oracles import (
-    GROUP_RESOLVED,
-    GROUP_VOID,
-    MAX_OUTCOMES,
-    PAYOUT_WHOLE,
-    RESOLUTION_BODY,
-    from_vector,
-    to_vector,
-)
+from tradezone.protocol.enums import GROUP_RESOLVED, GROUP_VOID
+from tradezone.protocol.limits import MAX_OUTCOMES, PAYOUT_UNIT
+from tradezone.protocol.messages import RESOLUTION_BODY
+from tradezone.protocol.oracles import from_vector, to_vector
 
 VENUE, OTHER = 5, 6
 NOBODY = "0x0000000000000000000000000000000000000000"
@@ -44,24 +40,35 @@ def provider(markets, puppet_venues, alice, bob, carol):
     return carol
 
 
+@pytest.fixture
+def listings(markets):
+    """Hand over whatever a test lists."""
+    return markets.listings
+
+
 def terms(clock, **changes):
+    """An event and what the resolver wants to know of it, by name."""
     values = {
         "venue": VENUE,
+        "void": HALF,
         "provider": 1,
-        "unit": 10**6,
-        "resolvesAt": clock.time + 1_000,
+        "resolves_at": clock.time + 1_000,
         "exposure": EXPOSURE,
-        "voidFractions": HALF,
-        "question": bytes(32),
     }
     return values | changes
 
 
+def open_group(listings, terms, **call):
+    """List an event; returns the receipt, whose return value is the group."""
+    known = {name: terms[name] for name in ("provider", "resolves_at", "exposure")}
+    return listings.list(event_of(terms["venue"], terms["void"]), details(**known), **call)
+
+
 @pytest.fixture
-def group(resolver, clock, alice, provider):
+def group(listings, resolver, clock, alice, provider):
     """A group of two outcomes that is due; id 1."""
     opened = terms(clock)
-    number = resolver.openGroup(opened, sender=alice, value=FEE).return_value
+    number = open_group(listings, opened, sender=alice, value=FEE).return_value
     clock.pass_time(1_100)
     return number
 
@@ -100,14 +107,14 @@ def check_money(resolver):
 # --- opening
 
 
-def test_a_group_is_opened_with_terms_that_stay(resolver, alice, clock, treasury):
-    opened = terms(clock, voidFractions=[1, 2, 9_997])
-    receipt = resolver.openGroup(opened, sender=alice, value=FEE)
-    assert receipt.return_value == resolver.groupCount() == 1
+def test_a_group_is_opened_with_terms_that_stay(listings, resolver, alice, clock, treasury):
+    opened = terms(clock, void=[1, 2, 9_997])
+    receipt = open_group(listings, opened, sender=alice, value=FEE)
+    assert receipt.return_value == 1
     entry = resolver.groupOf(1)
-    assert (entry.venue, entry.provider, entry.unit) == (VENUE, 1, 10**6)
+    assert (entry.venue, entry.provider) == (VENUE, 1)
     assert (entry.outcomes, entry.phase, entry.exposure) == (3, OPEN, EXPOSURE)
-    assert (entry.bond, entry.resolvesAt) == (BOND, opened["resolvesAt"])
+    assert (entry.bond, entry.resolvesAt) == (BOND, opened["resolves_at"])
     assert entry.voidVector == to_vector([1, 2, 9_997]) == 1 << 240 | 2 << 224 | 9_997 << 208
     assert resolver.exposureOf(VENUE) == EXPOSURE
     assert resolver.openGroupsOf(VENUE) == 1
@@ -115,70 +122,67 @@ def test_a_group_is_opened_with_terms_that_stay(resolver, alice, clock, treasury
     assert tuple(resolver.resultOf(1)) == (OPEN, 0)
 
 
-def test_the_registry_may_open_for_a_venue_and_nobody_else(
-    resolver, markets, deployer, project, accounts, alice, bob, clock
+def test_nobody_but_listings_hands_events_over(
+    resolver, markets, accounts, alice, bob, carol, arbiter, treasury, clock
 ):
-    with reverts(resolver.NotDeployer, caller=bob.address, deployer=alice.address):
-        resolver.openGroup(terms(clock), sender=bob, value=FEE)
-    caller = accounts[9]
-    # A registry that is an account: what it may is what the venue registry may.
-    config = resolver_config(markets.addresses, markets.oracles.address, markets.params)
-    wallet = alice.deploy(project.PuppetVenues)
-    other = deployer.deploy(project.OutcomeResolver, config | {"venues": wallet.address})
-    wallet.setDeployer(VENUE, alice, sender=alice)
-    with reverts(other.NotDeployer, caller=caller.address, deployer=alice.address):
-        other.openGroup(terms(clock), sender=caller, value=FEE)
-    call = other.openGroup.encode_input(terms(clock))
-    clock.force_coin(wallet, OKB)
-    assert attempt(other, call, wallet, value=FEE) == (True, (1).to_bytes(32, "big"))
+    opened = event_of(VENUE, HALF), details(1, clock.time + 1_000, EXPOSURE)
+    for thief in (alice, bob, carol, arbiter, treasury, accounts[9]):
+        with reverts(resolver.NotListings, caller=thief.address, listings=markets.listings.address):
+            resolver.takeEvent(1, *opened, sender=thief, value=FEE)
+
+
+def test_data_of_another_shape_is_refused(listings, resolver, alice, clock):
+    opened, known = event_of(VENUE, HALF), details(1, clock.time + 1_000, EXPOSURE)
+    for data in (b"", known[:-1], known + bytes(1), known + bytes(32)):
+        with reverts(resolver.BadDetails, length=len(data), expected=96):
+            listings.list(opened, data, sender=alice, value=FEE)
+    for place in (0, 32, 64):  # a number too large for its field
+        data = known[:place] + b"\xff" + known[place + 1 :]
+        call = listings.list.encode_input(opened, data)
+        assert attempt(listings, call, alice, value=FEE) == (False, b"")
+    assert listings.eventCount() == 0
 
 
 @pytest.mark.parametrize(
     ("changes", "error", "values"),
     [
-        ({"unit": 0}, "BadUnit", {"unit": 0}),
-        ({"unit": 9_999}, "BadUnit", {"unit": 9_999}),
-        ({"unit": 10_001}, "BadUnit", {"unit": 10_001}),
-        ({"unit": 2**62 + 10_000 - 2**62 % 10_000}, "BadUnit", {}),
         ({"exposure": 0}, "ZeroExposure", {}),
         ({"provider": 2}, "ProviderNotSelectable", {"provider": 2}),
-        ({"voidFractions": [10_000]}, "OutcomesOutOfRange", {"given": 1}),
-        ({"voidFractions": [625] * 17}, "OutcomesOutOfRange", {"given": 17}),
-        ({"voidFractions": [5_000, 4_999]}, "BadSum", {"sum": 9_999, "expected": 10_000}),
-        ({"voidFractions": [65_535, 10_001]}, "BadSum", {"sum": 75_536, "expected": 10_000}),
-        ({"resolvesAt": 1}, "ResolvesInPast", {}),
-        ({"resolvesAt": 2**63}, "ResolvesTooLate", {}),
+        ({"resolves_at": 1}, "ResolvesInPast", {}),
+        ({"resolves_at": 2**63}, "ResolvesTooLate", {}),
     ],
 )
-def test_terms_that_make_no_sense_are_refused(resolver, alice, clock, changes, error, values):
-    if "given" in values:
-        values = values | {"lowest": 2, "highest": 16}
+def test_terms_that_make_no_sense_are_refused(
+    listings, resolver, alice, clock, changes, error, values
+):
     with reverts(getattr(resolver, error), **values):
-        resolver.openGroup(terms(clock, **changes), sender=alice, value=FEE)
+        open_group(listings, terms(clock, **changes), sender=alice, value=FEE)
 
 
-def test_the_fee_is_exact(resolver, alice, clock):
+def test_the_fee_is_exact(listings, resolver, alice, clock):
     for sent in (0, FEE - 1, FEE + 1):
         with reverts(resolver.WrongFee, sent=sent, expected=FEE):
-            resolver.openGroup(terms(clock), sender=alice, value=sent)
+            open_group(listings, terms(clock), sender=alice, value=sent)
 
 
 def test_the_exposure_of_open_groups_is_bounded_by_the_stake(
-    resolver, puppet_venues, alice, bob, clock
+    listings, resolver, puppet_venues, alice, bob, clock
 ):
     with reverts(resolver.ExposureTooLarge, venue=OTHER, asked=1, left=0):
-        resolver.openGroup(terms(clock, venue=OTHER, exposure=1), sender=bob, value=FEE)
-    resolver.openGroup(terms(clock, exposure=150_000 * OKB), sender=alice, value=FEE)
+        open_group(listings, terms(clock, venue=OTHER, exposure=1), sender=bob, value=FEE)
+    open_group(listings, terms(clock, exposure=150_000 * OKB), sender=alice, value=FEE)
     with reverts(resolver.ExposureTooLarge, venue=VENUE, asked=50_000 * OKB + 1, left=50_000 * OKB):
-        resolver.openGroup(terms(clock, exposure=50_000 * OKB + 1), sender=alice, value=FEE)
+        open_group(listings, terms(clock, exposure=50_000 * OKB + 1), sender=alice, value=FEE)
     puppet_venues.setStake(VENUE, OKB, sender=alice)
     with reverts(resolver.ExposureTooLarge, venue=VENUE, asked=1, left=0):
-        resolver.openGroup(terms(clock, exposure=1), sender=alice, value=FEE)
+        open_group(listings, terms(clock, exposure=1), sender=alice, value=FEE)
 
 
-def test_open_groups_and_ids_have_an_end(resolver, carol, alice, clock):
+def test_open_groups_of_a_venue_have_an_end(listings, resolver, alice, clock):
     def open_one():
-        return resolver.openGroup(terms(clock, exposure=OKB), sender=alice, value=FEE).return_value
+        return open_group(
+            listings, terms(clock, exposure=OKB), sender=alice, value=FEE
+        ).return_value
 
     groups = [open_one() for _ in range(8)]
     with reverts(resolver.TooManyOpen, venue=VENUE, limit=8):
@@ -189,12 +193,8 @@ def test_open_groups_and_ids_have_an_end(resolver, carol, alice, clock):
     clock.pass_both(14 * DAY, 30)
     for number in groups[:4]:
         resolver.lapse(number, sender=alice)
-    for _ in range(4):
-        open_one()
-    resolver.callForResult(groups[4], sender=alice)
-    clock.pass_both(14 * DAY, 30)
-    resolver.lapse(groups[4], sender=alice)
-    with reverts(resolver.GroupsFull, maxGroups=12):
+    assert [open_one() for _ in range(4)] == [9, 10, 11, 12]
+    with reverts(resolver.TooManyOpen, venue=VENUE, limit=8):
         open_one()
 
 
@@ -204,18 +204,18 @@ def test_open_groups_and_ids_have_an_end(resolver, carol, alice, clock):
 @pytest.mark.hypothesis
 @settings(max_examples=tries(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    cuts=st.lists(st.integers(0, PAYOUT_WHOLE), min_size=1, max_size=MAX_OUTCOMES - 1),
-    unit=st.integers(1, 2**62 // PAYOUT_WHOLE - 1).map(lambda n: n * PAYOUT_WHOLE),
+    cuts=st.lists(st.integers(0, PAYOUT_UNIT), min_size=1, max_size=MAX_OUTCOMES - 1),
+    unit=st.integers(1, 2**62 // PAYOUT_UNIT - 1).map(lambda n: n * PAYOUT_UNIT),
 )
 def test_payouts_are_exact_and_sum_to_the_unit(resolver, cuts, unit):
-    edges = [0, *sorted(cuts), PAYOUT_WHOLE]
+    edges = [0, *sorted(cuts), PAYOUT_UNIT]
     fractions = [high - low for low, high in pairwise(edges)]
     vector = resolver.toVector(fractions)
     assert vector == to_vector(fractions)
     assert from_vector(vector, len(fractions)) == fractions
-    payouts = [unit // PAYOUT_WHOLE * fraction for fraction in fractions]
+    payouts = [unit // PAYOUT_UNIT * fraction for fraction in fractions]
     assert sum(payouts) == unit
-    assert [payout * PAYOUT_WHOLE for payout in payouts] == [unit * f for f in fractions]
+    assert [payout * PAYOUT_UNIT for payout in payouts] == [unit * f for f in fractions]
 
 
 @pytest.mark.parametrize(
@@ -248,13 +248,17 @@ def test_bond_and_window_grow_with_the_exposure(resolver):
 # --- proposing
 
 
-def test_the_provider_proposes_as_soon_as_the_event_is_over(resolver, alice, carol, clock, bob):
+def test_the_provider_proposes_as_soon_as_the_event_is_over(
+    listings, resolver, alice, carol, clock, bob
+):
     opened = terms(clock)
-    resolver.openGroup(opened, sender=alice, value=FEE)
-    clock.set_next(opened["resolvesAt"] - 1)
-    with reverts(resolver.TooEarly, time=opened["resolvesAt"] - 1, resolvesAt=opened["resolvesAt"]):
+    open_group(listings, opened, sender=alice, value=FEE)
+    clock.set_next(opened["resolves_at"] - 1)
+    with reverts(
+        resolver.TooEarly, time=opened["resolves_at"] - 1, resolvesAt=opened["resolves_at"]
+    ):
         resolver.propose(1, YES, sender=carol, value=BOND)
-    clock.set_next(opened["resolvesAt"])
+    clock.set_next(opened["resolves_at"])
     receipt = resolver.propose(1, YES, sender=carol, value=BOND)
     answer = resolver.proposalOf(1)
     assert (answer.account, answer.vector) == (carol, to_vector(YES))
@@ -263,12 +267,12 @@ def test_the_provider_proposes_as_soon_as_the_event_is_over(resolver, alice, car
     assert resolver.bonds() == BOND
 
 
-def test_a_result_is_called_for_when_it_is_due(resolver, alice, bob, clock):
+def test_a_result_is_called_for_when_it_is_due(listings, resolver, alice, bob, clock):
     opened = terms(clock)
-    resolver.openGroup(opened, sender=alice, value=FEE)
+    open_group(listings, opened, sender=alice, value=FEE)
     with reverts(resolver.TooEarly):
         resolver.callForResult(1, sender=bob)
-    clock.set_next(opened["resolvesAt"])
+    clock.set_next(opened["resolves_at"])
     receipt = resolver.callForResult(1, sender=bob)
     entry = resolver.groupOf(1)
     assert (entry.phase, entry.calledTime, entry.calledBlock) == (
@@ -510,7 +514,7 @@ def test_a_frozen_zone_keeps_results_and_pays_bonds(
     markets.inbox.close(sender=markets.chain_account)
     receipt = resolver.decide(challenged, NO, sender=arbiter)
     event = resolver.Resolved.from_receipt(receipt)[0]
-    assert (event.isTold, event.inboxIndex) == (False, 0)
+    assert not event.isTold
     assert markets.inbox.count() == before
     assert tuple(resolver.resultOf(challenged)) == (RESOLVED, to_vector(NO))
     resolver.collect(bob, sender=alice)
@@ -564,7 +568,7 @@ def test_a_provider_that_left_may_still_propose_what_it_was_named_for(
     ("name", "value"),
     [
         ("inbox", NOBODY),
-        ("venues", NOBODY),
+        ("listings", NOBODY),
         ("staking", NOBODY),
         ("oracles", NOBODY),
         ("arbiter", NOBODY),

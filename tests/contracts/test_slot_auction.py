@@ -481,13 +481,31 @@ def test_markets_that_make_no_sense_are_refused(slots, alice, venues):
         venues.release(slots, 2, sender=alice)
 
 
-def test_the_venue_registry_of_a_zone_is_understood(
+def test_it_answers_everything_that_a_market_registry_asks(project):
+    """The auction is written in Vyper, so no compiler says that it is an `ISlots`."""
+
+    def layout(abi):
+        shape = [parts(item) for item in (*abi.inputs, *abi.outputs)]
+        return abi.selector, abi.stateMutability, shape
+
+    def parts(item):
+        return item.type, [parts(part) for part in item.components or []]
+
+    asked, answered = (
+        {abi.name: layout(abi) for abi in contract.contract_type.abi if abi.type == "function"}
+        for contract in (project.ISlots, project.SlotAuction)
+    )
+    assert asked
+    assert {name: answered[name] for name in asked} == asked
+
+
+def test_the_market_registry_of_a_zone_is_understood(
     slots, zone, deployer, project, alice, treasury, governance
 ):
     """The real registry answers who deployed a venue, and refuses one that does not exist."""
     real = deployer.deploy(
         project.SlotAuction,
-        zone.venue_registry,
+        zone.market_registry,
         treasury,
         governance,
         [terms.to_abi() for terms in SLOT_KINDS],

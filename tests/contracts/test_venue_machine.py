@@ -273,7 +273,7 @@ def test_markets_stay_inside_their_slots_and_changes_inside_their_notice(  # noq
         def slots_are_never_outnumbered(self):
             for venue in deployers:
                 for kind, slots in SLOTS.items():
-                    used = zone.slots.baseSlotsUsed(venue, kind)
+                    used = zone.base_slots.baseSlotsUsed(venue, kind)
                     assert used == self.used(venue, kind) <= slots
                 live = sum(m.venue == venue and m.stage != CLOSED for m in self.markets.values())
                 assert markets.openMarketsOf(venue) == live

@@ -27,6 +27,7 @@ INTERNAL = {
     "withdrawFromSelf",
     "openMarket",
     "closeMarkets",
+    "takeEvent",
 }
 OURS = sorted(set(CONTRACTS) - set(IMPLEMENTATIONS))
 

@@ -94,13 +94,40 @@ def feed(do, venue, document, accounts):
     return 1
 
 
+EVENT = """
+markets:
+  - kind: event
+    question: Does it rain?
+    outcomes: [rain, no rain]
+    void: [50%, 50%]
+    asset: 1
+    unit: 1
+    tick: 0.01
+"""
+KNOWN = """\
+    provider: 1
+    resolves: now
+    exposure: 50
+"""
+
+
 @pytest.fixture
-def group(do, feed, chain):
-    made = do(
-        *["oracle", "group", "market-venue", "Does it rain?", "--provider", 1],
-        *["--unit", 10_000, "--resolves", "now", "--exposure", "50"],
-    )
-    assert (made["group"], made["bond"]["text"]) == (1, "1 OKB")
+def event_file(tmp_path):
+    """Write a file with an event; its path."""
+
+    def write(more):
+        path = tmp_path / "event.yaml"
+        path.write_text(EVENT.strip("\n") + "\n" + more)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def group(do, feed, event_file, chain):
+    made = do("venue", "list-market", "market-venue", "--file", event_file(KNOWN))
+    (listed,) = made["markets"]
+    assert (listed["event"], listed["slots"], listed["bond of a result"]) == (1, [1], "1 OKB")
     Clock(chain).pass_time(100)
     return 1
 
@@ -288,7 +315,23 @@ def test_silence_ends_in_the_void_payout(do, fails, group, chain):
     Clock(chain).pass_both(600, 4)
     ended = do("oracle", "resolve", 1)
     assert (ended["state"], ended["result"]) == ("void", "50%, 50%")
-    assert "there is no group 2; 1 are open" in fails("oracle", "resolve", 2)
+    assert "there is no group 2; 1 events were listed" in fails("oracle", "resolve", 2)
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ("    provider: 1\n", "expected all of provider, resolves, exposure, found provider"),
+        (KNOWN + "    resolver_fee: 1\n", "it follows from provider, resolves, exposure"),
+        (KNOWN.replace("provider: 1", "provider: x"), "expected the number of a provider, was 'x'"),
+        (KNOWN.replace("provider: 1", "provider: 9"), "ProviderNotSelectable"),
+        (KNOWN.replace("exposure: 50", "exposure: 0"), "amount 0 is not above zero"),
+        (KNOWN.replace("exposure: 50", "exposure: 201"), "ExposureTooLarge"),
+        ("", "WrongFee"),
+    ],
+)
+def test_an_event_that_its_resolver_refuses_is_not_listed(fails, feed, event_file, more, text):
+    assert text in fails("venue", "list-market", "market-venue", "--file", event_file(more))
 
 
 # --- units -------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ CONTRACT_NAMES: Final = {
     "market_registry": "MarketRegistry",
     "listings": "Listings",
     "calendars": "CalendarRegistry",
-    "slots": "ISlots",
+    "base_slots": "ISlots",
 }
 """Names in the file, and the ABI (`tradezone.chain.abi`) of each."""
 
