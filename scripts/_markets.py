@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from scripts._common import ScriptError, Session
 from scripts._units import UnitError, format_decimal, format_seconds
 from tradezone.chain.abi import ORACLE_REGISTRY, OUTCOME_RESOLVER, SLOT_AUCTION
-from tradezone.client.orders import to_decimal, to_fraction
-from tradezone.client.signing import ClientError
+from tradezone.client import ClientError, to_decimal, to_fraction
 from tradezone.protocol.limits import PAYOUT_UNIT
 from tradezone.protocol.oracles import from_vector
 

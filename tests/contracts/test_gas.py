@@ -12,7 +12,7 @@ from tests.contracts.conftest import fund
 from tests.contracts.courtroom import COMMIT, HARM, RESPONSE, REVEAL, SALT, WAITING, Head
 from tests.contracts.driver import GWEI, OKB, Outbox
 from tests.contracts.governed import State
-from tests.contracts.markets import TERMS
+from tests.contracts.markets import EVENT, TERMS
 from tests.contracts.register_desk import join, two_roots
 from tests.contracts.results import details, event_of
 from tests.contracts.test_proposals import endorsing, leverage
@@ -110,6 +110,7 @@ def measured(zone, token, coarse_token, alice, bob, asserter, verifiers, rival, 
     zone.staking.stake(sender=alice, value=zone.params.venue_stake)
     note("VenueRegistry.createVenue", zone.venue_registry.createVenue("gas", 0, sender=alice))
     note("Listings.listSpot", zone.listings.listSpot(TERMS, sender=alice))
+    note("Listings.listEvent, 2 outcomes", zone.listings.listEvent(EVENT, b"", sender=alice))
 
     zone.commit()
     note("StateChain.commit", zone.chain.commit(astuple(zone.header()), sender=zone.sequencer))
