@@ -3,7 +3,7 @@
 import pytest
 
 from scripts._deployment import NOBODY
-from tests.contracts.driver import DAY, GWEI, OKB, reverts
+from tests.contracts.driver import DAY, GWEI, OKB, constructor_error, error_data, reverts
 from tests.contracts.governed import AGE, impersonate
 from tests.contracts.markets import TERMS
 from tradezone.protocol.hashing import keccak
@@ -211,8 +211,10 @@ def test_the_brake_is_armed_by_the_ordinary_class_and_only_when_open(
 
 @pytest.mark.parametrize("seconds", [0, 72 * HOUR + 1])
 def test_no_brake_closes_for_longer_than_three_days(governed, deployer, project, accounts, seconds):
-    with reverts(governed.brake.BadCloseSeconds, given=seconds, most=72 * HOUR):
-        deployer.deploy(project.GuardianBrake, governed.authority, [accounts[1]], 1, seconds)
+    arguments = (project.GuardianBrake, governed.authority, [accounts[1]], 1)
+    assert constructor_error(deployer, *arguments, 72 * HOUR) is None
+    found = constructor_error(deployer, *arguments, seconds)
+    assert found == error_data("BadCloseSeconds(uint64,uint64)", seconds, 72 * HOUR)
 
 
 # --- the council

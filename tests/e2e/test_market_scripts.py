@@ -127,7 +127,11 @@ def event_file(tmp_path):
 def group(do, feed, event_file, chain):
     made = do("venue", "list-market", "market-venue", "--file", event_file(KNOWN))
     (listed,) = made["markets"]
-    assert (listed["event"], listed["slots"], listed["bond of a result"]) == (1, [1], "1 OKB")
+    assert (listed["event"], listed["slots"], listed["bond of a result"]["text"]) == (
+        1,
+        [1],
+        "1 OKB",
+    )
     Clock(chain).pass_time(100)
     return 1
 
