@@ -227,15 +227,17 @@ def _build_event(session: Session, venue: int, section: Section) -> Listing:
 def _build_resolution(session: Session, section: Section) -> tuple[bytes, int, dict[str, Any]]:
     """Return data and fee for who resolves an event, and what to show of them."""
     named = [key for key in RESOLUTION_KEYS if key in section]
+    keys = ", ".join(RESOLUTION_KEYS)
     if not named:
+        if "resolver" in session.deployment.contracts and "resolver_data" not in section:
+            raise UnitError(f"{section.place}: expected {keys}: the zone's resolver asks for them")
         fee = section.text("resolver_fee")
         data = section.text("resolver_data", "0x").to(_to_bytes)
         return data, fee.to(to_wei) if fee else 0, {}
     for key in ("resolver_data", "resolver_fee"):
         if key in section:
-            raise section.text(key).refuse(f"it follows from {', '.join(RESOLUTION_KEYS)}")
+            raise section.text(key).refuse(f"it follows from {keys}")
     if len(named) < len(RESOLUTION_KEYS):
-        keys = ", ".join(RESOLUTION_KEYS)
         raise UnitError(f"{section.place}: expected all of {keys}, found {', '.join(named)}")
     resolver = market_contract(session, "resolver")
     provider = section.text("provider").to(_to_provider)

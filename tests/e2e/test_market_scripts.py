@@ -331,7 +331,8 @@ def test_silence_ends_in_the_void_payout(do, fails, group, chain):
         (KNOWN.replace("provider: 1", "provider: 9"), "ProviderNotSelectable"),
         (KNOWN.replace("exposure: 50", "exposure: 0"), "amount 0 is not above zero"),
         (KNOWN.replace("exposure: 50", "exposure: 201"), "ExposureTooLarge"),
-        ("", "WrongFee"),
+        ("", "expected provider, resolves, exposure: the zone's resolver asks for them"),
+        ("    resolver_data: 0x\n", "WrongFee"),
     ],
 )
 def test_an_event_that_its_resolver_refuses_is_not_listed(fails, feed, event_file, more, text):

@@ -57,10 +57,11 @@ def misused(script, deployed, opened):
 # --- deploy ------------------------------------------------------------------------------------------
 
 
-def test_a_governed_zone_is_deployed_with_its_own_court(fails, deployed, accounts):
+def test_a_governed_zone_is_deployed_with_all_of_its_own(fails, deployed, accounts):
     other = accounts[STRANGER].address
-    text = fails("deploy", "zone", "--governed", "--court", other)
-    assert "a governed zone is deployed with its court | leave --court away" in text
+    for name in ("court", "resolver", "auction"):
+        text = fails("deploy", "zone", "--governed", f"--{name}", other)
+        assert f"a governed zone is deployed with its {name} | leave --{name} away" in text
     found = Deployment.load(deployed)
     assert set(found.contracts) == set(ALL_NAMES)
 

@@ -188,7 +188,7 @@ def test_create_wants_a_name_or_a_file(fails, write):
     assert "expected a name or --file" in fails("venue", "create", "x", "--file", write(GOOD))
 
 
-def test_events_are_refused_where_nobody_resolves_them(fails, write):
+def test_an_event_says_who_resolves_it(fails, write):
     path = write(
         """
         markets:
@@ -201,7 +201,8 @@ def test_events_are_refused_where_nobody_resolves_them(fails, write):
             tick: 0.01
         """
     )
-    assert "NoResolver" in fails("venue", "list-market", "test-venue", "--file", path)
+    text = fails("venue", "list-market", "test-venue", "--file", path)
+    assert "markets[0]: expected provider, resolves, exposure" in text
 
 
 @pytest.mark.parametrize(
