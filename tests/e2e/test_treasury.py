@@ -9,6 +9,7 @@ from tests.e2e.conftest import DEPLOYER, MAKER, STRANGER, TAKER
 from tests.e2e.test_govern import proposed, staked, wait  # noqa: F401 -- fixtures
 from tests.e2e.test_scripts import do, fails, misused  # noqa: F401 -- fixtures
 from tradezone.chain import Deployment
+from tradezone.chain.deployment import CONTRACT_NAMES
 
 DAY = 86_400
 
@@ -198,7 +199,7 @@ def test_a_zone_without_governance_has_no_treasury(fails, deployed, tmp_path):  
         found.network,
         found.chain_id,
         found.block,
-        {name: found.contracts[name] for name in list(found.contracts)[:10]},
+        {name: found.contracts[name] for name in CONTRACT_NAMES},
         found.parameters,
     )
     path = tmp_path / "bare.json"
