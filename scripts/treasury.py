@@ -21,6 +21,7 @@ from scripts._units import (
 from scripts.govern import submit
 from tradezone.chain.abi import ERC20
 from tradezone.client import Asset
+from tradezone.protocol.enums import ASSET_ERC20, ASSET_SIMULATED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +55,8 @@ def _find_token(session: Session, text: str) -> tuple[str, Asset | None]:
         return NOBODY, None
     if not text.startswith("0x"):
         asset, terms = session.find_asset(text)
+        if terms["kind"] == ASSET_SIMULATED:
+            raise ScriptError(f"{asset.symbol} is a simulated asset: it exists in the zone alone")
         return str(terms["token"]), _in_units(session, str(terms["token"]), asset.symbol)
     address = Address().convert(text, None, None)
     return address, _in_units(session, address, "")
@@ -115,7 +118,7 @@ def _known(session: Session, more: tuple[str, ...]) -> dict[str, Asset | None]:
     """Return the native coin and every token of the zone by address."""
     found: dict[str, Asset | None] = {NOBODY: None}
     for asset, terms in session.assets().values():
-        if asset.symbol != NATIVE:
+        if terms["kind"] == ASSET_ERC20:
             token = str(terms["token"])
             found[token] = _in_units(session, token, asset.symbol)
     return found | dict(_find_token(session, text) for text in more)

@@ -114,6 +114,17 @@ def test_what_cannot_be_paid_is_said(fails, staked, funded, accounts):  # noqa: 
     assert "there is no stream 3; 0 are known" in fails("treasury", "collect", 3)
 
 
+def test_simulated_assets_are_nothing_to_a_treasury(do, fails, script, deployed, staked, accounts):  # noqa: F811
+    """They have no token: the zero address would mean the native coin."""
+    do("asset", "simulate", "1", "TOY", "--cap", "1000")
+    who = accounts[TAKER].address
+    text = fails("treasury", "propose", who, "1", "--token", "TOY", "--because", "x")
+    assert "TOY is a simulated asset: it exists in the zone alone" in text
+    done = script("treasury", "show", deployment=deployed, as_json=False)
+    assert done.status == 0, done.text
+    assert "TOY" not in done.text
+
+
 # --- what else an ordinary vote decides
 
 
