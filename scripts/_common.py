@@ -33,12 +33,14 @@ from tradezone.chain.abi import ERC20
 from tradezone.chain.deployment import FOLDER, to_file_name
 from tradezone.chain.rpc import Deployed, decode_revert, fetch_receipt
 from tradezone.client import Asset
+from tradezone.protocol.enums import ASSET_SIMULATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 DEV_CHAINS: Final = (1337, 31337)  # what anvil and its kin give themselves
 NATIVE: Final = "OKB"
+_CHECKPOINTS: Final = 75_000  # gas that three new ones cost more than three overwritten ones
 
 
 class ScriptError(ChainError):
@@ -115,7 +117,9 @@ class ApeSender:
 
     def _gas(self, to: str, data: bytes, value: int) -> int:
         call = {"from": self.address, "to": to, "data": "0x" + data.hex(), "value": hex(value)}
-        return int(self._rpc.request("eth_estimateGas", call), 16) * 5 // 4
+        estimate = int(self._rpc.request("eth_estimateGas", call), 16)
+        # In the second of the last block, checkpoints overwrite each other; a second later each is a new one.
+        return estimate * 5 // 4 + _CHECKPOINTS
 
 
 def _find_data(error: Any) -> bytes:
@@ -277,12 +281,14 @@ class Session:
         found = {}
         for number in range(1, registry.call("count") + 1):
             terms = registry.call("assetOf", number)
-            found[number] = (Asset(number, self._symbol(terms), terms["decimals"]), terms)
+            found[number] = (Asset(number, self._symbol(number, terms), terms["decimals"]), terms)
         return found
 
-    def _symbol(self, terms: Mapping[str, Any]) -> str:
+    def _symbol(self, number: int, terms: Mapping[str, Any]) -> str:
         if terms["kind"] == 1:
             return NATIVE
+        if terms["kind"] == ASSET_SIMULATED:
+            return str(self.at("asset_registry").call("symbolOf", number))
         try:
             return str(self.rpc.at(ERC20, terms["token"]).call("symbol"))
         except ChainError:

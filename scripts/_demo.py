@@ -162,7 +162,7 @@ def open_market(demo: Demo) -> tuple[Any, Any]:
         "takerDelay": 0,
         "effectiveAt": 0,
     }
-    zone.venue_registry.listSpot(terms, sender=deployer)
+    zone.listings.listSpot(terms, sender=deployer)
     story.done("venue", f"stake {stake // OKB} OKB, venue 1, market 1 AAPL/USD")
     return usd, aapl
 

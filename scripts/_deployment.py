@@ -29,6 +29,7 @@ BLOCKS_PER_DAY: Final = DAY * 9 // 10
 DEAD: Final = "0x000000000000000000000000000000000000dEaD"
 NOBODY: Final = "0x0000000000000000000000000000000000000000"
 _MAX_VENUE_ID: Final = (1 << 15) - 1  # a market id is venue << 16 | number, below 2^31
+_MAX_CALENDAR_ID: Final = (1 << 16) - 1  # an update names a calendar with 16 bits
 
 
 class DeploymentError(RuntimeError):
@@ -53,6 +54,9 @@ class ZoneParams:
     sink: str = DEAD  # takes half of each bond that an asserter loses
     court: str = NOBODY  # may slash stake
     brake: str = NOBODY  # may refuse deposits and listings for a while (`scripts/_governance.py`)
+    limits: str = NOBODY  # governed bounds of markets (`scripts/_governance.py`)
+    auction: str = NOBODY  # counts and sells slots (`ISlots`) instead of base slots alone
+    resolver: str = NOBODY  # finds out how events end (`IEventResolver`); without one, no events
     # ids and what they cost
     registration_fee: int = OKB // 500
     max_owners: int = _highest_slot("owner")
@@ -80,8 +84,15 @@ class ZoneParams:
     case_seconds: int = 21 * DAY
     case_blocks: int = 21 * BLOCKS_PER_DAY
     base_spot_slots: int = 10
+    base_perpetual_slots: int = 3
+    base_outcome_slots: int = 20
+    base_simulated_slots: int = 20
     max_venues: int = min(_highest_slot("venue"), _MAX_VENUE_ID)
     max_markets: int = _highest_slot("market")
+    max_events: int = _highest_slot("event_group")
+    max_calendars: int = min(_highest_slot("calendar"), _MAX_CALENDAR_ID)
+    change_notice: int = 3 * DAY  # of what could harm a user by surprise
+    close_notice: int = 7 * DAY  # of the end of a market
 
     @classmethod
     def local(
@@ -110,6 +121,8 @@ class ZoneParams:
             unbonding_blocks=20,
             case_seconds=120,
             case_blocks=20,
+            change_notice=7_200,
+            close_notice=14_400,
         )
         return replace(params, **changes)
 
@@ -129,6 +142,10 @@ class Deployment:
     withdrawals: Any
     staking: Any
     venue_registry: Any
+    market_registry: Any
+    listings: Any
+    calendars: Any
+    base_slots: Any
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -147,15 +164,28 @@ CONTRACTS: Final = {
     "withdrawals": "Withdrawals",
     "staking": "StakingVault",
     "venue_registry": "VenueRegistry",
+    "market_registry": "MarketRegistry",
+    "listings": "Listings",
+    "calendars": "CalendarRegistry",
+    "base_slots": "BaseSlots",
 }
 """Names of a `Deployment`, in the order of deployment, and their contract types."""
 
 SOURCES: Final = {
     "owner_registry": (messages.REGISTER_OWNER,),
-    "asset_registry": (messages.REGISTER_ASSET,),
+    "asset_registry": (messages.REGISTER_ASSET, messages.SET_ASSET),
     "vault": (messages.DEPOSIT,),
     "chain": (messages.HEARTBEAT,),
-    "venue_registry": (messages.CREATE_VENUE, messages.LIST_MARKET),
+    "venue_registry": (messages.CREATE_VENUE, messages.UPDATE_VENUE),
+    "market_registry": (messages.UPDATE_MARKET,),
+    "listings": (
+        messages.LIST_MARKET,
+        messages.LIST_EVENT,
+        messages.LIST_OUTCOME,
+        messages.LIST_GUEST,
+        messages.RESOLUTION,
+    ),
+    "calendars": (messages.SET_CALENDAR,),
 }
 """Contracts that may enqueue inbox messages, and the kinds each of them may."""
 
@@ -166,7 +196,12 @@ def predict_address(sender: str, nonce: int) -> str:
     return to_checksum_address(keccak(creation)[12:])
 
 
-def deploy_zone(deployer: Any, project: Any, params: ZoneParams) -> Deployment:
+def deploy_zone(
+    deployer: Any,
+    project: Any,
+    params: ZoneParams,
+    beside: Mapping[str, int] | None = None,
+) -> Deployment:
     """Deploy a zone and check it.
 
     The deployer gets no right by deploying; any funded account will do.
@@ -179,6 +214,8 @@ def deploy_zone(deployer: Any, project: Any, params: ZoneParams) -> Deployment:
         Project with the contract types.
     params : ZoneParams
         Parameters; immutable from now on.
+    beside : mapping, optional
+        Sources besides `SOURCES` that the inbox admits, once and for all: bitmap of kinds by address.
 
     Raises
     ------
@@ -188,7 +225,7 @@ def deploy_zone(deployer: Any, project: Any, params: ZoneParams) -> Deployment:
     """
     start = deployer.nonce
     at = {name: predict_address(deployer.address, start + i) for i, name in enumerate(CONTRACTS)}
-    arguments = _constructor_arguments(at, params)
+    arguments = _constructor_arguments(at, params, beside or {})
     for i, (name, contract) in enumerate(CONTRACTS.items()):
         if deployer.nonce != start + i:
             text = f"nonce of the deployer is {deployer.nonce}, expected {start + i}"
@@ -196,7 +233,7 @@ def deploy_zone(deployer: Any, project: Any, params: ZoneParams) -> Deployment:
         instance = deployer.deploy(getattr(project, contract), *arguments[name])
         if instance.address != at[name]:
             raise DeploymentError(f"{contract} is at {instance.address}, expected {at[name]}")
-    deployment = attach_zone(project, at)
+    deployment = attach_zone(project, at, beside)
     if deployment.params != params:
         wrong = [f.name for f in fields(params) if not _is_same(deployment.params, params, f.name)]
         if wrong:
@@ -204,8 +241,12 @@ def deploy_zone(deployer: Any, project: Any, params: ZoneParams) -> Deployment:
     return deployment
 
 
-def attach_zone(project: Any, addresses: Mapping[str, str]) -> Deployment:
+def attach_zone(
+    project: Any, addresses: Mapping[str, str], beside: Mapping[str, int] | None = None
+) -> Deployment:
     """Return the zone at these addresses, read its parameters, and check that it is one zone.
+
+    Its inbox admits what is ``beside`` the zone, and nothing else.
 
     Raises
     ------
@@ -219,7 +260,7 @@ def attach_zone(project: Any, addresses: Mapping[str, str]) -> Deployment:
         name: getattr(project, contract).at(to_checksum_address(addresses[name]))
         for name, contract in CONTRACTS.items()
     }
-    check_wiring(contracts)
+    check_wiring(contracts, beside)
     return Deployment(params=read_params(contracts), **contracts)
 
 
@@ -227,6 +268,8 @@ def read_params(contracts: Mapping[str, Any]) -> ZoneParams:
     """Read the parameters of a zone from its contracts."""
     owners, assets, chain = (contracts[n] for n in ("owner_registry", "asset_registry", "chain"))
     judge, staking, venues = (contracts[n] for n in ("judge", "staking", "venue_registry"))
+    listings, slots = contracts["listings"], contracts["base_slots"]
+    markets = contracts["market_registry"].config()
     return ZoneParams(
         genesis_root=bytes(chain.rootOf(chain.genesisClaim())),
         sequencer=contracts["sequencers"].sequencerOf(1),
@@ -256,13 +299,23 @@ def read_params(contracts: Mapping[str, Any]) -> ZoneParams:
         brake=venues.brake(),
         case_seconds=staking.caseSeconds(),
         case_blocks=staking.caseBlocks(),
-        base_spot_slots=venues.baseSpotSlots(),
+        limits=listings.limits(),
+        auction=NOBODY if markets.slots == slots.address else markets.slots,
+        resolver=listings.resolver(),
+        base_spot_slots=slots.baseSlots(1),
+        base_perpetual_slots=slots.baseSlots(2),
+        base_outcome_slots=slots.baseSlots(3),
+        base_simulated_slots=slots.baseSlots(4),
         max_venues=venues.maxVenues(),
-        max_markets=venues.maxMarkets(),
+        max_markets=markets.maxMarkets,
+        max_events=listings.maxEvents(),
+        max_calendars=contracts["calendars"].maxCalendars(),
+        change_notice=markets.changeNotice,
+        close_notice=markets.closeNotice,
     )
 
 
-def check_wiring(contracts: Mapping[str, Any]) -> None:
+def check_wiring(contracts: Mapping[str, Any], beside: Mapping[str, int] | None = None) -> None:
     """Check that every contract points at its partners, and that the inbox admits them only.
 
     Raises
@@ -289,14 +342,24 @@ def check_wiring(contracts: Mapping[str, Any]) -> None:
         ("staking", "chain"): "chain",
         ("venue_registry", "inbox"): "inbox",
         ("venue_registry", "owners"): "owner_registry",
-        ("venue_registry", "assets"): "asset_registry",
+        ("asset_registry", "venues"): "venue_registry",
+        ("venue_registry", "markets"): "market_registry",
         ("venue_registry", "staking"): "staking",
+        ("listings", "inbox"): "inbox",
+        ("listings", "venues"): "venue_registry",
+        ("listings", "assets"): "asset_registry",
+        ("listings", "markets"): "market_registry",
+        ("calendars", "inbox"): "inbox",
+        ("calendars", "venues"): "venue_registry",
+        ("calendars", "markets"): "market_registry",
+        ("base_slots", "registry"): "market_registry",
     }
     for (name, getter), target in pointers.items():
         pointed, expected = getattr(contracts[name], getter)(), contracts[target].address
         if pointed != expected:
             raise DeploymentError(f"{name}.{getter} is {pointed}, expected {target} at {expected}")
 
+    _check_markets(contracts)
     doors = {contracts[name].brake() for name in ("vault", "venue_registry")}
     if len(doors) != 1:
         raise DeploymentError(f"vault and venue registry ask different brakes: {sorted(doors)}")
@@ -305,9 +368,30 @@ def check_wiring(contracts: Mapping[str, Any]) -> None:
     admitted = {source: inbox.kindsOf(source) for source in inbox.sources()}
     expected_sources = {
         contracts[name].address: _to_bitmap(kinds) for name, kinds in SOURCES.items()
-    }
+    } | dict(beside or {})
     if admitted != expected_sources:
         raise DeploymentError(f"the inbox admits {admitted}, expected {expected_sources}")
+
+
+def _check_markets(contracts: Mapping[str, Any]) -> None:
+    """Check the pointers that the market registry keeps in its config."""
+    config = contracts["market_registry"].config()
+    for field, target in (
+        ("inbox", "inbox"),
+        ("venues", "venue_registry"),
+        ("listings", "listings"),
+        ("calendars", "calendars"),
+    ):
+        pointed, expected = getattr(config, field), contracts[target].address
+        if pointed != expected:
+            text = f"market_registry: {field} is {pointed}, expected {target} at {expected}"
+            raise DeploymentError(text)
+    bounds = {config.limits, contracts["listings"].limits(), contracts["calendars"].limits()}
+    if len(bounds) != 1:
+        raise DeploymentError(f"markets obey different limits: {sorted(bounds)}")
+    lag = contracts["chain"].inboxLag()
+    if config.messageLag != lag:
+        raise DeploymentError(f"market_registry: messageLag is {config.messageLag}, expected {lag}")
 
 
 def _to_bitmap(kinds: tuple[int, ...]) -> int:
@@ -319,13 +403,15 @@ def _is_same(left: ZoneParams, right: ZoneParams, name: str) -> bool:
     return a.lower() == b.lower() if isinstance(a, str) else a == b
 
 
-def _constructor_arguments(at: Mapping[str, str], params: ZoneParams) -> dict[str, tuple[Any, ...]]:
+def _constructor_arguments(
+    at: Mapping[str, str], params: ZoneParams, beside: Mapping[str, int]
+) -> dict[str, tuple[Any, ...]]:
     """Return the constructor arguments of each contract, given all addresses."""
     return {
         "inbox": (
             at["chain"],
-            [at[name] for name in SOURCES],
-            [_to_bitmap(kinds) for kinds in SOURCES.values()],
+            [at[name] for name in SOURCES] + list(beside),
+            [_to_bitmap(kinds) for kinds in SOURCES.values()] + list(beside.values()),
         ),
         "owner_registry": (
             at["inbox"],
@@ -336,6 +422,7 @@ def _constructor_arguments(at: Mapping[str, str], params: ZoneParams) -> dict[st
         "asset_registry": (
             at["inbox"],
             at["vault"],
+            at["venue_registry"],
             params.asset_bond,
             params.asset_fee,
             params.max_assets,
@@ -385,12 +472,49 @@ def _constructor_arguments(at: Mapping[str, str], params: ZoneParams) -> dict[st
         "venue_registry": (
             at["inbox"],
             at["owner_registry"],
-            at["asset_registry"],
             at["staking"],
+            at["market_registry"],
             params.brake,
             params.venue_stake,
-            params.base_spot_slots,
             params.max_venues,
-            params.max_markets,
+        ),
+        "market_registry": (
+            {
+                "inbox": at["inbox"],
+                "venues": at["venue_registry"],
+                "listings": at["listings"],
+                "calendars": at["calendars"],
+                "slots": at["base_slots"] if params.auction == NOBODY else params.auction,
+                "limits": params.limits,
+                "maxMarkets": params.max_markets,
+                "changeNotice": params.change_notice,
+                "closeNotice": params.close_notice,
+                "messageLag": params.inbox_lag,
+            },
+        ),
+        "listings": (
+            at["inbox"],
+            at["venue_registry"],
+            at["asset_registry"],
+            at["market_registry"],
+            params.limits,
+            params.resolver,
+            params.max_events,
+        ),
+        "calendars": (
+            at["inbox"],
+            at["venue_registry"],
+            at["market_registry"],
+            params.limits,
+            params.max_calendars,
+        ),
+        "base_slots": (
+            at["market_registry"],
+            [
+                params.base_spot_slots,
+                params.base_perpetual_slots,
+                params.base_outcome_slots,
+                params.base_simulated_slots,
+            ],
         ),
     }

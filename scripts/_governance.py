@@ -3,11 +3,14 @@
 As `scripts._deployment`: a library without a command line. Governance needs the zone's addresses and the
 zone needs the brake's, so one account deploys both in a row:
 
-    params = replace(zone_params, brake=predict_brake(deployer))
+    params = replace(
+        zone_params, brake=predict_brake(deployer), limits=predict_limits(deployer)
+    )
     zone = deploy_zone(deployer, project, params)
     governance = deploy_governance(deployer, project, zone, governance_params)
 
-A zone without a brake can be governed too; its guardians then close nothing.
+A zone without a brake can be governed too; its guardians then close nothing. What stands beside the zone
+and obeys a class directly is handed over as ``beside`` (`scripts/_trust.py` deploys all of it).
 """
 
 from __future__ import annotations
@@ -56,8 +59,18 @@ POWERS: Final = {
 }
 """The closed list of each class: contract and functions."""
 
+BESIDE_POWERS: Final = {
+    "parameter": {"slots": ("setKindTerms", "setLicenceTerms")},
+    "ordinary": {
+        "resolver": ("decide",),
+        "oracles": ("slash",),
+        "sequencer_register": ("slash",),
+        "verifier_register": ("slash",),
+    },
+}
+"""What joins the lists if these contracts are there. They ask for the timelock's address, not for a role."""
+
 _DEEP_CLASSES: Final = ("core", "constitutional")
-_BRAKE_OFFSET: Final = len(ZONE_CONTRACTS) + list(CONTRACTS).index("brake")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +189,16 @@ class Governance:
     core_governor: Any
     constitutional_governor: Any
     charter: Any
+    beside: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def powers(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """The closed list of each class."""
+        return powers_with(self.beside)
+
+    def contract(self, name: str) -> Any:
+        """Return a contract that is governed, by its name."""
+        return self.beside[name] if name in self.beside else getattr(self, name)
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -193,7 +216,25 @@ class Governance:
 
 def predict_brake(deployer: Any) -> str:
     """Return where the brake will be if ``deployer`` deploys a zone and its governance next."""
-    return predict_address(deployer.address, deployer.nonce + _BRAKE_OFFSET)
+    return predict_governance(deployer, deployer.nonce + len(ZONE_CONTRACTS))["brake"]
+
+
+def predict_limits(deployer: Any) -> str:
+    """Return where the limits will be, as `predict_brake`."""
+    return predict_governance(deployer, deployer.nonce + len(ZONE_CONTRACTS))["limits"]
+
+
+def predict_governance(deployer: Any, nonce: int) -> dict[str, str]:
+    """Return where governance will be, by name, if ``deployer`` begins to deploy it at this nonce."""
+    return {name: predict_address(deployer.address, nonce + i) for i, name in enumerate(CONTRACTS)}
+
+
+def powers_with(beside: Mapping[str, Any]) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Return the closed list of each class of a zone that has these contracts beside it."""
+    powers: dict[str, dict[str, tuple[str, ...]]] = {n: dict(of) for n, of in POWERS.items()}
+    for name, more in BESIDE_POWERS.items():
+        powers[name] |= {contract: list_ for contract, list_ in more.items() if contract in beside}
+    return powers
 
 
 def selector_of(contract: Any, name: str) -> bytes:
@@ -205,7 +246,11 @@ def selector_of(contract: Any, name: str) -> bytes:
 
 
 def deploy_governance(
-    deployer: Any, project: Any, zone: Deployment, params: GovernanceParams
+    deployer: Any,
+    project: Any,
+    zone: Deployment,
+    params: GovernanceParams,
+    beside: Mapping[str, Any] | None = None,
 ) -> Governance:
     """Deploy governance for a zone, hand over every right, and check it.
 
@@ -219,31 +264,39 @@ def deploy_governance(
         The zone, whose brake is the one to be deployed or none.
     params : GovernanceParams
         Parameters.
+    beside : mapping, optional
+        Contracts beside the zone by name: those of `BESIDE_POWERS` join the lists of their classes, of
+        all others it is made sure that no class ever reaches them.
 
     Raises
     ------
     DeploymentError
         If an address is not the predicted one, or anything read back is not as it must be.
     """
-    start = deployer.nonce
-    at = {name: predict_address(deployer.address, start + i) for i, name in enumerate(CONTRACTS)}
-    brake = zone.params.brake
-    if brake not in (NOBODY, at["brake"]):
-        raise DeploymentError(f"the zone asks the brake at {brake}, this one will be {at['brake']}")
-    arguments = _constructor_arguments(deployer, project, at, zone, params)
+    at = predict_governance(deployer, deployer.nonce)
+    beside = dict(beside or {})
+    for name in ("brake", "limits"):
+        asked = getattr(zone.params, name)
+        if asked not in (NOBODY, at[name]):
+            text = f"the zone asks the {name} at {asked}, this one will be {at[name]}"
+            raise DeploymentError(text)
+    arguments = _constructor_arguments(deployer, at, zone, params)
+    arguments["charter"] = _charter_arguments(project, at, zone, beside)
     deployed = {}
     for name, contract in CONTRACTS.items():
         instance = deployer.deploy(getattr(project, contract), *arguments[name])
         if instance.address != at[name]:
             raise DeploymentError(f"{name} is at {instance.address}, expected {at[name]}")
         deployed[name] = instance
-    governance = Governance(**deployed)
+    governance = Governance(**deployed, beside=beside)
     _hand_over(deployer, governance)
     check_governance(governance, zone, deployer.address)
     return governance
 
 
-def attach_governance(project: Any, addresses: Mapping[str, str]) -> Governance:
+def attach_governance(
+    project: Any, addresses: Mapping[str, str], beside: Mapping[str, Any] | None = None
+) -> Governance:
     """Return the governance at these addresses. `check_governance` says whether it is one."""
     missing = [name for name in CONTRACTS if name not in addresses]
     if missing:
@@ -252,7 +305,8 @@ def attach_governance(project: Any, addresses: Mapping[str, str]) -> Governance:
         **{
             name: getattr(project, contract).at(to_checksum_address(addresses[name]))
             for name, contract in CONTRACTS.items()
-        }
+        },
+        beside=dict(beside or {}),
     )
 
 
@@ -344,22 +398,27 @@ def _check_lists(governance: Governance, zone: Deployment) -> None:
         found = {(entry.target, bytes(entry.selector)) for entry in charter.listOf(number)}
         expected = {
             (
-                getattr(governance, contract).address,
-                selector_of(getattr(governance, contract), f),
+                governance.contract(contract).address,
+                selector_of(governance.contract(contract), f),
             )
-            for contract, functions in POWERS[name].items()
+            for contract, functions in governance.powers[name].items()
             for f in functions
         }
         _require(found == expected, f"the list of {name} is {found}, expected {expected}")
-    for address in _untouchable(zone.addresses, governance.addresses):
+    for address in _untouchable(zone.addresses, governance.addresses, governance.beside):
         _require(charter.isUntouchable(address), f"{address} can be made a target")
 
 
-def _untouchable(zone: Mapping[str, str], at: Mapping[str, str]) -> list[str]:
-    """Return what no decision ever reaches: the zone's contracts, governors, timelocks."""
-    return [*zone.values()] + [
-        at[f"{name}_{kind}"] for name in CLASSES for kind in ("timelock", "governor")
-    ]
+def _untouchable(
+    zone: Mapping[str, str], at: Mapping[str, str], beside: Mapping[str, Any]
+) -> list[str]:
+    """Return what no decision ever reaches: the zone's contracts, governors, timelocks, the court."""
+    governed = {name for more in BESIDE_POWERS.values() for name in more}
+    return (
+        [*zone.values()]
+        + [at[f"{name}_{kind}"] for name in CLASSES for kind in ("timelock", "governor")]
+        + [contract.address for name, contract in beside.items() if name not in governed]
+    )
 
 
 def _hand_over(deployer: Any, governance: Governance) -> None:
@@ -378,9 +437,28 @@ def _hand_over(deployer: Any, governance: Governance) -> None:
     authority.renounceRole(ADMIN_ROLE, deployer, sender=deployer)
 
 
+def _charter_arguments(
+    project: Any, at: Mapping[str, str], zone: Deployment, beside: Mapping[str, Any]
+) -> tuple[Any, ...]:
+    def entry(contract: str, function: str) -> tuple[str, bytes]:
+        if contract in beside:
+            return beside[contract].address, selector_of(beside[contract], function)
+        return at[contract], selector_of(getattr(project, CONTRACTS[contract]), function)
+
+    return (
+        at["authority"],
+        _untouchable(zone.addresses, at, beside),
+        [
+            (CLASSES[name], *entry(contract, function))
+            for name, powers in powers_with(beside).items()
+            for contract, functions in powers.items()
+            for function in functions
+        ],
+    )
+
+
 def _constructor_arguments(
     deployer: Any,
-    project: Any,
     at: Mapping[str, str],
     zone: Deployment,
     params: GovernanceParams,
@@ -409,16 +487,6 @@ def _constructor_arguments(
             at["limits"],
             zone.venue_registry,
             params.relay,
-        ),
-        "charter": (
-            authority,
-            _untouchable(zone.addresses, at),
-            [
-                (CLASSES[name], at[contract], selector_of(getattr(project, CONTRACTS[contract]), f))
-                for name, powers in POWERS.items()
-                for contract, functions in powers.items()
-                for f in functions
-            ],
         ),
     }
     for name in CLASSES:

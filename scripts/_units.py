@@ -149,6 +149,24 @@ def to_ms(text: str) -> int:
     return int(time.timestamp()) * 1000
 
 
+def to_seconds(text: str) -> int:
+    """Return a duration in seconds: ``"90 min"``, ``"24h"``, ``"3 days"``."""
+    plain = text.strip().lower().replace(" ", "")
+    number = plain.rstrip("abcdefghijklmnopqrstuvwxyz")
+    unit = plain.removeprefix(number)
+    sizes = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
+    names = {"hour": "h", "hours": "h", "day": "d", "days": "d", "minutes": "min", "seconds": "s"}
+    size = sizes.get(names.get(unit, unit))
+    if not number or size is None or _number(number, "duration") <= 0:
+        raise UnitError(f"duration {text!r} is none; expected for instance 90 min, 24 h or 3 d")
+    return _whole(_number(number, "duration") * size, Fraction(1), text, "duration", "s")
+
+
+def format_ms(time: int) -> str:
+    """Return a time in ms as people read it; 0 = at once."""
+    return format_time(time // 1000) if time else "at once"
+
+
 def format_seconds(seconds: int) -> str:
     """Return a duration as people read it."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):

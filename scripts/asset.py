@@ -1,18 +1,23 @@
-"""Register tokens as assets of the zone."""
+"""Register tokens and simulated assets as assets of the zone."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from scripts._common import Address, ScriptError, Session, with_options, zone_command
-from scripts._units import format_atoms, format_wei
+from scripts._units import format_atoms, format_seconds, format_wei, to_atoms, to_seconds
 from tradezone.chain import ChainError
 from tradezone.chain.abi import ASSET_REGISTRY, ERC20
 from tradezone.client import Asset, to_fraction
+from tradezone.protocol.enums import ASSET_NATIVE, ASSET_SIMULATED
 from tradezone.protocol.limits import MAX_TOTAL_ATOMS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_QUANTUM_DIGITS = 18
 ATOM_DECIMALS = 9  # of an atom where the deployer names no quantum and the token has more
@@ -20,7 +25,7 @@ ATOM_DECIMALS = 9  # of an atom where the deployer names no quantum and the toke
 
 @click.group()
 def cli() -> None:
-    """Register ERC-20 tokens as assets: register, list, close."""
+    """Register ERC-20 tokens and simulated assets: register, simulate, faucet, list, close."""
 
 
 @zone_command(cli, "register", signs=True)
@@ -88,6 +93,66 @@ def _to_decimals(atom: str | None, token_decimals: int) -> int:
     )
 
 
+@zone_command(cli, "simulate", signs=True)
+@with_options(
+    click.argument("venue", type=int),
+    click.argument("symbol"),
+    click.option("--decimals", type=click.IntRange(0, 18), default=6, show_default=True),
+    click.option("--cap", required=True, help="Most that there may be, units."),
+)
+def simulate(session: Session, venue: int, symbol: str, decimals: int, cap: str) -> None:
+    """Register SYMBOL as an asset that exists in the zone alone, for markets of VENUE (its id)."""
+    registry = session.at("asset_registry")
+    asset = Asset(registry.call("count") + 1, symbol, decimals)
+    atoms = to_atoms(cap, asset)
+    if atoms > MAX_TOTAL_ATOMS:
+        most = format_atoms(MAX_TOTAL_ATOMS, asset)
+        raise ScriptError(f"cap {cap} is too large; at most {most}")
+    receipt = session.transact(
+        f"register the simulated asset {symbol}",
+        registry,
+        "registerSimulated",
+        venue,
+        symbol,
+        decimals,
+        atoms,
+        value=registry.call("bond"),
+        facts={
+            "cap": format_atoms(atoms, asset),
+            "fee that never returns": format_wei(registry.call("fee")),
+        },
+    )
+    if receipt:
+        number = receipt.events(ASSET_REGISTRY, "AssetRegistered")[0]["asset"]
+        session.result({"asset": number, "symbol": symbol, "venue": venue}, receipt)
+
+
+@zone_command(cli, "faucet", signs=True)
+@with_options(
+    click.argument("asset"),
+    click.argument("amount"),
+    click.option("--every", default="24 h", show_default=True, help="Between two claims."),
+)
+def faucet(session: Session, asset: str, amount: str, every: str) -> None:
+    """Let everybody claim AMOUNT of the simulated ASSET once in a while; 0 closes the faucet."""
+    found, terms = session.find_asset(asset)
+    if terms["kind"] != ASSET_SIMULATED:
+        raise ScriptError(
+            f"asset {found.id} ({found.symbol}) is real; only simulated ones have a faucet"
+        )
+    atoms = 0 if amount == "0" else to_atoms(amount, found)
+    seconds = to_seconds(every) if atoms else 0
+    receipt = session.transact(
+        f"set the faucet of {found.symbol}",
+        session.at("asset_registry"),
+        "setFaucet",
+        found.id,
+        {"amount": atoms, "interval": seconds * 1000},
+        facts={"gives": format_atoms(atoms, found), "every": format_seconds(seconds)},
+    )
+    session.result({"asset": found.id, "gives": format_atoms(atoms, found)}, receipt)
+
+
 @zone_command(cli, "list")
 def list_(session: Session) -> None:
     """List the assets of the zone, with what the vault holds of each."""
@@ -100,11 +165,17 @@ def list_(session: Session) -> None:
             "quantum": terms["quantum"],
             "deposited": format_atoms(vault.call("outstanding", asset.id), asset),
             "state": "closed" if terms["isClosed"] else "open",
-            "token": terms["token"] if terms["kind"] != 1 else "native coin",
+            "token": _to_token(terms),
         }
         for asset, terms in session.assets().values()
     ]
     session.table(rows, "no assets")
+
+
+def _to_token(terms: Mapping[str, Any]) -> str:
+    if terms["kind"] == ASSET_SIMULATED:
+        return f"simulated, venue {terms['venue']}"
+    return "native coin" if terms["kind"] == ASSET_NATIVE else str(terms["token"])
 
 
 @zone_command(cli, "close", signs=True)

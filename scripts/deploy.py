@@ -11,12 +11,13 @@ import click
 from scripts._common import Address, ScriptError, Session, with_options, zone_command
 from scripts._deployment import CONTRACTS, NOBODY, ZoneParams, deploy_zone, predict_address
 from scripts._deployment import DeploymentError as ZoneError
-from scripts._governance import GovernanceParams, deploy_governance, predict_brake
+from scripts._governance import GovernanceParams
+from scripts._trust import TrustParams, deploy_trust, wired
 from scripts._units import format_cost, format_seconds, format_wei
 from tradezone.chain import Deployment
 
-GAS = 22_000_000  # that all ten deployments take, about
-GOVERNANCE_GAS = 42_000_000  # that those of governance take besides
+GAS = 35_000_000  # that all deployments of a zone take, about
+TRUST_GAS = 64_000_000  # that governance and what stands beside the zone take besides
 SECONDS = (
     "inbox_lag",
     "window_seconds",
@@ -24,6 +25,8 @@ SECONDS = (
     "verifier_unbonding_seconds",
     "unbonding_seconds",
     "case_seconds",
+    "change_notice",
+    "close_notice",
 )
 _LEAST_GUARDIANS = 7
 _LEAST_COUNCIL = 9
@@ -55,14 +58,32 @@ def cli() -> None:
         metavar="NAME=VALUE",
         help="Change a parameter, wei and seconds as whole numbers; may be repeated.",
     ),
-    click.option("--governed", is_flag=True, help="Deploy governance for the zone too."),
+    click.option(
+        "--governed",
+        is_flag=True,
+        help="Deploy governance, court, slots, oracles and results too.",
+    ),
     click.option(
         "--guardian", "guardians", type=Address(), multiple=True, help="Guardian; repeat for each."
     ),
     click.option(
         "--councillor", "council", type=Address(), multiple=True, help="Council; repeat for each."
     ),
-    click.option("--court", type=Address(), help="Contract that may slash; nobody if absent."),
+    click.option(
+        "--court",
+        type=Address(),
+        help="Contract that may slash in a zone that is not governed; nobody if absent.",
+    ),
+    click.option(
+        "--resolver",
+        type=Address(),
+        help="Contract that resolves events in a zone that is not governed; none if absent.",
+    ),
+    click.option(
+        "--auction",
+        type=Address(),
+        help="Contract that sells slots in a zone that is not governed; none if absent.",
+    ),
     click.option("--force", is_flag=True, help="Replace a deployments file that is there already."),
 )
 def zone(
@@ -75,6 +96,8 @@ def zone(
     guardians: tuple[str, ...],
     council: tuple[str, ...],
     court: str | None,
+    resolver: str | None,
+    auction: str | None,
     force: bool,
 ) -> None:
     """Deploy the contracts of a zone and write its deployments file.
@@ -82,6 +105,10 @@ def zone(
     Nothing about a zone can be changed after this, but by its governance what governance can change. The
     deployer gets no right by deploying.
     """
+    for name, asked in (("court", court), ("resolver", resolver), ("auction", auction)):
+        if governed and asked:
+            text = f"a governed zone is deployed with its {name}"
+            raise ScriptError(text, f"leave --{name} away")
     if session.path.exists() and not force and _is_alive(session):
         raise ScriptError(
             f"{session.path.name} already records a zone on this chain",
@@ -89,9 +116,19 @@ def zone(
         )
     session.echo("computing the genesis root (the first use compiles the engine, about a minute)")
     params = _build_params(session, sequencer, protocol_owner, preset, changes)
-    boards = _build_boards(session, guardians, council) if governed else None
-    brake = predict_brake(session.account) if boards else NOBODY
-    params = replace(params, court=court or NOBODY, brake=brake)
+    trust = None
+    if governed:
+        boards = _build_boards(session, guardians, council)
+        make = TrustParams.production if _is_production(session, preset) else TrustParams.local
+        trust = wired(session.account, make(params, boards))
+        params = trust.zone
+    else:
+        params = replace(
+            params,
+            court=court or NOBODY,
+            resolver=resolver or NOBODY,
+            auction=auction or NOBODY,
+        )
     nonce = session.account.nonce
     chain = predict_address(session.address, nonce + list(CONTRACTS).index("chain"))
     price = int(session.rpc.request("eth_gasPrice"), 16)
@@ -101,8 +138,8 @@ def zone(
         | {
             "from": session.address,
             "state chain": chain,
-            "governed": bool(boards),
-            "costs about": format_cost((GAS + (GOVERNANCE_GAS if boards else 0)) * price),
+            "governed": governed,
+            "costs about": format_cost((GAS + (TRUST_GAS if governed else 0)) * price),
         },
     )
     if session.is_dry:
@@ -110,7 +147,7 @@ def zone(
         session.result({"state_chain": chain, "parameters": _to_plain(params)})
         return
     block = session.rpc.head().number
-    addresses = _deploy(session, params, boards)
+    addresses = _deploy(session, params, trust)
     deployment = Deployment(
         session.network_name,
         session.provider.chain_id,
@@ -144,19 +181,20 @@ def _build_boards(
     )
 
 
-def _deploy(
-    session: Session, params: ZoneParams, boards: GovernanceParams | None
-) -> dict[str, str]:
+def _is_production(session: Session, preset: str | None) -> bool:
+    return preset == "production" or (preset is None and session.is_live)
+
+
+def _deploy(session: Session, params: ZoneParams, trust: TrustParams | None) -> dict[str, str]:
     from ape import project
     from ape.exceptions import ApeException
 
     session.echo("compiling and deploying")
     try:
-        zone = deploy_zone(session.account, project, params)
-        if boards is None:
-            return zone.addresses
-        session.echo("deploying governance and handing everything over")
-        return zone.addresses | deploy_governance(session.account, project, zone, boards).addresses
+        if trust is None:
+            return deploy_zone(session.account, project, params).addresses
+        session.echo("deploying everything and handing it over, about fifty transactions")
+        return deploy_trust(session.account, project, trust).addresses
     except ZoneError as error:
         raise ScriptError(
             str(error), "deploy again; what was deployed so far stays unused"
@@ -189,8 +227,7 @@ def _build_params(
             f"the preset local has short deadlines and small stakes, {session.network_name} is live"
         )
         raise ScriptError(text, "leave --preset away, or set parameters one by one")
-    is_local = preset == "local" or (preset is None and not session.is_live)
-    make = ZoneParams.local if is_local else ZoneParams
+    make = ZoneParams if _is_production(session, preset) else ZoneParams.local
     params = make(
         genesis_root=Engine().commit_root(),
         sequencer=sequencer or session.address,

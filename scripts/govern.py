@@ -10,13 +10,16 @@ import click
 
 from scripts._common import Address, ScriptError, Session, with_options, zone_command
 from scripts._units import format_ppm, format_seconds, format_time, format_wei
-from tradezone.chain import ChainReader, FinalState, RevertedError
+from tradezone.chain import ChainReader, FinalState, Receipt, RevertedError
 from tradezone.chain._codec import to_checksum
 from tradezone.chain.abi import CONTRACTS
-from tradezone.chain.deployment import CLASSES, CONTRACT_NAMES, GOVERNANCE_NAMES
+from tradezone.chain.deployment import ALL_NAMES, BESIDE_NAMES, CLASSES, GOVERNANCE_NAMES
 from tradezone.protocol.hashing import keccak
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tradezone.chain._codec import Type
     from tradezone.chain.abi import Contract
     from tradezone.chain.rpc import Deployed
 
@@ -57,12 +60,16 @@ LIMITS: Final = (
 )
 """Limits by their ids, from 1."""
 
+MEASURES: Final = ("none", "reduce-only", "cap", "settle")
+"""Measures of the council by their numbers, from 0."""
+CAP: Final = 2
+
 _SHOWN_DIGITS: Final = 8
 
 
 @click.group()
 def cli() -> None:
-    """Govern: limits, list, show, propose, vote, object, veto, queue, execute, cancel, brake."""
+    """Govern: propose, vote, object, veto, queue, execute; boards: council and guardians."""
 
 
 # --- proposals ---------------------------------------------------------------------------------------
@@ -163,7 +170,7 @@ def _now(session: Session) -> int:
 
 
 def _contract_of(name: str) -> Contract:
-    return CONTRACTS[(CONTRACT_NAMES | GOVERNANCE_NAMES)[name]]
+    return CONTRACTS[ALL_NAMES[name]]
 
 
 def describe_call(session: Session, target: str, data: bytes) -> str:
@@ -200,7 +207,7 @@ def parse_call(session: Session, text: str) -> tuple[str, bytes]:
     if not dot or contract not in addresses:
         raise ScriptError(
             f"expected CONTRACT.FUNCTION ARGUMENTS, was {text!r}",
-            f"contracts are: {', '.join(GOVERNANCE_NAMES)}",
+            f"contracts are: {', '.join(GOVERNANCE_NAMES | BESIDE_NAMES)}",
         )
     functions = _contract_of(contract).functions
     if name not in functions:
@@ -213,14 +220,19 @@ def parse_call(session: Session, text: str) -> tuple[str, bytes]:
         shown = " ".join(f"{t.name}:{t.canonical}" for t in function.inputs)
         raise ScriptError(f"{contract}.{name} takes {shown}, {len(words)} were given")
     values = [
-        _parse_argument(session, kind.canonical, word)
+        _parse_argument(session, kind.canonical, word, kind.parts)
         for kind, word in zip(function.inputs, words, strict=True)
     ]
     return addresses[contract], function.encode(*values)
 
 
-def _parse_argument(session: Session, kind: str, word: str) -> Any:
-    """Return a value for an ABI type: names of limits and contracts, and ``contract.function``."""
+def _parse_argument(session: Session, kind: str, word: str, parts: Sequence[Type] = ()) -> Any:
+    """Return a value for an ABI type: names of limits and contracts, and ``contract.function``.
+
+    A struct is its fields, with names or in order: ``supply=40,baseSlots=10,...`` or ``40,10,...``.
+    """
+    if kind.startswith("(") and kind.endswith(")"):
+        return _parse_struct(session, kind, word, parts)
     if kind.endswith("[]"):
         return [_parse_argument(session, kind[:-2], part) for part in word.split(",") if part]
     if kind == "address":
@@ -242,6 +254,22 @@ def _parse_argument(session: Session, kind: str, word: str) -> Any:
         return int(word.replace("_", "").replace(",", ""), 0)
     except ValueError:
         raise ScriptError(f"expected a whole number ({kind}), was {word!r}") from None
+
+
+def _parse_struct(session: Session, kind: str, word: str, parts: Sequence[Type]) -> list[Any]:
+    given = [part.strip() for part in word.split(",")]
+    names = [part.name for part in parts]
+    if all("=" in part for part in given):
+        pairs = dict(part.split("=", 1) for part in given)
+        given = [pairs[name] for name in names if name in pairs]
+        if set(pairs) != set(names):
+            raise ScriptError(f"expected {', '.join(names)}, were {', '.join(pairs)}")
+    if len(given) != len(parts):
+        raise ScriptError(f"expected {kind}: {', '.join(names)}; {len(given)} values were given")
+    return [
+        _parse_argument(session, part.canonical, value, part.parts)
+        for part, value in zip(parts, given, strict=True)
+    ]
 
 
 # --- reading -----------------------------------------------------------------------------------------
@@ -395,8 +423,18 @@ def _describe_veto(session: Session, governor: Deployed, number: int) -> str:
 def propose(session: Session, kind: str, calls: tuple[str, ...], description: str) -> None:
     """Propose calls to be decided by CLASS."""
     _require_governed(session)
+    submit(session, kind, [parse_call(session, text) for text in calls], description)
+
+
+def submit(
+    session: Session,
+    kind: str,
+    parsed: list[tuple[str, bytes]],
+    description: str,
+    more: Mapping[str, object] | None = None,
+) -> None:
+    """Propose calls (target and calldata) to be decided by a class; ``more`` is shown before."""
     governor = _governor(session, kind)
-    parsed = [parse_call(session, text) for text in calls]
     targets, datas = [p[0] for p in parsed], [p[1] for p in parsed]
     threshold = governor.call("proposalThreshold")
     have = governor.call("getVotes", session.address, _now(session) - 1)
@@ -406,7 +444,7 @@ def propose(session: Session, kind: str, calls: tuple[str, ...], description: st
             f" a proposer of class {kind} needs {format_wei(threshold)}",
             "stake and wait for the vote age: ape run govern limits",
         )
-    facts = {}
+    facts = dict(more or {})
     for i, (target, data) in enumerate(parsed, 1):
         facts[f"call {i}"] = describe_call(session, target, data)
         facts[f"effect {i}"] = _describe_effect(session, kind, target, data)
@@ -654,6 +692,151 @@ def cancel(session: Session, proposal: str) -> None:
         _governor(session, found.kind),
         "cancel",
         *found.hashed,
+    )
+    session.result({"proposal": found.name, "state": _state(session, found)}, receipt)
+
+
+# --- the council -------------------------------------------------------------------------------------
+
+
+@zone_command(cli, "council")
+@click.option("--market", type=click.IntRange(min=1), help="A market's measure, by its slot.")
+def council(session: Session, market: int | None) -> None:
+    """Show the council; with --market, what is in force on a market."""
+    _require_governed(session)
+    contract = session.at("council")
+    if market:
+        session.result(_describe_measure(contract, market))
+        return
+    session.result(
+        {
+            "members": [to_checksum(bytes.fromhex(m[2:])) for m in contract.call("membersOf")],
+            "declares with": contract.call("threshold"),
+            "cancels with": contract.call("cancelThreshold"),
+            "notice": format_seconds(contract.call("NOTICE_SECONDS")),
+            "a measure lasts": format_seconds(contract.call("MEASURE_SECONDS")),
+            "objections that end it": format_ppm(contract.call("OBJECTION_PPM")),
+        }
+    )
+
+
+def _describe_measure(contract: Deployed, market: int) -> dict[str, Any]:
+    found = contract.call("emergencyOf", market)
+    measure, value = contract.call("inForce", market)
+    fields: dict[str, Any] = {"market": market, "in force": MEASURES[measure]}
+    if measure == CAP:
+        fields["cap"] = f"{value:,} reference units"
+    if found["measure"]:
+        is_open = found["endsAt"] == 2**64 - 1
+        fields |= {
+            "declared": f"{MEASURES[found['measure']]}, {format_time(found['declaredAt'])}",
+            "from": format_time(found["startsAt"]),
+            "until": "it is settled" if is_open else format_time(found["endsAt"]),
+            "objections": format_wei(found["objections"]),
+            "reason": "0x" + found["reason"].hex(),
+        }
+    return fields
+
+
+def _council(session: Session) -> Deployed:
+    """Return the council, of which the account has to be a member."""
+    _require_governed(session)
+    contract = session.at("council")
+    if not contract.call("isMember", session.address):
+        raise ScriptError(f"{session.address} is not of the council", "see: ape run govern council")
+    return contract
+
+
+@zone_command(cli, "declare", signs=True)
+@with_options(
+    click.argument("market", type=click.IntRange(min=1)),
+    click.argument("measure", type=click.Choice(["reduce-only", "cap", "settle"])),
+    click.option("--value", type=click.IntRange(min=1), help="Of a cap, reference units."),
+    click.option("--reason", required=True, help="Published; members must give the same."),
+)
+def declare(session: Session, market: int, measure: str, value: int | None, reason: str) -> None:
+    """As one of the council, support a MEASURE on MARKET (its slot): reduce-only, cap, settle."""
+    contract = _council(session)
+    if (measure == "cap") != (value is not None):
+        raise ScriptError("a cap needs --value, in reference units; the other measures take none")
+    receipt = session.transact(
+        f"support {measure} on market {market}: {reason}",
+        contract,
+        "declare",
+        market,
+        MEASURES.index(measure),
+        value or 0,
+        _hash(reason),
+        facts={
+            "takes": f"{contract.call('threshold')} of the council",
+            "in force after": format_seconds(contract.call("NOTICE_SECONDS")),
+        },
+    )
+    _show_support(session, contract, market, receipt)
+
+
+@zone_command(cli, "lift", signs=True)
+@with_options(
+    click.argument("market", type=click.IntRange(min=1)),
+    click.option("--reason", required=True, help="Published; members must give the same."),
+)
+def lift(session: Session, market: int, reason: str) -> None:
+    """As one of the council, support ending the measure on MARKET early."""
+    contract = _council(session)
+    receipt = session.transact(
+        f"support lifting the measure on market {market}: {reason}",
+        contract,
+        "lift",
+        market,
+        _hash(reason),
+        facts={"takes": f"{contract.call('threshold')} of the council"},
+    )
+    _show_support(session, contract, market, receipt)
+
+
+def _show_support(
+    session: Session, contract: Deployed, market: int, receipt: Receipt | None
+) -> None:
+    supported = receipt.events(CONTRACTS["EmergencyCouncil"], "Supported") if receipt else []
+    fields = {"supporters": supported[0]["supporters"]} if supported else {}
+    session.result(fields | _describe_measure(contract, market), receipt)
+
+
+@zone_command(cli, "protest", signs=True)
+@click.argument("market", type=click.IntRange(min=1))
+def protest(session: Session, market: int) -> None:
+    """Object to the council's measure on MARKET with the account's aged votes."""
+    _require_governed(session)
+    contract = session.at("council")
+    receipt = session.transact(
+        f"object to the measure on market {market}",
+        contract,
+        "object",
+        market,
+        facts={"ends it": f"{format_ppm(contract.call('OBJECTION_PPM'))} of aged stake"},
+    )
+    session.result(_describe_measure(contract, market), receipt)
+
+
+@zone_command(cli, "strike", signs=True)
+@with_options(
+    click.argument("proposal"),
+    click.option("--reason", required=True, help="Published; members must give the same."),
+)
+def strike(session: Session, proposal: str, reason: str) -> None:
+    """As one of the council, support cancelling PROPOSAL, of class parameter or ordinary."""
+    contract = _council(session)
+    found = _find(session, proposal)
+    if found.kind not in ("parameter", "ordinary"):
+        raise ScriptError(f"nobody cancels proposals of class {found.kind}")
+    receipt = session.transact(
+        f"support cancelling {found.name}: {found.description}",
+        contract,
+        "cancelProposal",
+        session.deployment.address(f"{found.kind}_governor"),
+        *found.hashed,
+        reason,
+        facts={"takes": f"{contract.call('cancelThreshold')} of the council", "reason": reason},
     )
     session.result({"proposal": found.name, "state": _state(session, found)}, receipt)
 

@@ -1,47 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {AssetId, MarketId, OwnerId, VenueId} from "./Types.sol";
+import {OwnerId, VenueId} from "./Types.sol";
 
 /// @title IVenueRegistry
-/// @notice Venues and their markets. Anyone with enough free stake opens a venue; its deployer sets
-/// everything about a market inside bounds that nobody can move. The bounds are those of
-/// `tradezone/protocol/limits.py`, and they make every amount of the engine fit 64 bits.
+/// @notice Venues. Anyone with enough free stake opens one; its deployer says who may trade on it, lists
+/// markets on it in the market registry, hands it over and winds it down. docs/spec/venues.md has the
+/// rules and their reasons.
 ///
 /// A venue's stake stays locked behind it until the venue is empty; one that is leaving, or whose stake
-/// was slashed below `venueStake`, lists nothing. Venue ids, market ids and their messages come in order.
+/// was slashed below `venueStake`, lists nothing. Venue ids and their messages come in order.
+///
+/// The zone applies what it is told of a venue when it reads it, so notice is given here: a change is
+/// announced, and told to the zone when its time has come.
 ///
 /// Assumptions for safety: none for users' money. A deployer can list nonsense; it can harm those who
 /// trade it, inside the bounds, and nobody else.
 interface IVenueRegistry {
-    /// @notice A venue.
+    /// @notice A venue. Slots and oracles read it by its layout.
     // It is packed: one word and the name. The linter cannot size an id type.
     // solhint-disable-next-line gas-struct-packing
     struct Venue {
         address deployer; // sets everything about its markets
-        OwnerId owner; // the deployer's owner id: gets the venue's share of fees
+        OwnerId owner; // who opened it: in the zone it gets the venue's share of fees, for ever
         uint8 access; // 0 = open, 1 = allow-list, 2 = credential
-        uint16 markets; // markets listed
+        uint16 markets; // markets that are not closed
         string name;
     }
 
-    /// @notice Terms of a spot market. Rates are parts per million (ppm), amounts atoms.
-    struct SpotTerms {
-        VenueId venue;
-        AssetId base;
-        AssetId quote;
-        uint64 lotSize; // base atoms of one lot
-        uint64 tickValue; // quote atoms of one tick of one lot
-        uint64 minNotional; // quote atoms an order must reach at entry
-        uint64 maxNotional; // quote atoms an order may reach
-        uint64 maxLots; // largest order
-        uint32 maxPrice; // ticks
-        int32 takerFee; // ppm of notional
-        int32 makerFee; // ppm of notional; negative = rebate
-        uint32 protocolShare; // ppm of every fee
-        uint32 insuranceShare; // ppm of every fee
-        uint8 takerDelay; // ms
-        uint64 effectiveAt; // ms; trading starts then, or at once if it has passed
+    /// @notice Who may trade (docs/spec/access.md). Closing is always allowed.
+    struct AccessRule {
+        uint8 access; // 0 = open, 1 = allow-list, 2 = credential
+        address provider; // signs credentials; zero = none
+        uint16 minClass; // least class that a credential needs; below 2^15
+        uint64 regions; // bit r admits region r, 0 .. 62
+    }
+
+    /// @notice Where a venue stands.
+    // In the order in which one reads it: an announced change is one word more, seldom written.
+    // solhint-disable-next-line gas-struct-packing
+    struct Status {
+        uint8 state; // 1 = active, 2 = reduce-only, 3 = wound down
+        AccessRule rule;
+        uint64 stakeTold; // gwei, as the zone was told last
+        address offeredTo; // who may take the venue over; zero = nobody
+        bool isAnnounced; // the next two and the time are a change to come
+        uint8 nextState;
+        AccessRule nextRule;
+        uint64 readyAt; // seconds; anyone may apply the change from then on
     }
 
     /* EVENTS */
@@ -56,20 +62,27 @@ interface IVenueRegistry {
         uint64 inboxIndex
     );
 
-    /// @notice A spot market was listed.
-    /// @param market slot in the zone.
-    /// @param id what users see: `venue << 16 | number in the venue`.
-    /// @param terms as listed; `effectiveAt` is the time that counts.
-    event SpotListed(
-        MarketId indexed market,
-        uint32 indexed id,
+    /// @notice A change is announced: from `readyAt` on (seconds) anyone may apply it. It replaces what was
+    /// announced before.
+    event ChangeAnnounced(VenueId indexed venue, uint8 state, AccessRule rule, uint64 readyAt);
+    event ChangeCancelled(VenueId indexed venue);
+    /// @notice The zone was told of a venue.
+    event VenueUpdated(
         VenueId indexed venue,
-        SpotTerms terms,
+        uint8 stateBefore,
+        uint8 state,
+        AccessRule before,
+        AccessRule rule,
+        uint64 stakeGwei,
         uint64 inboxIndex
     );
-
     event StakeAdded(
         VenueId indexed venue, address indexed deployer, uint256 amount, uint256 stake
+    );
+    /// @notice A venue was offered to somebody; zero = to nobody any more.
+    event VenueOffered(VenueId indexed venue, address indexed deployer, address indexed to);
+    event VenueHandedOver(
+        VenueId indexed venue, address indexed before, address indexed deployer, uint256 stake
     );
 
     /* ERRORS */
@@ -82,26 +95,33 @@ interface IVenueRegistry {
     /// @notice The stake is zero, no multiple of a gwei, or too large for the zone.
     error BadStake(uint256 stake);
     error UnknownAccess(uint8 access);
+    /// @notice A credential rule names a provider and admits a region; class and regions fit their fields.
+    error BadRule(string part);
+    /// @notice Nothing can be told of a venue that asks for credentials and names nobody who signs them.
+    error NoProvider(VenueId venue);
     /// @notice A name has 3 to 32 characters out of a-z, 0-9 and '-'.
     error BadName(string name);
     error NameTaken(string name, VenueId venue);
     /// @notice Every id of the zone is given out.
     error VenuesFull(uint32 maxVenues);
-    error MarketsFull(uint32 maxMarkets);
     error UnknownVenue(VenueId venue);
     error NotDeployer(address caller, address deployer);
-    /// @notice The venue has used its base slots.
-    error NoSlotLeft(VenueId venue, uint16 slots);
-    /// @notice The asset does not exist or is closed.
-    error AssetNotOpen(AssetId asset);
-    error SameAsset(AssetId asset);
-    /// @notice A term is outside its bounds (both inclusive).
-    error OutOfBounds(string term, int256 given, int256 lowest, int256 highest);
+    error BadState(uint8 state);
+    error Unchanged(VenueId venue);
+    error NothingAnnounced(VenueId venue);
+    error NotReady(VenueId venue, uint64 readyAt);
+    error NotOffered(VenueId venue, address caller);
+    /// @notice A venue is offered to somebody else.
+    error BadOffer(address to);
+    error VenueWoundDown(VenueId venue);
+    /// @notice A venue is wound down when its markets are closed.
+    error MarketsOpen(VenueId venue, uint16 markets);
 
-    /* WRITES */
+    /* WRITES: DEPLOYERS */
 
     /// @notice Open a venue against `venueStake` of the caller's free stake. Send the registration
-    /// fee of the owner registry if the caller has no owner id yet, else no value.
+    /// fee of the owner registry if the caller has no owner id yet, else no value. A venue with access 2
+    /// admits nobody until `configure` names who signs credentials.
     /// @param name unique; 3 to 32 characters out of a-z, 0-9 and '-'.
     /// @param access 0 = open, 1 = allow-list, 2 = credential.
     /// @return venue the new id.
@@ -110,42 +130,72 @@ interface IVenueRegistry {
         payable
         returns (VenueId venue);
 
-    /// @notice List a spot market on a venue of the caller, in one of its free base slots.
-    /// @return market the new market's slot.
-    function listSpot(SpotTerms calldata terms) external returns (MarketId market);
-
     /// @notice Lock more of the caller's free stake behind a venue of the caller.
     function addStake(VenueId venue, uint256 amount) external;
+
+    /// @notice Change state and access rule of a venue of the caller. On a venue without markets it counts at
+    /// once; else it is announced: another rule with `changeNotice`, opening alone with `messageLag`.
+    /// @param state 1 = active, 2 = reduce-only.
+    function configure(VenueId venue, uint8 state, AccessRule calldata rule) external;
+
+    /// @notice Take back what is announced.
+    function cancelChange(VenueId venue) external;
+
+    /// @notice Let only reducing orders into every market of a venue of the caller, at once. What is
+    /// announced is taken back.
+    function reduceOnly(VenueId venue) external;
+
+    /// @notice Offer a venue of the caller to somebody; zero takes the offer back.
+    function offerVenue(VenueId venue, address to) external;
+
+    /// @notice Take over a venue that was offered, with `venueStake` of the caller's free stake. What the
+    /// former deployer has behind it stays there until the venue is empty. In the zone the venue's fee
+    /// account, its lists and its simulated assets stay with the owner who opened it.
+    function acceptVenue(VenueId venue) external;
+
+    /// @notice End a venue of the caller, whose markets are closed, for ever. Then its stake can leave.
+    function windDown(VenueId venue) external;
+
+    /* WRITES: ANYONE */
+
+    /// @notice Apply what was announced when its time has come.
+    function applyChange(VenueId venue) external;
+
+    /// @notice Tell the zone what stands behind a venue, if it is not what it was told last.
+    function tellStake(VenueId venue) external;
 
     /* VIEWS */
 
     /// @notice Contract that may refuse new venues and listings for a while; zero = there is none.
     function brake() external view returns (address);
 
+    /// @notice Market registry of the zone.
+    function markets() external view returns (address);
+
     /// @notice Stake that a venue needs behind it, wei.
     function venueStake() external view returns (uint256);
-
-    /// @notice Free spot markets of a venue.
-    function baseSpotSlots() external view returns (uint16);
 
     /// @notice Highest venue id that can be given out.
     function maxVenues() external view returns (uint32);
 
-    /// @notice Highest market id that can be given out.
-    function maxMarkets() external view returns (uint32);
-
     /// @notice Venue ids given out so far.
     function venueCount() external view returns (uint32);
 
-    /// @notice Market ids given out so far.
+    /// @notice Market ids given out so far by the market registry.
     function marketCount() external view returns (uint32);
 
     /// @notice A venue. Reverts with `UnknownVenue` if there is none.
     function venueOf(VenueId venue) external view returns (Venue memory);
 
+    /// @notice Where a venue stands. Reverts with `UnknownVenue` if there is none.
+    function statusOf(VenueId venue) external view returns (Status memory);
+
     /// @notice Venue that has a name; 0 if it is free.
     function venueNamed(string calldata name) external view returns (VenueId);
 
-    /// @notice Id that users see of a market: `venue << 16 | number in the venue`; 0 if there is none.
-    function marketIdOf(MarketId market) external view returns (uint32);
+    /// @notice Revert unless `account` may list markets on a venue now.
+    function requireLister(VenueId venue, address account) external view;
+
+    /// @notice Revert unless `account` is the deployer of a venue that is not wound down.
+    function requireDeployer(VenueId venue, address account) external view;
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {ICalendarRegistry} from "../interfaces/ICalendarRegistry.sol";
+import {IListings} from "../interfaces/IListings.sol";
+import {IMarketRegistry} from "../interfaces/IMarketRegistry.sol";
 import {IVenueRegistry} from "../interfaces/IVenueRegistry.sol";
-import {AssetId, MarketId, OwnerId, VenueId} from "../interfaces/Types.sol";
+import {AssetId, CalendarId, EventId, MarketId, OwnerId, VenueId} from "../interfaces/Types.sol";
 
 /// @title InboxMessages
 /// @notice Kinds, bodies and hashes of inbox messages, byte for byte those of
@@ -16,6 +19,14 @@ library InboxMessages {
     uint8 internal constant REGISTER_ASSET = 4;
     uint8 internal constant CREATE_VENUE = 5;
     uint8 internal constant LIST_MARKET = 6;
+    uint8 internal constant UPDATE_VENUE = 7;
+    uint8 internal constant UPDATE_MARKET = 8;
+    uint8 internal constant LIST_EVENT = 9;
+    uint8 internal constant LIST_OUTCOME = 10;
+    uint8 internal constant LIST_GUEST = 11;
+    uint8 internal constant SET_CALENDAR = 12;
+    uint8 internal constant RESOLUTION = 34;
+    uint8 internal constant SET_ASSET = 48;
 
     /* BOUNDS AND SMALL NUMBERS */
 
@@ -26,9 +37,22 @@ library InboxMessages {
 
     uint8 internal constant ASSET_NATIVE = 1;
     uint8 internal constant ASSET_ERC20 = 2;
+    uint8 internal constant ASSET_SIMULATED = 3;
     uint8 internal constant OWNER_USER = 1;
     uint8 internal constant OWNER_CONTRACT = 2;
     uint8 internal constant MARKET_SPOT = 1;
+    uint8 internal constant MARKET_OUTCOME = 3;
+    uint8 internal constant ACCESS_OPEN = 0;
+    uint8 internal constant ACCESS_LIST = 1;
+    uint8 internal constant ACCESS_CREDENTIAL = 2;
+    uint8 internal constant VENUE_ACTIVE = 1;
+    uint8 internal constant VENUE_REDUCE_ONLY = 2;
+    uint8 internal constant VENUE_WOUND_DOWN = 3;
+    uint8 internal constant PHASE_CONTINUOUS = 1;
+    uint8 internal constant PHASE_HALTED = 5;
+    uint8 internal constant PHASE_SETTLED = 6;
+    uint8 internal constant EVENT_RESOLVED = 2;
+    uint8 internal constant EVENT_VOID = 3;
 
     /* BODIES */
 
@@ -75,34 +99,179 @@ library InboxMessages {
         return abi.encodePacked(VenueId.unwrap(venue), OwnerId.unwrap(owner), access, stakeGwei);
     }
 
-    /// @param id what users see: `venue << 16 | number in the venue`.
-    function listSpot(MarketId market, uint32 id, IVenueRegistry.SpotTerms memory terms)
-        internal
-        pure
-        returns (bytes memory)
-    {
-        // Two halves, because one call has no room on the stack for all fields.
+    /// @param stakeGwei stake behind the venue, gwei of the native coin.
+    function updateVenue(
+        VenueId venue,
+        uint8 state,
+        IVenueRegistry.AccessRule memory rule,
+        uint64 stakeGwei
+    ) internal pure returns (bytes memory) {
+        return abi.encodePacked(
+            VenueId.unwrap(venue),
+            state,
+            rule.access,
+            rule.provider,
+            rule.minClass,
+            rule.regions,
+            stakeGwei
+        );
+    }
+
+    // Bodies with many fields are put together of parts: one call has no room on the stack for all.
+
+    function listSpot(
+        MarketId market,
+        IMarketRegistry.Market memory entry,
+        IMarketRegistry.Terms memory terms
+    ) internal pure returns (bytes memory) {
         return bytes.concat(
             abi.encodePacked(
                 MarketId.unwrap(market),
-                id,
-                VenueId.unwrap(terms.venue),
-                MARKET_SPOT,
-                AssetId.unwrap(terms.base),
-                AssetId.unwrap(terms.quote),
-                terms.lotSize,
-                terms.tickValue
+                entry.id,
+                VenueId.unwrap(entry.venue),
+                entry.kind,
+                AssetId.unwrap(entry.base),
+                AssetId.unwrap(entry.quote),
+                entry.lotSize,
+                entry.tickValue
             ),
             abi.encodePacked(
-                terms.minNotional, terms.maxNotional, terms.maxLots, terms.maxPrice, terms.takerFee
+                terms.minNotional, terms.maxNotional, terms.maxLots, entry.maxPrice, terms.takerFee
             ),
             abi.encodePacked(
                 terms.makerFee,
                 terms.protocolShare,
                 terms.insuranceShare,
                 terms.takerDelay,
+                entry.startsAt
+            )
+        );
+    }
+
+    function listEvent(EventId id, IListings.Event memory entry)
+        internal
+        pure
+        returns (bytes memory)
+    {
+        return abi.encodePacked(
+            EventId.unwrap(id),
+            VenueId.unwrap(entry.venue),
+            AssetId.unwrap(entry.asset),
+            entry.outcomes,
+            entry.unit,
+            entry.voidPayouts
+        );
+    }
+
+    function listOutcome(
+        MarketId market,
+        IMarketRegistry.Market memory entry,
+        IMarketRegistry.Terms memory terms
+    ) internal pure returns (bytes memory) {
+        return bytes.concat(
+            abi.encodePacked(
+                MarketId.unwrap(market),
+                entry.id,
+                EventId.unwrap(entry.eventId),
+                entry.tickValue,
+                terms.minNotional,
+                terms.maxNotional,
+                terms.maxLots
+            ),
+            abi.encodePacked(
+                terms.takerFee,
+                terms.makerFee,
+                terms.protocolShare,
+                terms.insuranceShare,
+                terms.takerDelay,
+                entry.startsAt,
+                terms.closes
+            )
+        );
+    }
+
+    function listGuest(
+        MarketId market,
+        IMarketRegistry.Market memory entry,
+        IMarketRegistry.Terms memory terms
+    ) internal pure returns (bytes memory) {
+        return abi.encodePacked(
+            MarketId.unwrap(market),
+            entry.id,
+            VenueId.unwrap(entry.venue),
+            MarketId.unwrap(entry.home),
+            terms.guestFee,
+            entry.startsAt
+        );
+    }
+
+    function updateMarket(MarketId market, IMarketRegistry.Terms memory terms)
+        internal
+        pure
+        returns (bytes memory)
+    {
+        return bytes.concat(
+            abi.encodePacked(
+                MarketId.unwrap(market),
+                terms.phase,
+                terms.access,
+                terms.takerDelay,
+                uint16(CalendarId.unwrap(terms.calendar)),
+                terms.takerFee,
+                terms.makerFee
+            ),
+            abi.encodePacked(
+                terms.protocolShare,
+                terms.insuranceShare,
+                terms.referrerShare,
+                terms.guestFee,
+                terms.band,
+                terms.minNotional
+            ),
+            abi.encodePacked(
+                terms.maxNotional,
+                terms.maxLots,
+                terms.openInterestCap,
+                terms.accountCap,
+                terms.closes,
                 terms.effectiveAt
             )
+        );
+    }
+
+    function setCalendar(
+        CalendarId calendar,
+        VenueId venue,
+        ICalendarRegistry.Session[7] memory week,
+        ICalendarRegistry.Closure[4] memory closures
+    ) internal pure returns (bytes memory body) {
+        body = abi.encodePacked(CalendarId.unwrap(calendar), VenueId.unwrap(venue));
+        for (uint256 day = 0; day < 7; ++day) {
+            body = bytes.concat(body, abi.encodePacked(week[day].open, week[day].close));
+        }
+        for (uint256 i = 0; i < 4; ++i) {
+            body = bytes.concat(body, abi.encodePacked(closures[i].from, closures[i].to));
+        }
+    }
+
+    /// @param payouts 16 bits an outcome, outcome 0 in the highest; zero for VOID.
+    function resolution(EventId id, uint8 state, bytes32 payouts)
+        internal
+        pure
+        returns (bytes memory)
+    {
+        return abi.encodePacked(EventId.unwrap(id), state, payouts);
+    }
+
+    function setAsset(
+        AssetId asset,
+        uint64 quotaRate,
+        uint64 quotaDeposit,
+        uint64 faucetAmount,
+        uint64 faucetInterval
+    ) internal pure returns (bytes memory) {
+        return abi.encodePacked(
+            AssetId.unwrap(asset), quotaRate, quotaDeposit, faucetAmount, faucetInterval
         );
     }
 

@@ -7,7 +7,12 @@ import pytest
 from tradezone.chain import Deployment, DeploymentError, Rpc, WrongChainError
 from tradezone.chain._codec import encode, to_bytes, to_checksum
 from tradezone.chain.abi import STATE_CHAIN
-from tradezone.chain.deployment import CONTRACT_NAMES, GOVERNANCE_NAMES, to_file_name
+from tradezone.chain.deployment import (
+    BESIDE_NAMES,
+    CONTRACT_NAMES,
+    GOVERNANCE_NAMES,
+    to_file_name,
+)
 
 ADDRESSES = {name: to_checksum(bytes([i]) * 20) for i, name in enumerate(CONTRACT_NAMES, 1)}
 
@@ -54,11 +59,19 @@ def test_what_is_wrong_with_a_file_is_said(deployment, change, message):
 def test_a_zone_is_governed_by_all_contracts_or_none(deployment):
     body = deployment.to_json()
     assert not Deployment.from_json(body).is_governed
-    governance = {name: to_checksum(bytes([99]) * 20) for name in GOVERNANCE_NAMES}
-    assert Deployment.from_json(body | {"contracts": ADDRESSES | governance}).is_governed
-    del governance["charter"]
-    with pytest.raises(DeploymentError, match="is governed and has no address for charter"):
-        Deployment.from_json(body | {"contracts": ADDRESSES | governance}, "zone.json")
+    whole = dict.fromkeys([*GOVERNANCE_NAMES, *BESIDE_NAMES], to_checksum(bytes([99]) * 20))
+    assert Deployment.from_json(body | {"contracts": ADDRESSES | whole}).is_governed
+    for name in ("charter", "court", "slots"):
+        lacking = {other: address for other, address in whole.items() if other != name}
+        with pytest.raises(DeploymentError, match=f"is governed and has no address for {name}"):
+            Deployment.from_json(body | {"contracts": ADDRESSES | lacking}, "zone.json")
+
+
+def test_a_zone_without_governance_may_have_some_of_what_stands_beside_it(deployment):
+    some = {"slots": to_checksum(bytes([99]) * 20)}
+    found = Deployment.from_json(deployment.to_json() | {"contracts": ADDRESSES | some})
+    assert not found.is_governed
+    assert found.address("slots") == some["slots"]
 
 
 def test_missing_fields_are_named(deployment):

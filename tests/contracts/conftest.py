@@ -7,10 +7,27 @@ from types import SimpleNamespace
 
 import pytest
 
+from scripts._court_deployment import deploy_court, predict_court
 from scripts._deployment import NOBODY, ZoneParams, deploy_zone, predict_address
-from scripts._governance import GovernanceParams, deploy_governance, predict_brake
+from scripts._governance import (
+    GovernanceParams,
+    deploy_governance,
+    predict_brake,
+    predict_limits,
+)
+from scripts._markets_deployment import LICENCE_TERMS as LICENCES
+from scripts._markets_deployment import (
+    SLOT_KINDS,
+    MarketsParams,
+    Period,
+    oracle_config,
+    resolver_config,
+)
+from scripts._trust import TrustParams, deploy_trust
+from tests.contracts.courtroom import COURT_PARAMS, CourtZone
 from tests.contracts.driver import DAY, OKB, Clock, Zone, root_named
-from tests.contracts.governed import BLOCKS_PER_DAY, GovernedZone
+from tests.contracts.governed import BLOCKS_PER_DAY, GovernedZone, TrustZone
+from tests.contracts.markets import TERMS, stake_for_venues
 
 GENESIS_ROOT = root_named("genesis")
 # Deadlines long enough that the wall clock of a slow machine never reaches them.
@@ -26,6 +43,8 @@ TEST_DEADLINES = {
     "unbonding_blocks": 50,
     "case_seconds": 21 * DAY,
     "case_blocks": 50,
+    "change_notice": 3 * DAY,
+    "close_notice": 7 * DAY,
 }
 
 
@@ -85,9 +104,18 @@ def clock(chain):
 
 
 @pytest.fixture(scope="session")
-def params(sequencer, protocol_owner):
+def puppet_resolver(deployer, project):
+    return deployer.deploy(project.PuppetResolver)
+
+
+@pytest.fixture(scope="session")
+def params(sequencer, protocol_owner, puppet_resolver):
     return ZoneParams.local(
-        GENESIS_ROOT, sequencer.address, protocol_owner.address, **TEST_DEADLINES
+        GENESIS_ROOT,
+        sequencer.address,
+        protocol_owner.address,
+        resolver=puppet_resolver.address,
+        **TEST_DEADLINES,
     )
 
 
@@ -123,10 +151,31 @@ def governance_params(accounts):
 @pytest.fixture(scope="session")
 def governed(deployer, project, chain, accounts, params, governance_params):
     """A zone with governance and a court that the tests play."""
-    params = replace(params, brake=predict_brake(deployer), court=accounts[19].address)
+    params = replace(
+        params,
+        brake=predict_brake(deployer),
+        limits=predict_limits(deployer),
+        court=accounts[19].address,
+    )
     zone = deploy_zone(deployer, project, params)
     governance = deploy_governance(deployer, project, zone, governance_params)
     return GovernedZone(zone, governance, chain, accounts)
+
+
+@pytest.fixture(scope="session")
+def trust(deployer, project, chain, accounts, params, governance_params):
+    """A whole root of trust, as ``ape run deploy zone --governed`` makes it."""
+    made = replace(TrustParams.local(params, governance_params), court=COURT_PARAMS)
+    return TrustZone(deploy_trust(deployer, project, made), chain, accounts)
+
+
+@pytest.fixture(scope="session")
+def judged(deployer, project, chain, accounts, params):
+    """A zone with a slashing court; the treasury is an account."""
+    params = replace(params, court=predict_court(deployer))
+    zone = deploy_zone(deployer, project, params)
+    court_params = replace(COURT_PARAMS, treasury=accounts[18].address)
+    return CourtZone(zone, deploy_court(deployer, project, zone, court_params), chain, accounts)
 
 
 @pytest.fixture(scope="session")
@@ -147,7 +196,7 @@ def core(deployer, project, accounts):
         ),
         owner_registry=deployer.deploy(project.OwnerRegistry, inbox, accounts[2], 0, 3),
         asset_registry=deployer.deploy(
-            project.AssetRegistry, inbox, vault, OKB, OKB // 10, 4, 10**9
+            project.AssetRegistry, inbox, vault, NOBODY, OKB, OKB // 10, 4, 10**9
         ),
         vault=deployer.deploy(project.CustodyVault, inbox, owners, assets, withdrawals, NOBODY),
         chain_account=chain_account,
@@ -211,10 +260,63 @@ def coarse_token(zone, deployer, project, token):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _everything_is_deployed_first(
-    zone, paid_zone, core, token, coarse_token, puppet_zone, governed
+def _everything_is_there_first(
+    deployer,
+    sequencer,
+    protocol_owner,
+    asserter,
+    rival,
+    third,
+    alice,
+    bob,
+    carol,
+    verifiers,
+    clock,
+    zone,
+    paid_zone,
+    core,
+    token,
+    coarse_token,
+    puppet_zone,
+    governed,
+    puppet_venues,
+    slots,
+    around_markets,
+    judged,
+    trust,
 ):
-    """A contract that were deployed between two tests would make Ape rebuild its snapshots."""
+    """Every fixture of the session: one that came up later would make Ape rebuild its snapshots, and a
+    test would find what an earlier one left."""
+
+
+def with_interface(chain, deployed, interface):
+    """A Vyper contract under its interface, which names the custom errors that Vyper cannot."""
+    return chain.contracts.instance_at(
+        deployed.address,
+        contract_type=interface.contract_type,
+        fetch_from_explorer=False,
+        detect_proxy=False,
+        replace=True,
+    )
+
+
+@pytest.fixture
+def resolver(puppet_resolver):
+    """Resolves the events of `zone` as the tests say."""
+    return puppet_resolver
+
+
+@pytest.fixture
+def venue(zone, token, coarse_token, alice):
+    """A venue of alice, the first."""
+    stake_for_venues(zone, alice)
+    return zone.venue_registry.createVenue("first-venue", 0, sender=alice).return_value
+
+
+@pytest.fixture
+def market(zone, venue, alice):
+    """A spot market of that venue."""
+    return zone.listings.listSpot(TERMS, sender=alice).return_value
 
 
 def register(zone, registrant, token, quantum=1, cap=10**15) -> int:
@@ -229,3 +331,105 @@ def fund(zone, token, account, amount):
     """Give an account tokens that the vault may take."""
     token.mint(account, amount, sender=account)
     token.approve(zone.vault, amount, sender=account)
+
+
+# --- slots, oracles, outcomes ------------------------------------------------------------------------
+
+
+# Parties of slots, oracles and outcomes: places among the accounts. What is deployed for a whole session
+# takes them from here, because tests of other contracts have fixtures of these names.
+ARBITER, COURT, TREASURY, GOVERNANCE = 16, 17, 18, 19
+
+
+@pytest.fixture
+def treasury(accounts):
+    return accounts[TREASURY]
+
+
+@pytest.fixture
+def governance(accounts):
+    return accounts[GOVERNANCE]
+
+
+@pytest.fixture(scope="session")
+def puppet_venues(deployer, project):
+    """Venues whose deployers, stake and listings are as a test says."""
+    return deployer.deploy(project.PuppetVenues)
+
+
+@pytest.fixture(scope="session")
+def slots(deployer, project, chain, accounts, puppet_venues):
+    """The slot auction on puppet venues, with the parameters of production."""
+    deployed = deployer.deploy(
+        project.SlotAuction,
+        puppet_venues,
+        accounts[TREASURY],
+        accounts[GOVERNANCE],
+        [terms.to_abi() for terms in SLOT_KINDS],
+        [terms.first_price for terms in SLOT_KINDS],
+        LICENCES.to_abi(),
+    )
+    return with_interface(chain, deployed, project.ISlotAuction)
+
+
+@pytest.fixture
+def court(accounts):
+    return accounts[COURT]
+
+
+@pytest.fixture
+def arbiter(accounts):
+    return accounts[ARBITER]
+
+
+@pytest.fixture(scope="session")
+def around_markets(zone, deployer, project, accounts, puppet_venues):
+    """Oracles and resolver on an inbox of their own, with puppet venues and listings and the zone's final roots.
+
+    ``chain_account`` closes the inbox as a frozen chain does.
+    """
+    params = MarketsParams(
+        treasury=accounts[TREASURY].address,
+        governance=accounts[GOVERNANCE].address,
+        court=accounts[COURT].address,
+        arbiter=accounts[ARBITER].address,
+        provider_unbonding=Period(21 * DAY, 40),
+        case=Period(21 * DAY, 30),
+        window_min=Period(7_200, 10),
+        window_max=Period(172_800, 30),
+        provider_time=Period(DAY, 10),
+        arbiter_time=Period(7 * DAY, 20),
+        silence=Period(14 * DAY, 30),
+        max_feeds=70,
+        max_open=8,
+    )
+    at = [predict_address(deployer.address, deployer.nonce + i) for i in (1, 2, 3)]
+    chain_account = accounts[15]
+    inbox = deployer.deploy(project.Inbox, chain_account, [at[0], at[2]], [1 << 32, 1 << 34])
+    addresses = {
+        "inbox": inbox.address,
+        "chain": zone.chain.address,
+        "venue_registry": puppet_venues.address,
+        "staking": puppet_venues.address,
+        "listings": at[2],
+    }
+    oracles = deployer.deploy(project.OracleRegistry, oracle_config(addresses, params))
+    resolver = deployer.deploy(
+        project.OutcomeResolver, resolver_config(addresses, oracles.address, params)
+    )
+    listings = deployer.deploy(project.PuppetListings, inbox, resolver)
+    assert [oracles.address, resolver.address, listings.address] == at
+    return SimpleNamespace(
+        inbox=inbox,
+        listings=listings,
+        oracles=oracles,
+        resolver=resolver,
+        params=params,
+        addresses=addresses,
+        chain_account=chain_account,
+    )
+
+
+@pytest.fixture
+def markets(around_markets):
+    return around_markets

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import astuple, replace
 
 import ape
+from eth_abi import encode
 from hypothesis import settings
 
 from tests.vectors import make_tree as slow
@@ -71,6 +72,25 @@ def error_of(contract, call: bytes, sender) -> bytes | None:
     """Revert data of a call that is only tried, None if it succeeds. Far faster than `reverts`."""
     is_done, data = attempt(contract, call, sender)
     return None if is_done else data
+
+
+def constructor_error(deployer, container, *arguments) -> bytes | None:
+    """Revert data of a deployment that is only tried, None if it succeeds.
+
+    Ape cannot name the error of a constructor: there is no contract yet whose errors it would know, so
+    `reverts` takes any of them, or stumbles over what it remembers of the address.
+    """
+    transaction = container.constructor.serialize_transaction(*arguments, sender=deployer)
+    request = {"from": deployer.address, "data": "0x" + bytes(transaction.data).hex()}
+    answer = deployer.provider.web3.provider.make_request("eth_call", [request, "latest"])
+    return bytes.fromhex(answer["error"]["data"][2:]) if "error" in answer else None
+
+
+def error_data(signature: str, *values) -> bytes:
+    """Revert data of a custom error: ``error_data("BadConfig(string)", "bond")``."""
+    kinds = signature[signature.index("(") + 1 : -1]
+    data = encode(kinds.split(","), values) if kinds else b""
+    return slow.keccak(signature.encode())[:4] + data
 
 
 class Clock:

@@ -193,6 +193,16 @@ class GovernedZone(Zone):
         return self.finalized(asserter, state.root)
 
 
+class TrustZone(GovernedZone):
+    """A governed zone with everything that stands beside it."""
+
+    def __init__(self, trust, chain, accounts):
+        super().__init__(trust.zone, trust.governance, chain, accounts)
+        self.trust = trust
+        for name, contract in trust.beside.items():
+            setattr(self, name, contract)
+
+
 def list_entry(contract, name):
     """What the Charter's lists hold of a function."""
     return contract.address, selector_of(contract, name)

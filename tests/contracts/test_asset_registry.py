@@ -2,10 +2,11 @@
 
 import pytest
 
+from scripts._deployment import NOBODY
 from tests.contracts.conftest import fund, register
 from tests.contracts.driver import OKB, reverts
 from tradezone.protocol import messages
-from tradezone.protocol.enums import ASSET_ERC20, ASSET_NATIVE
+from tradezone.protocol.enums import ASSET_ERC20, ASSET_NATIVE, ASSET_SIMULATED
 from tradezone.protocol.limits import MAX_TOTAL_ATOMS
 
 ZERO = "0x" + "00" * 20
@@ -205,8 +206,89 @@ def test_unknown_assets_are_refused(assets, alice):
 
 
 def test_constructor_refuses_senseless_terms(deployer, project, core):
-    error, arguments = core.asset_registry, (core.inbox, core.vault)
+    error, arguments = core.asset_registry, (core.inbox, core.vault, NOBODY)
     with reverts(error.FeeAboveBond, fee=2, bond=1):
         deployer.deploy(project.AssetRegistry, *arguments, 1, 2, 4, 1)
     with reverts(error.BadQuantum, quantum=3):
         deployer.deploy(project.AssetRegistry, *arguments, 2, 1, 4, 3)
+
+
+# --- simulated assets
+
+
+def test_a_simulated_asset_is_told_to_the_zone(zone, venue, alice):
+    assets, bond = zone.asset_registry, zone.params.asset_bond
+    before = zone.inbox.count()
+    receipt = assets.registerSimulated(1, "PLAY", 6, MAX_TOTAL_ATOMS, sender=alice, value=bond)
+    asset = receipt.return_value
+    assert zone.body(before) == {
+        "asset": asset,
+        "token": bytes(20),
+        "kind": ASSET_SIMULATED,
+        "decimals": 6,
+        "quantum": 1,
+        "cap": MAX_TOTAL_ATOMS,
+        "venue": 1,
+    }
+    entry = assets.assetOf(asset)
+    assert (entry.kind, entry.venue, entry.registrant) == (ASSET_SIMULATED, 1, alice)
+    assert assets.symbolOf(asset) == "PLAY"
+    assert assets.symbolOf(1) == ""
+
+
+def test_the_vault_neither_takes_nor_owes_simulated_assets(zone, venue, alice):
+    bond = zone.params.asset_bond
+    zone.asset_registry.registerSimulated(1, "PLAY", 6, 10, sender=alice, value=bond)
+    asset = zone.asset_registry.count()
+    with reverts(zone.vault.WrongAssetKind, asset=asset, kind=ASSET_SIMULATED):
+        zone.vault.deposit(asset, 1, alice, sender=alice)
+    assert zone.vault.outstanding(asset) == 0
+
+
+def test_a_faucet_is_the_venues_and_of_simulated_assets_only(zone, venue, token, alice, bob):
+    assets, bond = zone.asset_registry, zone.params.asset_bond
+    assets.registerSimulated(1, "PLAY", 6, 1000, sender=alice, value=bond)
+    asset = assets.count()
+    before = zone.inbox.count()
+    assets.setFaucet(asset, (1000, 2**48), sender=alice)
+    body = {"asset": asset, "quotaRate": 0, "quotaDeposit": 0}
+    assert zone.body(before) == body | {"faucetAmount": 1000, "faucetInterval": 2**48}
+    assert tuple(assets.faucetOf(asset)) == (1000, 2**48)
+    for faucet in ((1001, 0), (1, 2**48 + 1)):
+        with reverts(assets.BadFaucet, amount=faucet[0], interval=faucet[1]):
+            assets.setFaucet(asset, faucet, sender=alice)
+    with reverts(assets.NotSimulated, asset=2, kind=ASSET_ERC20):
+        assets.setFaucet(2, (1, 1), sender=alice)
+    with reverts(assets.UnknownAsset, asset=asset + 1):
+        assets.setFaucet(asset + 1, (1, 1), sender=alice)
+    values = {"caller": bob.address, "deployer": alice.address}
+    with reverts(zone.venue_registry.NotDeployer, **values):
+        assets.setFaucet(asset, (1, 1), sender=bob)
+    with reverts(zone.venue_registry.NotDeployer, **values):
+        assets.registerSimulated(1, "PLAY", 6, 1000, sender=bob, value=bond)
+
+
+def test_terms_of_a_simulated_asset_are_bounded(zone, venue, alice):
+    assets, bond = zone.asset_registry, zone.params.asset_bond
+    for symbol in ("", "A" * 12, "play", "PL-Y", "PLÄY", "PLAY "):
+        with reverts(assets.BadSymbol, symbol=symbol):
+            assets.registerSimulated(1, symbol, 6, 1, sender=alice, value=bond)
+    with reverts(assets.TooManyDecimals, decimals=19, limit=18):
+        assets.registerSimulated(1, "PLAY", 19, 1, sender=alice, value=bond)
+    for cap in (0, MAX_TOTAL_ATOMS + 1):
+        with reverts(assets.BadCap, cap=cap, limit=MAX_TOTAL_ATOMS):
+            assets.registerSimulated(1, "PLAY", 18, cap, sender=alice, value=bond)
+    for value in (0, bond - 1, bond + 1):
+        with reverts(assets.WrongBond, sent=value, expected=bond):
+            assets.registerSimulated(1, "PLAY", 18, 1, sender=alice, value=value)
+    with reverts(zone.venue_registry.UnknownVenue, venue=2):
+        assets.registerSimulated(2, "PLAY", 18, 1, sender=alice, value=bond)
+    assets.registerSimulated(1, "A" * 11, 18, 1, sender=alice, value=bond)
+
+
+def test_a_closed_simulated_asset_is_listed_no_more(zone, venue, alice):
+    assets, bond = zone.asset_registry, zone.params.asset_bond
+    assets.registerSimulated(1, "PLAY", 6, 1000, sender=alice, value=bond)
+    asset = assets.count()
+    assets.closeAsset(asset, sender=alice)
+    assert not assets.isOpen(asset)

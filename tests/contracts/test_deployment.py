@@ -27,6 +27,10 @@ CUSTODY = (
     "withdrawals",
     "staking",
     "venue_registry",
+    "market_registry",
+    "listings",
+    "calendars",
+    "base_slots",
 )
 # Functions that change something, and who may call them. Nothing else may exist.
 ANYONE, OWN, PARTNER = "anyone", "the caller, for itself", "one contract of the zone"
@@ -38,7 +42,12 @@ WRITES = {
         "registerIfNew": ANYONE,
         "registerSelfAsContract": OWN,
     },
-    "asset_registry": {"registerAsset": ANYONE, "closeAsset": OWN},
+    "asset_registry": {
+        "registerAsset": ANYONE,
+        "registerSimulated": "the venue's deployer",
+        "setFaucet": "the venue's deployer",
+        "closeAsset": OWN,
+    },
     "vault": {"deposit": ANYONE, "depositNative": ANYONE, "pay": PARTNER},
     "sequencers": {},
     "chain": {
@@ -77,9 +86,34 @@ WRITES = {
     },
     "venue_registry": {
         "createVenue": OWN,
-        "listSpot": "the venue's deployer",
         "addStake": "the venue's deployer",
+        "configure": "the venue's deployer",
+        "cancelChange": "the venue's deployer",
+        "reduceOnly": "the venue's deployer",
+        "offerVenue": "the venue's deployer",
+        "acceptVenue": "whom the venue's deployer offered it",
+        "windDown": "the venue's deployer",
+        "applyChange": ANYONE,
+        "tellStake": ANYONE,
     },
+    "market_registry": {
+        "openMarket": PARTNER,
+        "closeMarkets": PARTNER,
+        "updateMarket": "the venue's deployer",
+        "setPhase": "the venue's deployer",
+        "delist": "the venue's deployer",
+        "setSharing": "the venue's deployer",
+        "forget": ANYONE,
+        "delistLost": ANYONE,
+    },
+    "listings": {
+        "listSpot": "the venue's deployer",
+        "listEvent": "the venue's deployer",
+        "listGuest": "the venue's deployer",
+        "resolveEvent": "the resolver",
+    },
+    "calendars": {"setCalendar": "the venue's deployer"},
+    "base_slots": {"occupy": PARTNER, "release": PARTNER},
 }
 FORBIDDEN = (
     "owner()",
@@ -235,6 +269,8 @@ def test_ids_end_before_the_tables_of_the_zone_do(params):
         ("max_assets", "asset"),
         ("max_venues", "venue"),
         ("max_markets", "market"),
+        ("max_events", "event_group"),
+        ("max_calendars", "calendar"),
     ):
         assert getattr(params, parameter) < TABLE_BY_NAME[table].capacity
 

@@ -6,12 +6,16 @@ from dataclasses import astuple
 from pathlib import Path
 
 import pytest
+from coincurve import PrivateKey
 
 from tests.contracts.conftest import fund
+from tests.contracts.courtroom import COMMIT, HARM, RESPONSE, REVEAL, SALT, WAITING, Head
 from tests.contracts.driver import GWEI, OKB, Outbox
 from tests.contracts.governed import State
+from tests.contracts.markets import EVENT, TERMS
+from tests.contracts.register_desk import join, two_roots
+from tests.contracts.results import details, event_of
 from tests.contracts.test_proposals import endorsing, leverage
-from tests.contracts.test_venue_registry import TERMS
 from tradezone.protocol.hashing import keccak
 
 SNAPSHOT = Path(__file__).with_name("gas.json")
@@ -20,7 +24,70 @@ TOLERANCE = 0.02  # calldata differs by a few zero bytes from run to run
 
 
 @pytest.fixture
-def measured(zone, token, coarse_token, alice, bob, asserter, verifiers, rival, deployer):
+def beside(slots, markets, puppet_venues, alice, bob, carol, verifiers, clock, arbiter):
+    """Slots, oracles and results, which stand beside a zone."""
+    used = {}
+
+    def note(name, receipt):
+        used[name] = receipt.gas_used
+        return receipt
+
+    perp, venue = 2, 7
+    puppet_venues.setDeployer(venue, alice, sender=alice)
+    puppet_venues.setStake(venue, 10_000 * OKB, sender=alice)
+    for name in ("first of the kind", "later"):
+        receipt = slots.buy(venue, perp, 2**255, sender=alice, value=3_000 * OKB)
+        note(f"SlotAuction.buy, {name}", receipt)
+        clock.pass_time(31 * 3_600)
+    for market in range(1, 4):
+        receipt = puppet_venues.occupy(slots, venue, perp, market, sender=alice)
+    note("SlotAuction.occupy, base slot", receipt)
+    receipt = puppet_venues.occupy(slots, venue, perp, 4, sender=alice)
+    note("SlotAuction.occupy, licence", receipt)
+    note("SlotAuction.release, licence", puppet_venues.release(slots, 4, sender=alice))
+    note("SlotAuction.collectRefund", slots.collectRefund(alice, sender=alice))
+    clock.pass_time(340 * 86_400)
+    price = slots.licenceOf(1).renewalPrice
+    note("SlotAuction.renew", slots.renew(1, price, sender=alice, value=price))
+    note("SlotAuction.reclaim", slots.reclaim(2, sender=bob))
+
+    oracles, resolver = markets.oracles, markets.resolver
+    bond, uri = markets.params.provider_bond, "https://example.org"
+    for account in verifiers:
+        receipt = oracles.register(account, b"\x11" * 32, uri, sender=account, value=bond)
+    note("OracleRegistry.register", receipt)
+    note("OracleRegistry.openFeed", oracles.openFeed(venue, 8, b"\x11" * 32, sender=alice))
+    for number, account in enumerate(verifiers, 1):
+        receipt = oracles.offer(number, 1, sender=account)
+    note("OracleRegistry.offer", receipt)
+    selection = ([1, 2, 3, 4, 5], 3, 2_000, 5_000)
+    note("OracleRegistry.select, 5 providers", oracles.select(1, selection, sender=alice))
+    evidence = [sign_price(oracles, verifiers[1], (1, 2, p, clock.time * 1000)) for p in (5, 6)]
+    receipt = oracles.proveEquivocation(*evidence[0], *evidence[1], sender=bob)
+    note("OracleRegistry.proveEquivocation", receipt)
+    note("OracleRegistry.rotate", oracles.rotate(1, bob, sender=verifiers[0]))
+    note("OracleRegistry.announce, 5 providers", oracles.announce(1, sender=bob))
+
+    event = event_of(venue, [5_000, 5_000]), details(1, clock.time + 60, 50_000 * OKB)
+    for _ in range(2):
+        receipt = markets.listings.list(*event, sender=alice, value=markets.params.open_fee)
+    note("OutcomeResolver.takeEvent, by the least listings", receipt)
+    clock.pass_time(100)
+    note("OutcomeResolver.callForResult", resolver.callForResult(1, sender=bob))
+    for group in (1, 2):
+        receipt = resolver.propose(group, [10_000, 0], sender=verifiers[0], value=500 * OKB)
+    note("OutcomeResolver.propose", receipt)
+    receipt = resolver.challenge(1, [0, 10_000], sender=carol, value=500 * OKB)
+    note("OutcomeResolver.challenge", receipt)
+    note("OutcomeResolver.decide", resolver.decide(1, [0, 10_000], sender=arbiter))
+    clock.pass_both(90_000, 20)
+    note("OutcomeResolver.confirm", resolver.confirm(2, sender=bob))
+    note("OutcomeResolver.collect", resolver.collect(carol, sender=bob))
+    return used
+
+
+@pytest.fixture
+def measured(zone, token, coarse_token, alice, bob, asserter, verifiers, rival, deployer, beside):
     used = {}
 
     def note(name, receipt):
@@ -42,7 +109,8 @@ def measured(zone, token, coarse_token, alice, bob, asserter, verifiers, rival, 
 
     zone.staking.stake(sender=alice, value=zone.params.venue_stake)
     note("VenueRegistry.createVenue", zone.venue_registry.createVenue("gas", 0, sender=alice))
-    note("VenueRegistry.listSpot", zone.venue_registry.listSpot(TERMS, sender=alice))
+    note("Listings.listSpot", zone.listings.listSpot(TERMS, sender=alice))
+    note("Listings.listEvent, 2 outcomes", zone.listings.listEvent(EVENT, b"", sender=alice))
 
     zone.commit()
     note("StateChain.commit", zone.chain.commit(astuple(zone.header()), sender=zone.sequencer))
@@ -84,7 +152,13 @@ def measured(zone, token, coarse_token, alice, bob, asserter, verifiers, rival, 
     assert receipt.return_value == 10
     note("Withdrawals.withdrawMany, 10", receipt)
     assert zone.vault.balance < OKB
-    return used
+    return used | beside
+
+
+def sign_price(oracles, account, price):
+    key = PrivateKey(bytes.fromhex(account.private_key.removeprefix("0x")))
+    signature = key.sign_recoverable(bytes(oracles.priceDigest(price)), hasher=None)
+    return price, signature[:64] + bytes([27 + signature[64]])
 
 
 @pytest.fixture
@@ -145,12 +219,76 @@ def measured_governance(governed, alice, bob, carol, accounts, asserter, deploye
     return used
 
 
+@pytest.fixture
+def measured_court(judged, alice, bob, carol, accounts, asserter, sequencer):
+    used = {}
+
+    def note(name, receipt):
+        used[f"SlashingCourt.{name}"] = receipt.gas_used
+        judged.clock.pass_time(1)
+
+    court, juror = judged.court, accounts[10]
+    for account in (alice, juror, sequencer):
+        judged.stake(account, 100)
+    judged.grow_old()
+    judged.owner_registry.register(carol, sender=carol)
+    data = judged.evidence(Head(), Head(count=5))
+    note("prove, two heads", court.prove(judged.double_head, data, sender=bob))
+    judged.end(court.nextCaseOf(sequencer), WAITING)
+    note("rule, proof", court.rule(court.nextCaseOf(sequencer), sender=bob))
+    accusation = judged.accusation(alice, harm=HARM)
+    note("accuse", court.accuse(accusation, "ipfs://evidence", sender=bob, value=OKB))
+    case = bytes(court.nextCaseOf(alice))
+    judged.end(case, RESPONSE)
+    note("commitVote", judged.commit_vote(case, juror, 40))
+    judged.end(case, COMMIT)
+    note("revealVote", court.revealVote(case, 40, SALT, sender=juror))
+    judged.end(case, REVEAL)
+    note("appeal", court.appeal(case, sender=alice, value=2 * OKB))
+    judged.vote(case, {juror: 40}, second=2)
+    note("rule, 40 % after an appeal", court.rule(case, sender=bob))
+    state = State()
+    state.put("asset", HARM, kind=4, total=100)
+    state.put("balance", 1, owner=2, asset=HARM, state=1, free=50)
+    judged.bond(asserter)
+    judged.finalized(asserter, state.root)
+    note("openPool", court.openPool(case, state.proof("asset", HARM), sender=bob))
+    note("claimHarm", court.claimHarm(case, [state.proof("balance", 1)], sender=bob))
+    note("collect", court.collect(carol, sender=bob))
+    return used
+
+
 def withdraw(zone, claim, outbox, slot, sender):
     return zone.withdrawals.withdraw(claim, outbox.proof(slot), sender=sender)
 
 
-def test_gas_is_that_of_the_snapshot(measured, measured_governance):
-    measured = measured | measured_governance
+@pytest.fixture
+def measured_registers(trust, alice, bob, carol, rival):
+    used = {}
+
+    def note(name, receipt):
+        used[f"BondedRegister.{name}"] = receipt.gas_used
+        return receipt
+
+    register = trust.verifier_register
+    note("register, first", join(register, alice))
+    join(register, bob)
+    note("register, third", join(register, carol))
+    evidence = two_roots(register, alice)
+    proved = note("prove, two roots", register.prove(trust.attestation, evidence, sender=rival))
+    note("leave, first of 2", register.leave(sender=bob))
+    trust.clock.pass_both(120, 20)
+    case = register.Proved.from_receipt(proved)[0].caseId
+    note("rule", register.rule(case, sender=rival))
+    note("withdraw", register.withdraw(sender=bob))
+    note("topUp", register.topUp(alice, sender=alice, value=OKB))
+    return used
+
+
+def test_gas_is_that_of_the_snapshot(
+    measured, measured_governance, measured_court, measured_registers
+):
+    measured = measured | measured_governance | measured_court | measured_registers
     if os.environ.get("UPDATE_GAS"):
         SNAPSHOT.write_text(json.dumps(measured, indent=2) + "\n", "utf-8")
     snapshot = json.loads(SNAPSHOT.read_text("utf-8"))

@@ -5,7 +5,7 @@ import pytest
 from scripts._deployment import NOBODY
 from tests.contracts.driver import OKB, error_of, isolated, reverts
 from tests.contracts.governed import State
-from tests.contracts.test_venue_registry import TERMS
+from tests.contracts.markets import TERMS
 from tradezone.protocol.hashing import keccak
 
 NEVER = 2**64 - 1
@@ -479,7 +479,7 @@ def test_a_venue_that_leaves_lists_nothing_and_takes_no_stake(governed, venue, a
     with reverts(staking.VenueLeaving, venue=venue):
         staking.requestRelease(venue, sender=alice)
     with reverts(venues.VenueNotBacked, venue=venue, backing=0, needed=governed.params.venue_stake):
-        venues.listSpot(TERMS | {"venue": venue}, sender=alice)
+        governed.listings.listSpot(TERMS | {"venue": venue}, sender=alice)
     with reverts(staking.VenueLeaving, venue=venue):
         venues.addStake(venue, 1, sender=alice)
     staking.cancelRelease(venue, sender=alice)
@@ -510,7 +510,7 @@ def test_a_venue_slashed_below_its_stake_lists_nothing(governed, venue, alice):
     with reverts(
         governed.venue_registry.VenueNotBacked, venue=venue, backing=stake - 1, needed=stake
     ):
-        governed.venue_registry.listSpot(TERMS | {"venue": venue}, sender=alice)
+        governed.listings.listSpot(TERMS | {"venue": venue}, sender=alice)
 
 
 def test_only_the_deployer_adds_stake_to_a_venue(governed, venue, alice, bob):

@@ -1,35 +1,22 @@
-"""Venues and listings: stake, names, slots, and every bound of a market's terms."""
+"""Venues: stake, names, who may trade, handing over, the end."""
 
 import pytest
-from eth_abi import encode
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from scripts._deployment import NOBODY, predict_address
-from tests.contracts.conftest import register
-from tests.contracts.driver import GWEI, OKB, error_of, reverts, tries
-from tradezone.protocol import limits, messages
-from tradezone.protocol.enums import ACCESS_CREDENTIAL, MARKET_SPOT
-from tradezone.protocol.hashing import keccak
+from scripts._deployment import NOBODY
+from tests.contracts.driver import GWEI, OKB, reverts
+from tests.contracts.markets import (
+    ACTIVE,
+    FEE,
+    OPEN_RULE,
+    TERMS,
+    VENUE_REDUCE_ONLY,
+    WOUND_DOWN,
+    stake_for_venues,
+)
+from tradezone.protocol import messages
+from tradezone.protocol.enums import ACCESS_CREDENTIAL, ACCESS_LIST
 
-FEE = OKB // 100
-TERMS = {
-    "venue": 1,
-    "base": 2,
-    "quote": 3,
-    "lotSize": 1000,
-    "tickValue": 10,
-    "minNotional": 100,
-    "maxNotional": 10**12,
-    "maxLots": 10**6,
-    "maxPrice": 10**6,
-    "takerFee": 500,
-    "makerFee": -100,
-    "protocolShare": 200_000,
-    "insuranceShare": 100_000,
-    "takerDelay": 3,
-    "effectiveAt": 0,
-}
+ZERO = "0x" + "00" * 20
 
 
 @pytest.fixture
@@ -38,37 +25,43 @@ def venues(zone):
 
 
 @pytest.fixture
-def venue(zone, venues, token, coarse_token, alice):
-    """A venue of alice, the first."""
-    zone.staking.stake(sender=alice, value=zone.params.venue_stake)
-    return venues.createVenue("first-venue", 0, sender=alice).return_value
+def rule(carol):
+    """Credentials of carol, class 2 or better, of three regions."""
+    return (ACCESS_CREDENTIAL, carol.address, 2, 0b1011)
 
 
-def stake_for_venues(zone, account, count=1):
-    zone.staking.stake(sender=account, value=count * zone.params.venue_stake)
+def names(rule) -> dict:
+    access, provider, least, regions = rule
+    return {
+        "access": access,
+        "credentialProvider": bytes.fromhex(provider[2:]),
+        "minClass": least,
+        "regions": regions,
+    }
 
 
-# --- venues
+# --- opening
 
 
 def test_a_venue_stands_on_locked_stake(zone, venues, params, alice):
     stake_for_venues(zone, alice, 2)
-    receipt = venues.createVenue("alpha", ACCESS_CREDENTIAL, sender=alice)
+    receipt = venues.createVenue("alpha", ACCESS_LIST, sender=alice)
     assert receipt.return_value == venues.venueCount() == 1
     assert zone.staking.stakeOf(1) == zone.staking.lockedOf(alice) == params.venue_stake
     assert zone.staking.freeOf(alice) == params.venue_stake
     owner = zone.owner_registry.idOf(alice)
     entry = venues.venueOf(1)
-    assert (entry.deployer, entry.owner, entry.access) == (alice, owner, ACCESS_CREDENTIAL)
+    assert (entry.deployer, entry.owner, entry.access) == (alice, owner, ACCESS_LIST)
     assert (entry.markets, entry.name) == (0, "alpha")
     assert venues.venueNamed("alpha") == 1
+    assert venues.statusOf(1).state == ACTIVE
     registered, created = zone.messages()[-2:]
     assert registered.kind == messages.REGISTER_OWNER
     assert created.payload == zone.payload(
         messages.CREATE_VENUE,
         venue=1,
         owner=owner,
-        access=ACCESS_CREDENTIAL,
+        access=ACCESS_LIST,
         stake=params.venue_stake // GWEI,
     )
 
@@ -146,32 +139,11 @@ def test_a_name_is_given_once(zone, venues, venue, bob):
         venues.createVenue("first-venue", 0, sender=bob)
 
 
-def test_the_tables_have_an_end(zone, deployer, project, accounts, alice, token, coarse_token):
-    """A registry for one venue and one market, wired to the zone's own registries."""
-    start = deployer.nonce
-    inbox, staking, venues = (predict_address(deployer.address, start + i) for i in range(3))
-    deployer.deploy(project.Inbox, accounts[16], [venues], [1 << 5 | 1 << 6])
-    staking = deployer.deploy(project.StakingVault, venues, zone.chain, NOBODY, 1, 1, 1, 1)
-    zone.owner_registry.register(alice, sender=alice)
-    small = deployer.deploy(
-        project.VenueRegistry,
-        inbox,
-        zone.owner_registry,
-        zone.asset_registry,
-        staking,
-        NOBODY,
-        OKB,
-        10,
-        1,
-        1,
-    )
-    staking.stake(sender=alice, value=3 * OKB)
-    small.createVenue("one", 0, sender=alice)
-    with reverts(small.VenuesFull, maxVenues=1):
-        small.createVenue("two", 0, sender=alice)
-    small.listSpot(TERMS, sender=alice)
-    with reverts(small.MarketsFull, maxMarkets=1):
-        small.listSpot(TERMS, sender=alice)
+def test_venue_ids_have_an_end(zone, deployer, project, params, alice):
+    """A registry for one venue, whose stake and inbox are the zone's own registry's: it cannot finish."""
+    small = deploy_registry(zone, deployer, project, max_venues=0)
+    with reverts(small.VenuesFull, maxVenues=0):
+        small.createVenue("one", 0, sender=alice)
 
 
 @pytest.mark.parametrize("stake", [0, 1, GWEI - 1, GWEI + 1, 2**62 * GWEI])
@@ -190,175 +162,326 @@ def deploy_registry(zone, deployer, project, stake=OKB, max_venues=1):
         project.VenueRegistry,
         zone.inbox,
         zone.owner_registry,
-        zone.asset_registry,
         zone.staking,
+        zone.market_registry,
         NOBODY,
         stake,
-        10,
         max_venues,
-        1,
     )
 
 
-def test_unknown_venues_are_refused(venues, venue, alice):
+def test_unknown_venues_are_refused(zone, venues, venue, alice):
     for unknown in (0, 2):
-        with reverts(venues.UnknownVenue, venue=unknown):
-            venues.venueOf(unknown)
-        with reverts(venues.UnknownVenue, venue=unknown):
-            venues.listSpot(TERMS | {"venue": unknown}, sender=alice)
+        for call in (
+            venues.venueOf,
+            venues.statusOf,
+            lambda v: venues.addStake(v, 1, sender=alice),
+            lambda v: venues.configure(v, ACTIVE, OPEN_RULE, sender=alice),
+            lambda v: venues.cancelChange(v, sender=alice),
+            lambda v: venues.reduceOnly(v, sender=alice),
+            lambda v: venues.offerVenue(v, alice, sender=alice),
+            lambda v: venues.acceptVenue(v, sender=alice),
+            lambda v: venues.windDown(v, sender=alice),
+            lambda v: venues.applyChange(v, sender=alice),
+            lambda v: venues.tellStake(v, sender=alice),
+            lambda v: zone.listings.listSpot(TERMS | {"venue": v}, sender=alice),
+        ):
+            with reverts(venues.UnknownVenue, venue=unknown):
+                call(unknown)
 
 
-# --- listings
-
-
-def test_a_listing_is_told_to_the_zone_field_by_field(zone, venues, venue, alice, clock):
-    soon = (clock.time + 1000) * 1000
-    terms = TERMS | {"effectiveAt": soon}
-    receipt = venues.listSpot(terms, sender=alice)
-    assert receipt.return_value == venues.marketCount() == 1
-    assert venues.marketIdOf(1) == 1 << 16 | 1
-    message = zone.messages()[-1]
-    assert message.kind == messages.LIST_MARKET
-    expected = terms | {"market": 1, "id": 1 << 16 | 1, "kind": MARKET_SPOT}
-    assert zone.body(message.index) == expected
-    event = venues.SpotListed.from_receipt(receipt)[0]
-    assert (event.market, event.id, event.venue) == (1, 1 << 16 | 1, 1)
-    assert event.inboxIndex == message.index
-
-
-def test_a_market_starts_at_once_if_its_time_has_passed(zone, venues, venue, alice, clock):
-    for past in (0, 1, (clock.time - 1) * 1000):
-        receipt = venues.listSpot(TERMS | {"effectiveAt": past}, sender=alice)
-        assert zone.body(zone.inbox.count() - 1)["effectiveAt"] == receipt.timestamp * 1000
-
-
-def test_slots_count_over_the_zone_and_numbers_inside_the_venue(zone, venues, venue, alice, bob):
-    stake_for_venues(zone, bob)
-    venues.createVenue("second", 0, sender=bob)
-    venues.listSpot(TERMS, sender=alice)
-    venues.listSpot(TERMS | {"venue": 2}, sender=bob)
-    venues.listSpot(TERMS, sender=alice)
-    ids = [venues.marketIdOf(market) for market in (1, 2, 3, 4)]
-    assert ids == [1 << 16 | 1, 2 << 16 | 1, 1 << 16 | 2, 0]
-
-
-def test_base_slots_are_ten(venues, venue, alice):
-    for _ in range(10):
-        venues.listSpot(TERMS, sender=alice)
-    with reverts(venues.NoSlotLeft, venue=1, slots=10):
-        venues.listSpot(TERMS, sender=alice)
-
-
-def test_only_the_deployer_lists(venues, venue, alice, bob, deployer):
+def test_a_stranger_changes_nothing_about_a_venue(zone, venues, venue, alice, bob, deployer, rule):
+    before = zone.inbox.count()
     for stranger in (bob, deployer):
-        with reverts(venues.NotDeployer, caller=stranger.address, deployer=alice.address):
-            venues.listSpot(TERMS, sender=stranger)
+        for call in (
+            lambda s: venues.addStake(1, 1, sender=s),
+            lambda s: venues.configure(1, ACTIVE, rule, sender=s),
+            lambda s: venues.cancelChange(1, sender=s),
+            lambda s: venues.reduceOnly(1, sender=s),
+            lambda s: venues.offerVenue(1, s, sender=s),
+            lambda s: venues.windDown(1, sender=s),
+        ):
+            with reverts(venues.NotDeployer, caller=stranger.address, deployer=alice.address):
+                call(stranger)
+        with reverts(venues.NotOffered, venue=1, caller=stranger.address):
+            venues.acceptVenue(1, sender=stranger)
+    assert zone.inbox.count() == before
 
 
-def test_base_and_quote_are_two_open_assets(zone, venues, venue, alice, project):
-    with reverts(venues.SameAsset, asset=2):
-        venues.listSpot(TERMS | {"quote": 2}, sender=alice)
-    token = alice.deploy(project.TestToken, "T", "T", 6)
-    closed = register(zone, alice, token)
-    zone.asset_registry.closeAsset(closed, sender=alice)
-    for wrong in (0, closed, closed + 1):
-        for side in ("base", "quote"):
-            with reverts(venues.AssetNotOpen, asset=wrong):
-                venues.listSpot(TERMS | {side: wrong}, sender=alice)
-    venues.listSpot(TERMS | {"quote": 1}, sender=alice)
+# --- who may trade
 
 
-def bounds_of(terms) -> list[tuple[str, int, int]]:
-    """The bounds of docs/spec/spot.md for these terms, in Python, in the order of checks."""
-    most = limits.MAX_NOTIONAL // max(terms["maxPrice"] * terms["tickValue"], 1)
-    return [
-        ("tickValue", 1, limits.MAX_TICK_VALUE),
-        ("maxPrice", 1, limits.MAX_PRICE),
-        ("maxLots", 1, most),
-        ("lotSize", 1, limits.MAX_NOTIONAL // max(terms["maxLots"], 1)),
-        ("maxNotional", 1, limits.MAX_NOTIONAL),
-        ("minNotional", 0, terms["maxNotional"]),
-        ("takerFee", 0, limits.MAX_TAKER_FEE),
-        ("makerFee", -limits.MAX_REBATE, limits.MAX_MAKER_FEE),
-        ("protocolShare", limits.MIN_PROTOCOL_SHARE, limits.PPM),
-        ("insuranceShare", 0, limits.PPM - terms["protocolShare"]),
-        ("takerDelay", 0, limits.MAX_TAKER_DELAY),
-        ("effectiveAt", 0, limits.MAX_TIME),
-    ]
+def test_a_venue_without_markets_is_configured_at_once(zone, venues, venue, alice, rule):
+    before = zone.inbox.count()
+    receipt = venues.configure(1, ACTIVE, rule, sender=alice)
+    assert zone.inbox.count() == before + 1
+    message = zone.messages()[-1]
+    assert message.kind == messages.UPDATE_VENUE
+    stake = zone.params.venue_stake // GWEI
+    assert zone.body(message.index) == {"venue": 1, "state": ACTIVE, "stake": stake} | names(rule)
+    event = venues.VenueUpdated.from_receipt(receipt)[0]
+    assert (event.stateBefore, event.state, event.inboxIndex) == (ACTIVE, ACTIVE, message.index)
+    assert venues.venueOf(1).access == ACCESS_CREDENTIAL
 
 
-WIDTHS = {name: (kind, 8 * width) for name, kind, width in messages.LIST_MARKET_BODY}
-EDGES = [(name, edge) for name, _, _ in bounds_of(TERMS) for edge in ("lowest", "highest")]
+def test_another_rule_on_a_venue_with_markets_waits_for_its_notice(
+    zone, venues, venue, market, alice, bob, rule, clock
+):
+    notice = zone.params.change_notice
+    before = zone.inbox.count()
+    receipt = venues.configure(1, ACTIVE, rule, sender=alice)
+    ready = receipt.timestamp + notice
+    assert venues.ChangeAnnounced.from_receipt(receipt)[0].readyAt == ready
+    assert zone.inbox.count() == before
+    with reverts(venues.NotReady, venue=1, readyAt=ready):
+        venues.applyChange(1, sender=bob)
+    clock.set_next(ready - 1)
+    with reverts(venues.NotReady, venue=1, readyAt=ready):
+        venues.applyChange(1, sender=bob)
+    clock.set_next(ready)
+    venues.applyChange(1, sender=bob)
+    assert zone.inbox.count() == before + 1
+    body = zone.body(before)
+    assert {name: body[name] for name in names(rule)} == names(rule)
+    with reverts(venues.NothingAnnounced, venue=1):
+        venues.applyChange(1, sender=bob)
 
 
-@pytest.mark.parametrize(("name", "edge"), EDGES)
-def test_each_bound_holds_to_the_unit(venues, venue, alice, name, edge):
-    lowest, highest = next((low, high) for term, low, high in bounds_of(TERMS) if term == name)
-    inside = lowest if edge == "lowest" else highest
-    outside = lowest - 1 if edge == "lowest" else highest + 1
-    # terms that leave the one under test as much room as it can have
-    wide = TERMS | {"maxLots": 1, "lotSize": 1, "minNotional": 0, "insuranceShare": 0}
-    terms = (TERMS if name in ("lotSize", "minNotional", "insuranceShare") else wide) | {
-        name: inside
-    }
-    if name in ("minNotional", "insuranceShare", "lotSize"):
-        terms = terms | {"maxLots": TERMS["maxLots"]}
-    venues.listSpot(terms, sender=alice)
-    kind, bits = WIDTHS[name]
-    if (outside < 0 and kind.startswith("uint")) or outside >= 2**bits:
-        return  # no such value can be sent
-    with reverts(venues.OutOfBounds, term=name, given=outside, lowest=lowest, highest=highest):
-        venues.listSpot(terms | {name: outside}, sender=alice)
+def test_another_announcement_begins_its_notice_anew(
+    zone, venues, venue, market, alice, rule, clock
+):
+    venues.configure(1, ACTIVE, rule, sender=alice)
+    clock.pass_time(zone.params.change_notice - 10)
+    wider = (*rule[:3], 0b1111)
+    receipt = venues.configure(1, ACTIVE, wider, sender=alice)
+    ready = receipt.timestamp + zone.params.change_notice
+    clock.pass_time(20)
+    with reverts(venues.NotReady, venue=1, readyAt=ready):
+        venues.applyChange(1, sender=alice)
+    clock.set_next(ready)
+    venues.applyChange(1, sender=alice)
+    assert venues.statusOf(1).rule.regions == 0b1111
 
 
-def near(low, high, bits):
-    """Numbers around a pair of bounds, and any others."""
-    return st.one_of(
-        st.integers(min(low, high), max(low, high)),
-        st.sampled_from([low, high, low + 1, high - 1, high + 1, low - 1]),
-        st.integers(0, 2**bits - 1),
-    )
+def test_what_is_announced_can_be_taken_back(zone, venues, venue, market, alice, rule, clock):
+    venues.configure(1, ACTIVE, rule, sender=alice)
+    venues.cancelChange(1, sender=alice)
+    clock.pass_time(zone.params.change_notice + 1)
+    with reverts(venues.NothingAnnounced, venue=1):
+        venues.applyChange(1, sender=alice)
+    with reverts(venues.NothingAnnounced, venue=1):
+        venues.cancelChange(1, sender=alice)
 
 
-@settings(max_examples=tries(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_a_listing_is_taken_if_and_only_if_python_finds_it_in_bounds(venues, venue, alice, data):
-    terms = dict(TERMS)
-    for name, _, _ in bounds_of(TERMS):
-        if not data.draw(st.booleans()):
-            continue
-        kind, bits = WIDTHS[name]
-        low, high = next((low, high) for term, low, high in bounds_of(terms) if term == name)
-        value = data.draw(near(low, high, bits - (kind == "int32")))
-        signed = kind == "int32"
-        least, most = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-        terms[name] = min(max(value, least), most)
-    broken = [
-        (name, low, high) for name, low, high in bounds_of(terms) if not low <= terms[name] <= high
-    ]
-    error = error_of(venues, venues.listSpot.encode_input(terms), alice)
-    if not broken:
-        assert error is None
-        return
-    name, low, high = broken[0]
-    assert error == keccak(b"OutOfBounds(string,int256,int256,int256)")[:4] + encode(
-        ["string", "int256", "int256", "int256"], [name, terms[name], low, high]
-    )
+def test_reducing_is_possible_at_once_and_reopening_is_not(
+    zone, venues, venue, market, alice, clock
+):
+    before = zone.inbox.count()
+    venues.reduceOnly(1, sender=alice)
+    assert zone.body(before)["state"] == VENUE_REDUCE_ONLY
+    with reverts(venues.Unchanged, venue=1):
+        venues.reduceOnly(1, sender=alice)
+    receipt = venues.configure(1, ACTIVE, OPEN_RULE, sender=alice)
+    ready = receipt.timestamp + zone.params.inbox_lag
+    assert venues.statusOf(1).readyAt == ready
+    clock.set_next(ready)
+    venues.applyChange(1, sender=alice)
+    assert venues.statusOf(1).state == ACTIVE
+    assert zone.inbox.count() == before + 2
 
 
-def test_terms_in_bounds_make_every_product_fit(venues, venue, alice):
-    """The largest market there can be: notional and base of its largest order fit 61 bits."""
-    price, tick = limits.MAX_PRICE, limits.MAX_TICK_VALUE
-    most = limits.MAX_NOTIONAL // (price * tick)
-    assert most >= 1
-    venues.listSpot(
-        TERMS
-        | {
-            "maxPrice": price,
-            "tickValue": tick,
-            "maxLots": most,
-            "lotSize": limits.MAX_NOTIONAL // most,
-            "maxNotional": limits.MAX_NOTIONAL,
-        },
-        sender=alice,
-    )
+def test_reducing_takes_back_an_announcement_that_would_reopen(
+    zone, venues, venue, market, alice, clock, rule
+):
+    venues.configure(1, ACTIVE, rule, sender=alice)
+    venues.reduceOnly(1, sender=alice)
+    clock.pass_time(zone.params.change_notice + 1)
+    with reverts(venues.NothingAnnounced, venue=1):
+        venues.applyChange(1, sender=alice)
+    assert venues.statusOf(1).state == VENUE_REDUCE_ONLY
+
+
+def test_an_announced_rule_cannot_be_hurried_by_opening(
+    zone, venues, venue, market, alice, rule, clock
+):
+    """A state-only change has the short notice; one that replaces a rule to come has not."""
+    venues.reduceOnly(1, sender=alice)
+    venues.configure(1, ACTIVE, rule, sender=alice)
+    receipt = venues.configure(1, ACTIVE, OPEN_RULE, sender=alice)
+    assert venues.statusOf(1).readyAt == receipt.timestamp + zone.params.change_notice
+
+
+@pytest.mark.parametrize("state", [0, 3, 4, 255])
+def test_a_deployer_sets_two_states(venues, venue, alice, state):
+    with reverts(venues.BadState, state=state):
+        venues.configure(1, state, OPEN_RULE, sender=alice)
+
+
+def test_rules_that_mean_nothing_are_refused(venues, venue, alice, carol):
+    good = (ACCESS_CREDENTIAL, carol.address, 2, 1)
+    venues.configure(1, ACTIVE, good, sender=alice)
+    for bad, part in (
+        ((ACCESS_CREDENTIAL, ZERO, 0, 0), "provider"),
+        ((ACCESS_CREDENTIAL, carol.address, 2, 0), "regions"),
+        ((0, ZERO, 0, 1), "regions"),
+        ((0, ZERO, 1, 0), "minClass"),
+        ((ACCESS_CREDENTIAL, carol.address, 2**15, 1), "minClass"),
+        ((ACCESS_CREDENTIAL, carol.address, 2, 2**63), "regions"),
+    ):
+        with reverts(venues.BadRule, part=part):
+            venues.configure(1, ACTIVE, bad, sender=alice)
+    with reverts(venues.UnknownAccess, access=3):
+        venues.configure(1, ACTIVE, (3, carol.address, 2, 1), sender=alice)
+    with reverts(venues.Unchanged, venue=1):
+        venues.configure(1, ACTIVE, good, sender=alice)
+    venues.configure(1, ACTIVE, (0, carol.address, 2**15 - 1, 2**63 - 1), sender=alice)
+
+
+def test_a_credential_venue_is_told_nothing_until_it_names_a_provider(
+    zone, venues, alice, bob, rule
+):
+    """The zone refuses a credential rule without a provider, so such a message is not sent."""
+    stake_for_venues(zone, alice, 2)
+    venues.createVenue("closed", ACCESS_CREDENTIAL, sender=alice)
+    venues.addStake(1, OKB, sender=alice)
+    for call in (
+        lambda: venues.reduceOnly(1, sender=alice),
+        lambda: venues.tellStake(1, sender=bob),
+        lambda: venues.windDown(1, sender=alice),
+    ):
+        with reverts(venues.NoProvider, venue=1):
+            call()
+    venues.configure(1, ACTIVE, rule, sender=alice)
+    venues.reduceOnly(1, sender=alice)
+
+
+# --- stake
+
+
+def test_more_stake_is_told_to_the_zone_by_anyone(zone, venues, venue, alice, bob):
+    stake_for_venues(zone, alice)
+    with reverts(venues.Unchanged, venue=1):
+        venues.tellStake(1, sender=bob)
+    venues.addStake(1, OKB + 1, sender=alice)
+    before = zone.inbox.count()
+    venues.tellStake(1, sender=bob)
+    body = zone.body(before)
+    assert body["stake"] == (zone.params.venue_stake + OKB) // GWEI  # rounded down
+    assert body["state"] == ACTIVE
+    with reverts(venues.Unchanged, venue=1):
+        venues.tellStake(1, sender=bob)
+
+
+def test_telling_the_stake_leaves_what_is_announced(
+    zone, venues, venue, market, alice, bob, rule, clock
+):
+    stake_for_venues(zone, alice)
+    venues.configure(1, ACTIVE, rule, sender=alice)
+    venues.addStake(1, OKB, sender=alice)
+    venues.tellStake(1, sender=bob)
+    clock.pass_time(zone.params.change_notice + 1)
+    venues.applyChange(1, sender=bob)
+    assert venues.venueOf(1).access == ACCESS_CREDENTIAL
+
+
+def test_slashed_stake_is_told_to_the_zone(governed, alice, bob):
+    venues, staking = governed.venue_registry, governed.staking
+    stake_for_venues(governed, alice)
+    venues.createVenue("alpha", 0, sender=alice)
+    case = b"c" * 32
+    staking.openCase(case, alice, sender=governed.court)
+    staking.slash(case, 1, OKB, bob, sender=governed.court)
+    before = governed.inbox.count()
+    venues.tellStake(1, sender=bob)
+    assert governed.body(before)["stake"] == (governed.params.venue_stake - OKB) // GWEI
+
+
+# --- handing over
+
+
+def test_a_venue_is_handed_over_in_two_steps(zone, venues, venue, market, alice, bob, carol):
+    owner = venues.venueOf(1).owner
+    venues.offerVenue(1, bob, sender=alice)
+    with reverts(venues.NotOffered, venue=1, caller=carol.address):
+        venues.acceptVenue(1, sender=carol)
+    need = zone.params.venue_stake
+    with reverts(zone.staking.InsufficientFree, account=bob.address, asked=need, free=0):
+        venues.acceptVenue(1, sender=bob)
+    stake_for_venues(zone, bob)
+    receipt = venues.acceptVenue(1, sender=bob)
+    event = venues.VenueHandedOver.from_receipt(receipt)[0]
+    assert (event.before, event.deployer, event.stake) == (alice, bob, 2 * need)
+    entry = venues.venueOf(1)
+    assert (entry.deployer, entry.owner, entry.markets) == (bob, owner, 1)
+    # What alice has behind it still answers for what she did.
+    assert zone.staking.lockedBehind(alice, 1) == need
+    with reverts(venues.NotDeployer, caller=alice.address, deployer=bob.address):
+        venues.reduceOnly(1, sender=alice)
+    with reverts(venues.NotDeployer, caller=alice.address, deployer=bob.address):
+        zone.market_registry.setPhase(market, 5, sender=alice)
+    zone.market_registry.setPhase(market, 5, sender=bob)
+    with reverts(venues.NotOffered, venue=1, caller=bob.address):
+        venues.acceptVenue(1, sender=bob)
+
+
+def test_an_offer_is_taken_back(zone, venues, venue, alice, bob):
+    stake_for_venues(zone, bob)
+    venues.offerVenue(1, bob, sender=alice)
+    with reverts(venues.Unchanged, venue=1):
+        venues.offerVenue(1, bob, sender=alice)
+    venues.offerVenue(1, ZERO, sender=alice)
+    with reverts(venues.NotOffered, venue=1, caller=bob.address):
+        venues.acceptVenue(1, sender=bob)
+    with reverts(venues.BadOffer, to=alice.address):
+        venues.offerVenue(1, alice, sender=alice)
+
+
+# --- the end
+
+
+def test_a_venue_with_markets_is_not_wound_down(zone, venues, venue, market, alice):
+    with reverts(venues.MarketsOpen, venue=1, markets=1):
+        venues.windDown(1, sender=alice)
+
+
+def test_a_venue_is_wound_down_for_ever(zone, venues, venue, market, alice, bob, rule, clock):
+    markets = zone.market_registry
+    markets.delist(market, 0, sender=alice)
+    with reverts(venues.MarketsOpen, venue=1, markets=1):
+        venues.windDown(1, sender=alice)
+    clock.pass_time(zone.params.close_notice + 1)
+    markets.forget(market, sender=bob)
+    venues.offerVenue(1, bob, sender=alice)
+    before = zone.inbox.count()
+    venues.windDown(1, sender=alice)
+    assert zone.body(before)["state"] == WOUND_DOWN
+    assert zone.inbox.count() == before + 1
+    stake_for_venues(zone, alice)
+    stake_for_venues(zone, bob)
+    for call in (
+        lambda: venues.windDown(1, sender=alice),
+        lambda: venues.configure(1, ACTIVE, rule, sender=alice),
+        lambda: venues.reduceOnly(1, sender=alice),
+        lambda: venues.addStake(1, 1, sender=alice),
+        lambda: venues.offerVenue(1, bob, sender=alice),
+        lambda: venues.acceptVenue(1, sender=bob),
+        lambda: venues.tellStake(1, sender=bob),
+        lambda: venues.applyChange(1, sender=bob),
+        lambda: zone.listings.listSpot(TERMS, sender=alice),
+    ):
+        with reverts(venues.VenueWoundDown, venue=1):
+            call()
+    # Its name is not given to another venue: links and lists keep their meaning.
+    with reverts(venues.NameTaken, name="first-venue", venue=1):
+        venues.createVenue("first-venue", 0, sender=alice)
+
+
+def test_winding_down_forgets_what_is_announced(zone, venues, venue, market, alice, rule, clock):
+    venues.configure(1, ACTIVE, rule, sender=alice)
+    zone.market_registry.delist(market, 0, sender=alice)
+    clock.pass_time(zone.params.close_notice + 1)
+    zone.market_registry.forget(market, sender=alice)
+    venues.windDown(1, sender=alice)
+    with reverts(venues.VenueWoundDown, venue=1):
+        venues.applyChange(1, sender=alice)
+    assert not venues.statusOf(1).isAnnounced

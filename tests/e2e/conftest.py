@@ -13,7 +13,22 @@ import pytest
 from ape.cli import ConnectedProviderCommand
 from click.testing import CliRunner
 
-from scripts import asset, deploy, deposit, govern, owner, post, stake, venue, withdraw
+from scripts import (
+    asset,
+    deploy,
+    deposit,
+    govern,
+    oracle,
+    owner,
+    post,
+    register,
+    slash,
+    slots,
+    stake,
+    treasury,
+    venue,
+    withdraw,
+)
 from tests.e2e.running_zone import RunningZone
 from tradezone.client import build_place
 
@@ -23,9 +38,14 @@ SCRIPTS = {
     "deploy": deploy,
     "deposit": deposit,
     "govern": govern,
+    "oracle": oracle,
     "owner": owner,
     "post": post,
+    "register": register,
+    "slash": slash,
+    "slots": slots,
     "stake": stake,
+    "treasury": treasury,
     "venue": venue,
     "withdraw": withdraw,
 }

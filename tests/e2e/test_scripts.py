@@ -12,6 +12,7 @@ from scripts._common import Session, connect, find_deployment, get_network_name
 from tests.e2e.conftest import DEPLOYER, MAKER, SEQUENCER, STRANGER, TAKER
 from tradezone.chain import Deployment
 from tradezone.chain.abi import ERC20, STAKING_VAULT
+from tradezone.chain.deployment import ALL_NAMES
 
 OKB = 10**18
 
@@ -54,6 +55,15 @@ def misused(script, deployed, opened):
 
 
 # --- deploy ------------------------------------------------------------------------------------------
+
+
+def test_a_governed_zone_is_deployed_with_all_of_its_own(fails, deployed, accounts):
+    other = accounts[STRANGER].address
+    for name in ("court", "resolver", "auction"):
+        text = fails("deploy", "zone", "--governed", f"--{name}", other)
+        assert f"a governed zone is deployed with its {name} | leave --{name} away" in text
+    found = Deployment.load(deployed)
+    assert set(found.contracts) == set(ALL_NAMES)
 
 
 def test_the_deployments_file_holds_the_zone_and_its_parameters(deployed, chain, accounts):

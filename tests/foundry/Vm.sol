@@ -7,6 +7,11 @@ interface Vm {
     function roll(uint256 blockNumber) external;
     function deal(address account, uint256 balance) external;
     function prank(address sender) external;
+    function addr(uint256 secret) external pure returns (address);
+    function sign(uint256 secret, bytes32 digest)
+        external
+        pure
+        returns (uint8 v, bytes32 r, bytes32 s);
 }
 
 /// @dev What both invariant runs share: cheat codes, and bounding what the fuzzer chooses.

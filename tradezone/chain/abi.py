@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from ._abi import Contract, CustomError, Event, Function
+from .court_abi import COURT
 from .governance_abi import GOVERNANCE
 
 __all__ = ["CLAIM_STATUS", "CONTRACTS", "Contract", "CustomError", "Event", "Function"]
@@ -237,19 +238,27 @@ OWNER_REGISTRY: Final = Contract(
 ASSET_REGISTRY: Final = Contract(
     "AssetRegistry",
     """
-    struct Asset (address token, uint8 kind, uint8 decimals, bool isClosed, uint64 quantum, uint64 cap, address registrant)
+    struct Asset (address token, uint8 kind, uint8 decimals, bool isClosed, uint64 quantum, uint64 cap, address registrant, uint32 venue)
+    struct Faucet (uint64 amount, uint64 interval)
 
     function registerAsset(address token, uint64 quantum, uint64 cap) payable returns (uint32 asset)
+    function registerSimulated(uint32 venue, string symbol, uint8 decimals, uint64 cap) payable returns (uint32 asset)
+    function setFaucet(uint32 asset, Faucet faucet)
     function closeAsset(uint32 asset)
     function bond() view returns (uint256)
     function fee() view returns (uint256)
     function maxAssets() view returns (uint32)
+    function venues() view returns (address)
+    function symbolOf(uint32 asset) view returns (string symbol)
+    function faucetOf(uint32 asset) view returns (Faucet)
     function vault() view returns (address)
     function count() view returns (uint32)
     function isOpen(uint32 asset) view returns (bool)
     function assetOf(uint32 asset) view returns (Asset)
 
     event AssetRegistered(uint32 indexed asset, address indexed token, address indexed registrant, uint8 kind, uint8 decimals, uint64 quantum, uint64 cap, uint64 inboxIndex)
+    event SimulatedRegistered(uint32 indexed asset, uint32 indexed venue, string symbol)
+    event FaucetSet(uint32 indexed asset, Faucet before, Faucet faucet, uint64 inboxIndex)
     event AssetClosed(uint32 indexed asset, address indexed registrant, uint256 refund)
 
     error FeeAboveBond(uint256 fee, uint256 bond)
@@ -259,6 +268,10 @@ ASSET_REGISTRY: Final = Contract(
     error BadQuantum(uint64 quantum)
     error BadDecimals(uint8 tokenDecimals, uint64 quantum)
     error BadCap(uint64 cap, uint64 limit)
+    error BadSymbol(string symbol)
+    error TooManyDecimals(uint8 decimals, uint8 limit)
+    error NotSimulated(uint32 asset, uint8 kind)
+    error BadFaucet(uint64 amount, uint64 interval)
     error UnknownAsset(uint32 asset)
     error NotRegistrant(address caller, address registrant)
     error AssetIsClosed(uint32 asset)
@@ -271,40 +284,193 @@ VENUE_REGISTRY: Final = Contract(
     "VenueRegistry",
     """
     struct Venue (address deployer, uint32 owner, uint8 access, uint16 markets, string name)
-    struct SpotTerms (uint32 venue, uint32 base, uint32 quote, uint64 lotSize, uint64 tickValue, uint64 minNotional, uint64 maxNotional, uint64 maxLots, uint32 maxPrice, int32 takerFee, int32 makerFee, uint32 protocolShare, uint32 insuranceShare, uint8 takerDelay, uint64 effectiveAt)
+    struct AccessRule (uint8 access, address provider, uint16 minClass, uint64 regions)
+    struct Status (uint8 state, AccessRule rule, uint64 stakeTold, address offeredTo, bool isAnnounced, uint8 nextState, AccessRule nextRule, uint64 readyAt)
 
     function createVenue(string name, uint8 access) payable returns (uint32 venue)
-    function listSpot(SpotTerms terms) returns (uint32 market)
     function addStake(uint32 venue, uint256 amount)
+    function configure(uint32 venue, uint8 state, AccessRule rule)
+    function cancelChange(uint32 venue)
+    function reduceOnly(uint32 venue)
+    function offerVenue(uint32 venue, address to)
+    function acceptVenue(uint32 venue)
+    function windDown(uint32 venue)
+    function applyChange(uint32 venue)
+    function tellStake(uint32 venue)
     function brake() view returns (address)
+    function markets() view returns (address)
     function venueStake() view returns (uint256)
-    function baseSpotSlots() view returns (uint16)
     function maxVenues() view returns (uint32)
-    function maxMarkets() view returns (uint32)
     function venueCount() view returns (uint32)
     function marketCount() view returns (uint32)
     function venueOf(uint32 venue) view returns (Venue)
+    function statusOf(uint32 venue) view returns (Status)
     function venueNamed(string name) view returns (uint32)
-    function marketIdOf(uint32 market) view returns (uint32)
 
     event VenueCreated(uint32 indexed venue, uint32 indexed owner, address indexed deployer, string name, uint8 access, uint256 stake, uint64 inboxIndex)
-    event SpotListed(uint32 indexed market, uint32 indexed id, uint32 indexed venue, SpotTerms terms, uint64 inboxIndex)
+    event ChangeAnnounced(uint32 indexed venue, uint8 state, AccessRule rule, uint64 readyAt)
+    event ChangeCancelled(uint32 indexed venue)
+    event VenueUpdated(uint32 indexed venue, uint8 stateBefore, uint8 state, AccessRule before, AccessRule rule, uint64 stakeGwei, uint64 inboxIndex)
     event StakeAdded(uint32 indexed venue, address indexed deployer, uint256 amount, uint256 stake)
+    event VenueOffered(uint32 indexed venue, address indexed deployer, address indexed to)
+    event VenueHandedOver(uint32 indexed venue, address indexed before, address indexed deployer, uint256 stake)
 
     error ListingsClosed(uint64 until)
     error VenueNotBacked(uint32 venue, uint256 backing, uint256 needed)
     error BadStake(uint256 stake)
     error UnknownAccess(uint8 access)
+    error BadRule(string part)
+    error NoProvider(uint32 venue)
     error BadName(string name)
     error NameTaken(string name, uint32 venue)
     error VenuesFull(uint32 maxVenues)
-    error MarketsFull(uint32 maxMarkets)
     error UnknownVenue(uint32 venue)
     error NotDeployer(address caller, address deployer)
-    error NoSlotLeft(uint32 venue, uint16 slots)
+    error BadState(uint8 state)
+    error Unchanged(uint32 venue)
+    error NothingAnnounced(uint32 venue)
+    error NotReady(uint32 venue, uint64 readyAt)
+    error NotOffered(uint32 venue, address caller)
+    error BadOffer(address to)
+    error VenueWoundDown(uint32 venue)
+    error MarketsOpen(uint32 venue, uint16 markets)
+    """,
+)
+
+MARKET_REGISTRY: Final = Contract(
+    "MarketRegistry",
+    """
+    struct Config (address inbox, address venues, address listings, address calendars, address slots, address limits, uint32 maxMarkets, uint64 changeNotice, uint64 closeNotice, uint64 messageLag)
+    struct Market (uint32 venue, uint32 base, uint32 quote, uint32 id, uint32 home, uint32 eventId, uint8 kind, uint8 stage, uint32 maxPrice, uint64 lotSize, uint64 tickValue, uint64 startsAt, uint8 slotKind)
+    struct Terms (uint64 minNotional, uint64 maxNotional, uint64 maxLots, uint64 openInterestCap, uint64 accountCap, uint64 closes, int32 takerFee, int32 makerFee, uint32 protocolShare, uint32 insuranceShare, uint32 referrerShare, uint32 guestFee, uint32 band, uint32 calendar, uint8 phase, uint8 access, uint8 takerDelay, uint64 effectiveAt)
+
+    function updateMarket(uint32 market, Terms terms)
+    function setPhase(uint32 market, uint8 phase)
+    function delist(uint32 market, uint64 effectiveAt)
+    function setSharing(uint32 market, uint32 guest, bool isAllowed)
+    function forget(uint32 market)
+    function delistLost(uint32 market)
+    function config() view returns (Config)
+    function marketCount() view returns (uint32)
+    function openMarketsOf(uint32 venue) view returns (uint16 markets)
+    function marketOf(uint32 market) view returns (Market)
+    function termsOf(uint32 market) view returns (Terms inForce, Terms announced)
+    function noticeFor(uint32 market, Terms terms) view returns (uint64)
+    function marketIdOf(uint32 market) view returns (uint32)
+    function isShared(uint32 market, uint32 guest) view returns (bool)
+
+    event MarketUpdated(uint32 indexed market, uint32 indexed venue, Terms before, Terms terms, uint64 inboxIndex)
+    event MarketClosed(uint32 indexed market, uint32 indexed venue)
+    event SharingSet(uint32 indexed market, uint32 indexed guest, bool isAllowed)
+
+    error BadConfig(string parameter)
+    error MarketsFull(uint32 maxMarkets)
+    error NumbersFull(uint32 venue)
+    error UnknownMarket(uint32 market)
+    error NotListings(address caller, address listings)
+    error OutOfBounds(string term, int256 given, int256 lowest, int256 highest)
+    error NotAHome(uint32 market)
+    error DoorStaysOpen(uint32 market)
+    error EndsWithItsEvent(uint32 market, uint32 eventId)
+    error MarketIsClosing(uint32 market, uint8 stage)
+    error MarketNotOver(uint32 market, uint64 from)
+    error SlotNotLost(uint32 market)
+    error Unchanged(uint32 market)
+    error NoticeTooShort(uint64 given, uint64 earliest)
+    error ChangeImminent(uint32 market, uint64 effectiveAt)
+    error NotStricter(uint8 phase, uint8 given)
+    error UnknownCalendar(uint32 calendar, uint32 venue)
+    """,
+)
+
+LISTINGS: Final = Contract(
+    "Listings",
+    """
+    struct SpotTerms (uint32 venue, uint32 base, uint32 quote, uint64 lotSize, uint64 tickValue, uint64 minNotional, uint64 maxNotional, uint64 maxLots, uint32 maxPrice, int32 takerFee, int32 makerFee, uint32 protocolShare, uint32 insuranceShare, uint8 takerDelay, uint64 effectiveAt)
+    struct Event (uint32 venue, uint32 asset, uint8 outcomes, uint8 state, uint64 unit, uint32 firstMarket, bytes32 voidPayouts, bytes32 question)
+    struct EventTerms (uint32 venue, uint32 asset, uint8 outcomes, uint64 unit, bytes32 voidPayouts, bytes32 question, uint64 tickValue, uint64 minNotional, uint64 maxNotional, uint64 maxLots, int32 takerFee, int32 makerFee, uint32 protocolShare, uint32 insuranceShare, uint8 takerDelay, uint64 effectiveAt, uint64 closes)
+    struct GuestTerms (uint32 venue, uint32 home, uint32 guestFee, uint64 effectiveAt)
+
+    function listSpot(SpotTerms terms) returns (uint32 market)
+    function listEvent(EventTerms terms, bytes data) payable returns (uint32 eventId)
+    function listGuest(GuestTerms terms) returns (uint32 market)
+    function resolveEvent(uint32 eventId, uint8 state, bytes32 payouts)
+    function markets() view returns (address)
+    function limits() view returns (address)
+    function resolver() view returns (address)
+    function maxEvents() view returns (uint32)
+    function eventCount() view returns (uint32)
+    function eventOf(uint32 eventId) view returns (Event)
+
+    event SpotListed(uint32 indexed market, uint32 indexed id, uint32 indexed venue, SpotTerms terms, uint64 inboxIndex)
+    event GuestListed(uint32 indexed market, uint32 indexed id, uint32 indexed venue, GuestTerms terms, uint64 inboxIndex)
+    event EventListed(uint32 indexed eventId, uint32 indexed venue, bytes32 indexed question, EventTerms terms, uint64 inboxIndex)
+    event OutcomeListed(uint32 indexed market, uint32 indexed id, uint32 indexed eventId, uint8 outcome, uint64 inboxIndex)
+    event EventResolved(uint32 indexed eventId, uint8 state, bytes32 payouts, uint64 inboxIndex)
+
+    error EventsFull(uint32 maxEvents)
+    error UnknownEvent(uint32 eventId)
     error AssetNotOpen(uint32 asset)
     error SameAsset(uint32 asset)
+    error NotSameKind(uint32 base, uint32 quote)
+    error ForeignSimulatedAsset(uint32 asset, uint32 venue)
+    error BadUnit(uint64 unit, uint64 tickValue)
+    error BadPayouts(bytes32 payouts, uint8 outcomes)
+    error NoResolver()
+    error NotResolver(address caller, address resolver)
+    error EventIsSettled(uint32 eventId, uint8 state)
+    error BadState(uint8 state)
+    error NotShared(uint32 home, uint32 guest)
+    error MarketIsClosing(uint32 market, uint8 stage)
+    error NotAHome(uint32 market)
     error OutOfBounds(string term, int256 given, int256 lowest, int256 highest)
+    """,
+)
+
+CALENDARS: Final = Contract(
+    "CalendarRegistry",
+    """
+    struct Session (uint16 open, uint16 close)
+    struct Closure (uint64 from, uint64 to)
+
+    function setCalendar(uint32 calendar, uint32 venue, Session[7] week, Closure[4] closures) returns (uint32 set)
+    function markets() view returns (address)
+    function limits() view returns (address)
+    function maxCalendars() view returns (uint32)
+    function calendarCount() view returns (uint32)
+    function calendarOf(uint32 calendar) view returns (uint32 venue, Closure[4] closures)
+    function venueOfCalendar(uint32 calendar) view returns (uint32)
+
+    event CalendarSet(uint32 indexed calendar, uint32 indexed venue, Session[7] week, Closure[4] closures, uint64 inboxIndex)
+
+    error CalendarsFull(uint32 maxCalendars)
+    error UnknownCalendar(uint32 calendar, uint32 venue)
+    error UnchangedCalendar(uint32 calendar)
+    error ClosureTooSoon(uint64 from, uint64 earliest)
+    error HoursAreFixed(uint32 calendar)
+    error BadCalendar(string part, uint256 index)
+    error OutOfBounds(string term, int256 given, int256 lowest, int256 highest)
+    """,
+)
+
+SLOTS: Final = Contract(
+    "ISlots",
+    """
+    struct Slot (uint8 state, uint8 kind, uint32 venue, uint32 licence)
+
+    function registry() view returns (address)
+    function isSlotFree(uint32 venue, uint8 kind) view returns (bool)
+    function slotOf(uint32 market) view returns (Slot)
+    function baseSlotsUsed(uint32 venue, uint8 kind) view returns (uint16)
+
+    event SlotOccupied(uint32 indexed market, uint32 indexed venue, uint8 indexed kind, uint32 licence)
+    event SlotReleased(uint32 indexed market, uint32 indexed venue, uint8 indexed kind, uint32 licence)
+
+    error UnknownKind(uint8 kind)
+    error NotVenueRegistry(address caller, address registry)
+    error AlreadyOccupied(uint32 market)
+    error NoFreeSlot(uint32 venue, uint8 kind)
+    error UnknownMarket(uint32 market)
     """,
 )
 
@@ -478,6 +644,255 @@ VERIFIER_VOTE_JUDGE: Final = Contract(
     """,
 )
 
+SLOT_AUCTION: Final = Contract(
+    "SlotAuction",
+    """
+    struct KindTerms (uint16 startMultiple, uint16 floorShare, uint16 decay, uint16 baseSlots, uint32 supply, uint32 roundSeconds, uint256 minFloor)
+    struct Licence (uint8 kind, uint32 venue, uint32 market, uint64 expires, uint64 idleSince, uint16 graceDays, uint16 idleDays, uint256 renewalPrice)
+    struct LicenceTerms (uint16 termDays, uint16 renewalDays, uint16 graceDays, uint16 idleDays)
+    struct Round (uint64 number, uint64 begin, uint64 length, uint256 start, uint256 floor)
+    struct Slot (uint8 state, uint8 kind, uint32 venue, uint32 licence)
+
+    function baseSlotsUsed(uint32 venue, uint8 kind) view returns (uint16)
+    function buy(uint32 venue, uint8 kind, uint256 maxPrice) payable returns (uint32 licence)
+    function collectProceeds() returns (uint256 amount)
+    function collectRefund(address to) returns (uint256 amount)
+    function governance() view returns (address)
+    function isSlotFree(uint32 venue, uint8 kind) view returns (bool)
+    function kindTerms(uint8 kind) view returns (KindTerms)
+    function licenceCount() view returns (uint32)
+    function licenceOf(uint32 licence) view returns (Licence)
+    function licenceTerms() view returns (LicenceTerms)
+    function licencesOf(uint32 venue, uint8 kind) view returns (uint32[])
+    function meanPrice(uint8 kind) view returns (uint256)
+    function occupy(uint32 venue, uint8 kind, uint32 market) returns (uint32 licence)
+    function outstanding(uint8 kind) view returns (uint32)
+    function price(uint8 kind) view returns (uint256)
+    function priceAt(uint8 kind, uint64 time) view returns (uint256)
+    function proceeds() view returns (uint256)
+    function reclaim(uint32 licence)
+    function reclaimableFrom(uint32 licence) view returns (uint64)
+    function refundOf(address account) view returns (uint256)
+    function refunds() view returns (uint256)
+    function registry() view returns (address)
+    function release(uint32 market)
+    function renew(uint32 licence, uint256 maxPrice) payable returns (uint64 expires)
+    function roundAt(uint8 kind, uint64 time) view returns (Round)
+    function setKindTerms(uint8 kind, KindTerms terms)
+    function setLicenceTerms(LicenceTerms terms)
+    function slotOf(uint32 market) view returns (Slot)
+    function treasury() view returns (address)
+
+    event KindTermsChanged(uint8 indexed kind, KindTerms before, KindTerms terms)
+    event LicenceBought(uint32 indexed licence, uint32 indexed venue, uint8 indexed kind, address buyer, uint64 round, uint256 price, uint256 renewalPrice, uint64 expires)
+    event LicenceReclaimed(uint32 indexed licence, uint32 indexed venue, uint32 indexed market, uint8 kind, address by)
+    event LicenceRenewed(uint32 indexed licence, uint32 indexed venue, address payer, uint256 price, uint256 renewalPrice, uint64 expiresBefore, uint64 expires)
+    event LicenceTermsChanged(LicenceTerms before, LicenceTerms terms)
+    event ProceedsCollected(address indexed treasury, uint256 amount)
+    event RefundCollected(address indexed account, address indexed to, uint256 amount)
+    event RefundCredited(address indexed account, uint256 amount, uint256 before, uint256 refund)
+    event SlotOccupied(uint32 indexed market, uint32 indexed venue, uint8 indexed kind, uint32 licence)
+    event SlotReleased(uint32 indexed market, uint32 indexed venue, uint8 indexed kind, uint32 licence)
+
+    error AlreadyOccupied(uint32 market)
+    error NoFreeSlot(uint32 venue, uint8 kind)
+    error NotDeployer(address caller, address deployer)
+    error NotEnoughSent(uint256 sent, uint256 price)
+    error NotGovernance(address caller, address governance)
+    error NotReclaimable(uint32 licence, uint64 from)
+    error NotRenewable(uint32 licence, uint64 from, uint64 until)
+    error NotVenueRegistry(address caller, address registry)
+    error NotWholeGwei(uint256 amount)
+    error NothingToCollect(address account)
+    error OutOfBounds(string parameter, uint256 given, uint256 lowest, uint256 highest)
+    error PastTime(uint64 time, uint64 begin)
+    error PriceAboveLimit(uint256 price, uint256 maxPrice)
+    error RoundSold(uint8 kind, uint64 nextBegin)
+    error SoldOut(uint8 kind, uint32 supply)
+    error TooManyLicences(uint32 venue, uint8 kind, uint256 limit)
+    error TransferFailed(address to, uint256 amount)
+    error UnknownKind(uint8 kind)
+    error UnknownLicence(uint32 licence)
+    error UnknownMarket(uint32 market)
+    error ZeroAddress()
+    error ZeroMarket()
+    """,
+)
+
+ORACLE_REGISTRY: Final = Contract(
+    "OracleRegistry",
+    """
+    struct Price (uint32 feed, uint32 provider, uint64 price, uint64 time)
+    struct Config (address inbox, address chain, address venues, address court, address treasury, uint256 bond, uint64 keySeconds, uint64 noticeSeconds, uint64 evidenceSeconds, uint64 unbondingSeconds, uint64 unbondingBlocks, uint64 caseSeconds, uint64 caseBlocks, uint32 maxFeeds)
+    struct Feed (uint32 venue, uint8 decimals, uint8 quorum, uint8 count, uint32 heartbeat, uint32 deviation, uint64 effectiveAt)
+    struct Offer (uint64 since, uint64 until)
+    struct Provider (address account, uint128 bond, uint64 exitTime, uint64 exitBlock, uint64 lockTime, uint64 lockBlock, uint32 equivocations, bytes32 metadata)
+    struct Proof (uint32 id, bytes32[] words, bytes32[] siblings)
+    struct Selection (uint32[] providers, uint8 quorum, uint32 heartbeat, uint32 deviation)
+
+    function announce(uint32 feed)
+    function checkPrice(Price price, bytes signature) view returns (address signer)
+    function collect()
+    function collectable() view returns (uint256)
+    function config() view returns (Config)
+    function domainSeparator() view returns (bytes32)
+    function exit(uint32 provider)
+    function feedCount() view returns (uint32)
+    function feedOf(uint32 feed) view returns (Feed)
+    function incidentsOf(uint32 provider, uint8 code) view returns (uint256 count)
+    function isEquivocationRecorded(bytes32 nullifier) view returns (bool recorded)
+    function isIncidentRecorded(uint32 id) view returns (bool)
+    function isSelectable(uint32 provider) view returns (bool)
+    function keyAt(uint32 provider, uint64 time) view returns (address)
+    function keyCount(uint32 provider) view returns (uint256)
+    function keyOf(uint32 provider, uint32 number) view returns (address signer, uint64 since)
+    function offer(uint32 provider, uint32 feed)
+    function offerOf(uint32 provider, uint32 feed) view returns (Offer)
+    function openFeed(uint32 venue, uint8 decimals, bytes32 description) returns (uint32 feed)
+    function priceDigest(Price price) view returns (bytes32)
+    function proveEquivocation(Price a, bytes signatureA, Price b, bytes signatureB) returns (bytes32 nullifier)
+    function providerCount() view returns (uint32)
+    function providerOf(uint32 provider) view returns (Provider)
+    function providersOf(uint32 feed) view returns (uint32[])
+    function recordIncident(bytes32 claim, Proof proof)
+    function register(address signer, bytes32 metadata, string uri) payable returns (uint32 provider)
+    function retract(uint32 provider, uint32 feed)
+    function rotate(uint32 provider, address signer)
+    function select(uint32 feed, Selection selection)
+    function setMetadata(uint32 provider, bytes32 metadata, string uri)
+    function slash(uint32 provider, uint256 amount)
+    function topUp(uint32 provider) payable
+    function withdrawBond(uint32 provider)
+
+    event Announced(uint32 indexed feed, uint64 effectiveAt, uint64 inboxIndex)
+    event BondAdded(uint32 indexed provider, uint256 amount, uint256 before, uint256 bond)
+    event BondWithdrawn(uint32 indexed provider, address indexed account, uint256 amount)
+    event Collected(address indexed treasury, uint256 amount)
+    event EquivocationRecorded(uint32 indexed provider, uint32 indexed feed, bytes32 indexed nullifier, uint64 time, uint64 priceA, uint64 priceB, bytes signatureA, bytes signatureB, address reporter)
+    event ExitRequested(uint32 indexed provider)
+    event FeedOpened(uint32 indexed feed, uint32 indexed venue, uint8 decimals, bytes32 description)
+    event IncidentRecorded(uint32 indexed provider, uint32 indexed feed, uint8 indexed code, uint32 id, uint64 time, uint64 amount, uint256 count)
+    event KeyChanged(uint32 indexed provider, address indexed before, address indexed signer, uint64 from)
+    event MetadataChanged(uint32 indexed provider, bytes32 before, bytes32 metadata, string uri)
+    event Offered(uint32 indexed provider, uint32 indexed feed, uint64 since)
+    event ProviderRegistered(uint32 indexed provider, address indexed account, address indexed signer, uint256 bond, bytes32 metadata, string uri)
+    event Retracted(uint32 indexed provider, uint32 indexed feed, uint64 until)
+    event Selected(uint32 indexed feed, uint32 indexed venue, uint32[] providers, uint8 quorum, uint32 heartbeat, uint32 deviation, uint64 effectiveAt)
+    event Slashed(uint32 indexed provider, uint256 amount, uint256 before, uint256 bond)
+
+    error AlreadyOffered(uint32 provider, uint32 feed)
+    error AlreadyRecorded(bytes32 nullifier)
+    error BadConfig(string parameter)
+    error BondLocked(uint64 untilTime, uint64 untilBlock)
+    error BondTooSmall(uint32 provider, uint256 asked, uint256 bond)
+    error CheckpointUnorderedInsertion()
+    error ECDSAInvalidSignature()
+    error ECDSAInvalidSignatureLength(uint256 length)
+    error ECDSAInvalidSignatureS(bytes32 s)
+    error EvidenceTooOld(uint64 time, uint64 oldest)
+    error FeedsFull(uint32 maxFeeds)
+    error IncidentRecordedBefore(uint32 id)
+    error Leaving(uint32 provider)
+    error NotAnIncident(uint32 id, uint8 kind, uint8 code)
+    error NotCourt(address caller, address court)
+    error NotDeployer(address caller, address deployer)
+    error NotLeaving(uint32 provider)
+    error NotObliged(uint32 provider, uint32 feed, uint64 time)
+    error NotOffered(uint32 provider, uint32 feed)
+    error NotProvider(address caller, address account)
+    error NotSameMoment(Price a, Price b)
+    error NotSelectable(uint32 provider)
+    error NothingNew(uint32 feed)
+    error NothingSelected(uint32 feed)
+    error NothingToCollect()
+    error OutOfBounds(string term, uint256 given, uint256 lowest, uint256 highest)
+    error ProvidersNotRising(uint32 before, uint32 provider)
+    error ProvidersOutOfRange(uint256 given, uint256 limit)
+    error RotationPending(uint32 provider, uint64 from)
+    error SameKey(uint32 provider, address signer)
+    error SamePrice(uint64 price)
+    error SelectionPending(uint32 feed, uint64 effectiveAt)
+    error SlotOutOfRange(uint256 slot)
+    error TooManyFeeds(uint32 venue, uint256 limit)
+    error TransferFailed(address to, uint256 amount)
+    error UnknownFeed(uint32 feed)
+    error UnknownProvider(uint32 provider)
+    error UnknownType(uint256 recordType)
+    error WrongBond(uint256 sent, uint256 expected)
+    error WrongProofLength(uint256 received, uint256 expected)
+    error WrongRoot(bytes32 computed, bytes32 expected)
+    error WrongSigner(address signer, address expected)
+    error WrongWordCount(uint256 recordType, uint256 received, uint256 expected)
+    error ZeroAddress()
+    error ZeroRoot()
+    """,
+)
+
+OUTCOME_RESOLVER: Final = Contract(
+    "OutcomeResolver",
+    """
+    struct Answer (address account, uint64 time, uint64 blockNumber, uint256 vector)
+    struct Period (uint64 time, uint64 blocks)
+    struct Config (address inbox, address listings, address staking, address oracles, address arbiter, address treasury, uint256 openFee, uint256 minBond, uint256 fullExposure, uint32 bondRate, uint32 exposureMultiple, uint32 maxOpen, Period windowMin, Period windowMax, Period providerTime, Period arbiterTime, Period silence)
+    struct Group (uint32 venue, uint32 provider, uint64 resolvesAt, uint8 outcomes, uint8 phase, uint128 exposure, uint128 bond, uint64 calledTime, uint64 calledBlock, uint256 voidVector, uint256 result)
+    struct Details (uint32 provider, uint64 resolvesAt, uint128 exposure)
+
+    function bonds() view returns (uint256)
+    function callForResult(uint32 group)
+    function challenge(uint32 group, uint16[] fractions) payable
+    function challengeOf(uint32 group) view returns (Answer)
+    function collect(address account)
+    function collectable(address account) view returns (uint256 amount)
+    function config() view returns (Config)
+    function confirm(uint32 group)
+    function decide(uint32 group, uint16[] fractions)
+    function exposureOf(uint32 venue) view returns (uint256 exposure)
+    function groupOf(uint32 group) view returns (Group)
+    function lapse(uint32 group)
+    function openGroupsOf(uint32 venue) view returns (uint32 groups)
+    function owed() view returns (uint256)
+    function proposalOf(uint32 group) view returns (Answer)
+    function propose(uint32 group, uint16[] fractions) payable
+    function resultOf(uint32 group) view returns (uint8 phase, uint256 vector)
+    function termsFor(uint128 exposure) view returns (uint256 bond, Period window)
+    function toVector(uint16[] fractions) pure returns (uint256 vector)
+
+    event BondLost(uint32 indexed group, address indexed account, address indexed winner, uint256 reward, uint256 toTreasury)
+    event BondReturned(uint32 indexed group, address indexed account, uint256 amount)
+    event Challenged(uint32 indexed group, address indexed challenger, uint256 vector, uint64 untilTime, uint64 untilBlock)
+    event Collected(address indexed account, uint256 amount)
+    event GroupOpened(uint32 indexed group, uint32 indexed venue, uint32 indexed provider, Details details, uint256 bond)
+    event Proposed(uint32 indexed group, address indexed proposer, uint256 vector, uint64 untilTime, uint64 untilBlock)
+    event Resolved(uint32 indexed group, uint8 phase, uint256 vector, bool isTold)
+    event ResultCalled(uint32 indexed group, address indexed by)
+
+    error BadConfig(string parameter)
+    error BadDetails(uint256 length, uint256 expected)
+    error BadSum(uint256 sum, uint256 expected)
+    error ExposureTooLarge(uint32 venue, uint256 asked, uint256 left)
+    error NotArbiter(address caller, address arbiter)
+    error NotListings(address caller, address listings)
+    error NothingToCollect(address account)
+    error OutcomesOutOfRange(uint256 given, uint256 lowest, uint256 highest)
+    error ProviderFirst(uint32 group, address provider)
+    error ProviderNotSelectable(uint32 provider)
+    error ResolvesInPast(uint64 resolvesAt, uint64 time)
+    error ResolvesTooLate(uint64 resolvesAt, uint64 latest)
+    error SameVector(uint256 vector)
+    error StillRunning(uint64 untilTime, uint64 untilBlock)
+    error TooEarly(uint64 time, uint64 resolvesAt)
+    error TooLate(uint32 group)
+    error TooManyOpen(uint32 venue, uint32 limit)
+    error TransferFailed(address to, uint256 amount)
+    error UnknownGroup(uint32 group)
+    error WrongBond(uint256 sent, uint256 expected)
+    error WrongFee(uint256 sent, uint256 expected)
+    error WrongPhase(uint32 group, uint8 phase)
+    error ZeroExposure()
+    """,
+)
+
+
 SEQUENCERS: Final = Contract(
     "ISequencers",
     """
@@ -505,22 +920,33 @@ ERC20: Final = Contract(
     """,
 )
 
-CONTRACTS: Final = {
-    contract.name: contract
-    for contract in (
-        INBOX,
-        STATE_CHAIN,
-        CUSTODY_VAULT,
-        WITHDRAWALS,
-        OWNER_REGISTRY,
-        ASSET_REGISTRY,
-        VENUE_REGISTRY,
-        STAKING_VAULT,
-        JUDGE,
-        VERIFIER_VOTE_JUDGE,
-        SEQUENCERS,
-        ERC20,
-    )
-} | GOVERNANCE
+CONTRACTS: Final = (
+    {
+        contract.name: contract
+        for contract in (
+            INBOX,
+            STATE_CHAIN,
+            CUSTODY_VAULT,
+            WITHDRAWALS,
+            OWNER_REGISTRY,
+            ASSET_REGISTRY,
+            VENUE_REGISTRY,
+            MARKET_REGISTRY,
+            LISTINGS,
+            CALENDARS,
+            SLOTS,
+            STAKING_VAULT,
+            JUDGE,
+            VERIFIER_VOTE_JUDGE,
+            SLOT_AUCTION,
+            ORACLE_REGISTRY,
+            OUTCOME_RESOLVER,
+            SEQUENCERS,
+            ERC20,
+        )
+    }
+    | GOVERNANCE
+    | COURT
+)
 
 CLAIM_STATUS: Final = ("none", "open", "final", "dead")

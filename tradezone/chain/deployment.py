@@ -37,6 +37,10 @@ CONTRACT_NAMES: Final = {
     "withdrawals": "Withdrawals",
     "staking": "StakingVault",
     "venue_registry": "VenueRegistry",
+    "market_registry": "MarketRegistry",
+    "listings": "Listings",
+    "calendars": "CalendarRegistry",
+    "base_slots": "ISlots",
 }
 """Names in the file, and the ABI (`tradezone.chain.abi`) of each."""
 
@@ -56,6 +60,21 @@ GOVERNANCE_NAMES: Final = {
     "charter": "Charter",
 }
 """Names in the file of a zone that is governed: all of them or none."""
+
+BESIDE_NAMES: Final = {
+    "slots": "SlotAuction",
+    "oracles": "OracleRegistry",
+    "resolver": "OutcomeResolver",
+    "double_head": "DoubleHeadEvidence",
+    "court": "SlashingCourt",
+    "attestation": "AttestationEvidence",
+    "sequencer_register": "BondedRegister",
+    "verifier_register": "BondedRegister",
+}
+"""Names of what stands beside a zone: all of them if it is governed, else those that there are."""
+
+ALL_NAMES: Final = CONTRACT_NAMES | GOVERNANCE_NAMES | BESIDE_NAMES
+"""Every name that a file may have, and the ABI of each."""
 
 _FIELDS: Final = ("schema", "network", "chain_id", "block", "contracts", "parameters")
 
@@ -98,7 +117,7 @@ class Deployment:
 
     def at(self, rpc: Rpc, name: str) -> Deployed:
         """Return a contract, to be read and called through a node."""
-        return rpc.at(CONTRACTS[(CONTRACT_NAMES | GOVERNANCE_NAMES)[name]], self.address(name))
+        return rpc.at(CONTRACTS[ALL_NAMES[name]], self.address(name))
 
     @property
     def is_governed(self) -> bool:
@@ -204,10 +223,12 @@ def _read_contracts(contracts: Any, source: str) -> dict[str, str]:
     missing = [name for name in CONTRACT_NAMES if name not in contracts]
     if missing:
         raise DeploymentError(f"{source} has no address for {', '.join(missing)}")
-    governance = [name for name in GOVERNANCE_NAMES if name in contracts]
-    if governance and len(governance) < len(GOVERNANCE_NAMES):
-        lacking = [name for name in GOVERNANCE_NAMES if name not in contracts]
-        raise DeploymentError(f"{source} is governed and has no address for {', '.join(lacking)}")
+    if any(name in contracts for name in GOVERNANCE_NAMES):
+        needed = GOVERNANCE_NAMES | BESIDE_NAMES
+        lacking = [name for name in needed if name not in contracts]
+        if lacking:
+            text = f"{source} is governed and has no address for {', '.join(lacking)}"
+            raise DeploymentError(text, "a governed zone is deployed as a whole, and its file too")
     found = {}
     for name, value in contracts.items():
         try:

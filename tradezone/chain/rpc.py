@@ -105,7 +105,7 @@ _HINTS: Final = {
     "EndsInFuture": "zone time is ahead of L1: wait until the next L1 block",
     "NotBonded": "post the bond first: ape run post bond",
     "WrongBond": "send exactly the bond",
-    "WrongFee": "send exactly the registration fee that is due",
+    "WrongFee": "send exactly the fee that is due",
     "WindowRunning": "wait until both the time and the block are reached",
     "UnbondingRunning": "wait until both the time and the block are reached",
     "ParentNotFinal": "finalize its parent first",
