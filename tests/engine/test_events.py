@@ -20,7 +20,17 @@ from tradezone.protocol.enums import BUY, SELL
 from tradezone.protocol.limits import PPM
 from tradezone.protocol.records import TABLE_BY_NAME
 
-SEEDS = (0, 15, 31, 47, 67, 73, 98, 240, 304)  # between them every kind of event that moves something
+SEEDS = (
+    0,
+    15,
+    31,
+    47,
+    67,
+    73,
+    98,
+    240,
+    304,
+)  # between them every kind of event that moves something
 LENGTH = 40
 Event = dict[str, int]
 
