@@ -114,6 +114,7 @@ def recover(
     segment_bytes: int = SEGMENT_BYTES,
     engine_type: type[Engine] = Engine,
     observe: Observer | None = None,
+    single_after: int | None = None,
     is_tail_expendable: bool = False,
 ) -> Recovered:
     """Open a sequencer's directory, whether it is new, was closed well, or was left by a crash.
@@ -134,6 +135,9 @@ def recover(
         what executes blocks; tests put another one here
     observe : callable, optional
         see `Observer`
+    single_after : int, optional
+        blocks behind this one are executed in a run each: events do not say which block of a run they
+        belong to, and an observer may have to know
     is_tail_expendable : bool
         see `JournalReader`
 
@@ -153,7 +157,7 @@ def recover(
         builder.resume(start.next_batch, start.batch_parent)
         replay = _Replay(config, start, builder, published, observe)
         frames = journal.read_frames(start.block + 1, is_tail_expendable=is_tail_expendable)
-        runs = _cut_runs(frames, replay.ends, builder.limits)
+        runs = _cut_runs(frames, replay.ends, builder.limits, single_after)
         for run, signers in _recover_ahead(runs, pool, config.separator):
             replay.execute(run, signers)
         replay.check_end(journal, key)
@@ -361,7 +365,10 @@ def _join(run: list[Frame]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 
 def _cut_runs(
-    frames: Iterable[Frame], ends: set[int], limits: BatchLimits
+    frames: Iterable[Frame],
+    ends: set[int],
+    limits: BatchLimits,
+    single_after: int | None = None,
 ) -> Iterator[list[Frame]]:
     """Group frames into runs: no longer than the engine takes, and ended where a batch ends.
 
@@ -386,7 +393,8 @@ def _cut_runs(
         size += len(frame.joined)
         messages += len(frame.messages)
         is_full = leaves >= _RUN_LEAVES or size >= _RUN_BYTES or messages >= _RUN_MESSAGES
-        if is_full or frame.block in ends:
+        is_alone = single_after is not None and frame.block >= single_after
+        if is_full or is_alone or frame.block in ends:
             yield run
             run = []
             leaves = size = messages = 0
