@@ -28,7 +28,7 @@ ARROWS = {
         "client",  # names of order states, and keys
         "chain",
     },
-    "gateway": {"protocol", "engine", "sequencer", "verifier", "views", "client", "service"},
+    "gateway": {"protocol", "state", "engine", "sequencer", "verifier", "views", "client", "service"},
     "chain": {"protocol", "state", "engine", "sequencer", "verifier"},
     "client": {"protocol"},
     "verifier": {"protocol", "state", "engine"},
