@@ -30,7 +30,7 @@ ARROWS = {
     },
     "gateway": {"protocol", "state", "engine", "sequencer", "verifier", "views", "client", "service"},
     "chain": {"protocol", "state", "engine", "sequencer", "verifier"},
-    "client": {"protocol"},
+    "client": {"protocol", "views"},
     "verifier": {"protocol", "state", "engine"},
     "views": {"protocol"},
     "testing": {"protocol", "state", "engine", "client", "views"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import struct
@@ -37,7 +38,7 @@ class Client:
                 return message
             self.pushed.append(message)
 
-    def get(self, channel, condition=lambda message: True):
+    def get(self, channel, condition=bool):
         """Next pushed message of a channel that fits."""
         for message in self.pushed:
             if message.get("channel") == channel and condition(message):
@@ -272,19 +273,12 @@ def test_a_consumer_that_does_not_read_is_dropped_with_a_reason_and_the_zone_goe
         )
         mask = b"\1\2\3\4"
         masked = bytes(c ^ mask[i % 4] for i, c in enumerate(body.encode()))
-        sock.sendall(bytes([0x81, 0x80 | len(body)]) + mask + masked)
         signers = make_signers(node.separator)
+        send(node, *(place(signers[2], "buy", str(1 + n), "1", "post_only") for n in range(50)))
         wait_for(lambda: node.metrics.connections._value.get() == 1)
-
-        def is_dropped():
-            leaves = [
-                place(signers[2 + n % 4], "buy", str(1 + n % 50), "1", "post_only")
-                for n in range(40)
-            ]
-            send(node, *leaves)
-            return node.metrics.connections._value.get() == 0
-
-        wait_for(is_dropped, 60)
+        with contextlib.suppress(OSError):  # every answer is a snapshot that nobody reads
+            sock.sendall((bytes([0x81, 0x80 | len(body)]) + mask + masked) * 5_000)
+        wait_for(lambda: node.metrics.connections._value.get() == 0, 20)
         assert (
             'tradezone_dropped_connections_total{reason="1013"} 1.0'
             in node.metrics.render().decode()

@@ -25,6 +25,7 @@ _log = EventLog("gateway.server")
 SWITCH_S: Final = (
     0.000_2  # threads change places this often: the writer does not wait for the loop for long
 )
+SEND_BUFFER: Final = 256 << 10  # of the kernel, a connection: who does not read is found out soon
 _WATCH_S: Final = 0.5
 _DRAIN_S: Final = 5
 
@@ -39,6 +40,7 @@ def bind(host: str, port: int) -> socket.socket:
             "another zone may run there: give each its own gateway.port",
         ) from None
     found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     return found
 
 

@@ -242,6 +242,8 @@ class Node:
         self._last_block_at = time.monotonic()
         published = self.feeds.apply(block)
         self._writer.add(block.closed.receipts, block.closed.events, published.candles)
+        if self.pipeline.publish_lag <= 1:  # nothing follows yet: readers see this block at once
+            self._writer.flush()
 
     def _after_batch(self, number: int) -> None:
         """Save the state now and then; on the writer's thread, right behind a batch."""
