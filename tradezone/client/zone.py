@@ -332,6 +332,10 @@ class Zone:
             for market in (self._slots[row["market"]],)
         ]
 
+    async def fetch(self, path: str, **query: Any) -> Any:
+        """GET a path of the zone; as `Rest.fetch`."""
+        return await self.rest.fetch(path, **query)
+
     async def open_book(self, market: str | int | Instrument) -> LocalBook:
         """Return a book of a market that keeps itself up to date."""
         await self._start_stream()
@@ -385,7 +389,7 @@ class Zone:
         else:
             item = build_place(where, side, price, size, tif=tif, client_id=client_id, **options)
         row = await self.send(self._need_signer().place(item))
-        _check_item(row, 0)
+        check_item(row, 0)
         return Order(
             int(row["items"][0]["order"]),
             where,
@@ -420,25 +424,25 @@ class Zone:
         """Cancel an order. RejectedError if it is gone already."""
         number = order.id if isinstance(order, Order) else order
         row = await self.send(self._need_signer().cancel(build_cancel(number, client_id=client_id)))
-        _check_item(row, 0)
+        check_item(row, 0)
 
     async def amend(
         self, order: Order, size: Number, price: Number | None = None, mode: str = "take"
     ) -> None:
         """Change an order's total size and price; ``mode`` as of `build_amend`."""
         item = build_amend(order.market, size=size, price=price, order=order.id, mode=mode)
-        _check_item(await self.send(self._need_signer().amend(item)), 0)
+        check_item(await self.send(self._need_signer().amend(item)), 0)
 
     async def cancel_all(self, market: str | int | Instrument | None = None) -> None:
         """Cancel all orders and plans of the account, or those of one market."""
         where = self.get_market(market) if market is not None else None
-        _check_item(await self.send(self._need_signer().cancel_all(where)), 0)
+        check_item(await self.send(self._need_signer().cancel_all(where)), 0)
 
     async def withdraw(self, symbol: str, amount: Number) -> dict[str, Any]:
         """Send an amount to the owner's L1 address; returns the envelope's answer."""
         asset = self.get_asset(symbol)
         row = await self.send(self._need_signer().withdraw(asset, amount))
-        _check_item(row, 0)
+        check_item(row, 0)
         return row
 
     def get_asset(self, symbol: str) -> Asset:
@@ -580,7 +584,7 @@ class Zone:
         return self.signer
 
 
-def _check_item(row: dict[str, Any], i: int) -> None:
+def check_item(row: dict[str, Any], i: int) -> None:
     """Raise what became of an item, if it failed; an envelope without items is looked at as a whole."""
     items = row.get("items") or []
     error = items[i].get("error") if i < len(items) else row.get("error")
