@@ -28,7 +28,16 @@ ARROWS = {
         "client",  # names of order states, and keys
         "chain",
     },
-    "gateway": {"protocol", "state", "engine", "sequencer", "verifier", "views", "client", "service"},
+    "gateway": {
+        "protocol",
+        "state",
+        "engine",
+        "sequencer",
+        "verifier",
+        "views",
+        "client",
+        "service",
+    },
     "chain": {"protocol", "state", "engine", "sequencer", "verifier"},
     "client": {"protocol", "views"},
     "verifier": {"protocol", "state", "engine"},

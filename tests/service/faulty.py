@@ -11,6 +11,8 @@ import signal
 import sys
 from pathlib import Path
 
+from service_zone import make_clock
+
 import tradezone.sequencer.batches as batches
 import tradezone.sequencer.recovery as recovery
 import tradezone.service.history as history
@@ -95,7 +97,7 @@ def arm(stage, count):
 def main():
     config_path, stage, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     config = load_config(Path(config_path))
-    node = Node(config)
+    node = Node(config, clock=make_clock(Path(config_path)))
     node.start()
     arm_later = sys.argv[4:] == ["started"]
     if arm_later:

@@ -185,7 +185,8 @@ class Node:
         return max((int(p.stem) for p in folder.glob("*.json") if p.stem.isdigit()), default=0)
 
     def _check_history(self) -> None:
-        if self._writer.block == self.sequencer.block:
+        found = (self._writer.block, self._writer.head)
+        if found == (self.sequencer.block, self.sequencer.head):
             return
         self.sequencer.close()
         raise HistoryError(

@@ -190,5 +190,8 @@ class CatchUp:
         receipts = build_receipts(
             frame, self._writer.head, results, inbox + len(frame.messages), prefix
         )
+        if receipts.links[-32:] != frame.head:
+            text = f"history ends with another block {self._writer.block} than the journal has"
+            raise HistoryError(text, "it is of another journal: delete it, it is rebuilt")
         add_block(self._writer, self._board, receipts, events)
         self.added += 1
