@@ -621,14 +621,14 @@ async def _preview(rest: Rest, data: PreviewRequest, market: state.MarketInfo) -
     if kind != MARKET_SPOT:
         unit = await rest.door.query(_get_unit, market.group)
     terms = MarketTerms(
-        kind,
-        market.venue,
-        market.base,
-        market.quote,
-        unit,
-        int(market.tick_value),
-        market.taker_fee,
-        market.maker_fee,
+        venue=market.venue,
+        kind=kind,
+        base=market.base,
+        quote=market.quote,
+        lot_size=unit,
+        tick_value=int(market.tick_value),
+        taker_fee=market.taker_fee,
+        maker_fee=market.maker_fee,
     )
     side, lots = sides[data.side], int(data.lots)
     notional = terms.get_notional(data.price, lots)

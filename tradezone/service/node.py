@@ -267,8 +267,8 @@ class Node:
         self._is_ready = False
         self.inbox.stop()
         self.pipeline.stop()
-        self._writer.close()
         self.history.close()
+        self._writer.close()  # last: then everything is in the one file
         self.sequencer.close()
         self._lock.close()
         _log.info("stopped", name=self.config.name, block=self.sequencer.block)
