@@ -125,7 +125,9 @@ def test_more_than_the_queue_holds_is_refused_whole_and_says_when_to_come_again(
         node.stop()
 
 
-@pytest.mark.parametrize("leaf", [b"", b"\x01" * 17, b"\x02" * 5000, b"\xff"])
+@pytest.mark.parametrize(
+    "leaf", [b"", b"\x01" * 17, b"\x02" * 5000, b"\xff"], ids=["empty", "mark", "long", "unknown"]
+)
 def test_what_cannot_be_an_envelope_is_refused_at_the_door(node, leaf):
     with pytest.raises(ServiceError):
         node.pipeline.submit(Submission([leaf], 0, ignore))

@@ -33,6 +33,7 @@ from .metrics import Metrics
 from .pipeline import BlockEvents, Pipeline
 from .replay import CatchUp, rebuild_history
 from .state import get_used
+from .warm import warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +81,8 @@ class Node:
         self._is_ready = False
         self._closed = threading.Event()
         try:
+            self._say("compiling the engine, if these sources never were")
+            warm_up()
             self._open()
         except BaseException:
             self._lock.close()
