@@ -24,7 +24,7 @@ from tradezone.client import (
 )
 from tradezone.client._wire import MAX_FRAME, Address, HttpPool, WebSocket
 from tradezone.client.errors import to_error
-from tradezone.client.zone import PARTING_CELL, SteppedNonces, _PartingNonces
+from tradezone.client.zone import PARTING_CELL, PartingNonces, SteppedNonces
 from tradezone.gateway.demo import SYMBOLS, make_key
 from tradezone.protocol.limits import NONCE_CELLS
 
@@ -230,7 +230,7 @@ async def test_orders_of_a_program_that_dies_are_cancelled(demo):
 
 def test_nonces_of_deposits_have_a_cell_of_their_own():
     now = [1_000_000]
-    ordinary, parting = SteppedNonces(lambda: now[0]), _PartingNonces(lambda: now[0])
+    ordinary, parting = SteppedNonces(lambda: now[0]), PartingNonces(lambda: now[0])
     seen, kept = [], []
     for step in range(500):
         now[0] += step % 3

@@ -14,8 +14,9 @@ from service_zone import make_signers, place, send, start_node, wait_for, write_
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tradezone.client import OrderTracker, build_cancel
+from tradezone.client import OrderTracker, Signer, build_cancel
 from tradezone.client.session import sign_session
+from tradezone.client.zone import PartingNonces, SteppedNonces
 from tradezone.gateway import BackgroundServer
 from tradezone.gateway.errors import Problem
 from tradezone.gateway.orders import encode_frames
@@ -227,14 +228,16 @@ def test_frames_that_do_not_add_up_are_refused(client, data):
 
 def test_a_deposited_cancel_all_is_sent_once_however_the_connection_ends(served, signers):
     node, url = served
-    signer = signers[5]
+    key, separator = KEYS[4], node.separator
+    signer = Signer(key, 5, 5, separator, nonces=SteppedNonces())
+    leaver = Signer(key, 5, 5, separator, nonces=PartingNonces())
     for is_clean in (True, False):
         client = Client(url)
         assert (
             client.ask("cancel_on_disconnect", envelopes=["0x" + signer.noop().hex()])["ok"]
             is False
         )
-        parting = signer.cancel_all()
+        parting = leaver.cancel_all()
         assert client.ask("cancel_on_disconnect", envelopes=["0x" + parting.hex()])["ok"]
         send(node, place(signer, "buy", "3", "1", "post_only", f"c{is_clean}"))
         name = f"c{is_clean}".encode().ljust(16, b"\0")
@@ -247,7 +250,7 @@ def test_a_deposited_cancel_all_is_sent_once_however_the_connection_ends(served,
             raw.close()  # RST: no farewell
         wait_for(lambda name=name: node.history.find_order(5, name).state == "Canceled", 30)
     kept = Client(url)
-    assert kept.ask("cancel_on_disconnect", envelopes=["0x" + signer.cancel_all().hex()])["ok"]
+    assert kept.ask("cancel_on_disconnect", envelopes=["0x" + leaver.cancel_all().hex()])["ok"]
     assert kept.ask("cancel_on_disconnect")["ok"]  # taken back
     send(node, place(signer, "buy", "3", "1", "post_only", "stays"))
     kept.close()

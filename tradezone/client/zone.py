@@ -19,6 +19,7 @@ from decimal import Decimal
 from typing import Any, Final, Self, TypeVar
 
 from tradezone.client.errors import (
+    DisconnectedError,
     NotFoundError,
     RefusedError,
     RejectedError,
@@ -50,7 +51,7 @@ PARTING_CELL: Final = (
 )  # nonces of deposited cancel-alls; no other envelope uses its cell
 PARTING_AHEAD_MS: Final = 120_000
 PARTING_EVERY_S: Final = 60.0
-_LEDGER_ROWS: Final = 1_000
+_RETRY_S: Final = 0.1
 _STATES: Final = {state.value: state for state in OrderState}
 
 
@@ -63,7 +64,7 @@ class SteppedNonces(NonceSource):
         return super().take() if nonce % NONCE_CELLS == PARTING_CELL else nonce
 
 
-class _PartingNonces(NonceSource):
+class PartingNonces(NonceSource):
     """Nonces of the cell that `SteppedNonces` leaves free."""
 
     def take(self) -> int:
@@ -234,7 +235,7 @@ class Zone:
             return time.time_ns() // 1_000_000 + ahead
 
         self.signer = Signer(key, account, key_id, self.separator, nonces=SteppedNonces(now))
-        parting = _PartingNonces(lambda: now() + PARTING_AHEAD_MS)
+        parting = PartingNonces(lambda: now() + PARTING_AHEAD_MS)
         self._parting = Signer(key, account, key_id, self.separator, nonces=parting)
         await self.rest.open_session(self._sign_session(now()))
         self._tracker = OrderTracker([account])
@@ -494,7 +495,11 @@ class Zone:
             while True:
                 event = self._heard.setdefault(order.id, asyncio.Event())
                 event.clear()
-                state = await self.follow(order)
+                try:
+                    state = await self.follow(order)
+                except DisconnectedError:  # the stream comes again by itself, and so does this
+                    await asyncio.sleep(_RETRY_S)
+                    continue
                 if not state.state.is_active:
                     self._heard.pop(order.id, None)
                     return state
