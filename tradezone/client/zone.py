@@ -13,6 +13,7 @@ import asyncio
 import importlib
 import threading
 import time
+from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -52,6 +53,8 @@ PARTING_CELL: Final = (
 PARTING_AHEAD_MS: Final = 120_000
 PARTING_EVERY_S: Final = 60.0
 _RETRY_S: Final = 0.1
+_LOOK_S: Final = 5.0
+_RECENT: Final = 10_000
 _STATES: Final = {state.value: state for state in OrderState}
 
 
@@ -117,6 +120,7 @@ class Zone:
         self._key_id = 0
         self.stream = Stream(url)
         self._tracker = OrderTracker()
+        self._recent: deque[dict[str, int]] = deque(maxlen=_RECENT)  # events as they were heard
         self._heard: dict[int, asyncio.Event] = {}
         self._slots: dict[int, Instrument] = {}
         self._is_streaming = False
@@ -503,7 +507,10 @@ class Zone:
                 if not state.state.is_active:
                     self._heard.pop(order.id, None)
                     return state
-                await event.wait()
+                try:
+                    await asyncio.wait_for(event.wait(), _LOOK_S)
+                except TimeoutError:  # what the stream does not tell, history does
+                    self._tracker.orders.pop(order.id, None)
 
     def _hear(self, message: dict[str, Any]) -> None:
         if message.get("type") == "snapshot":
@@ -512,6 +519,11 @@ class Zone:
             {name: int(value) for name, value in event.items() if name != "type"}
             for event in message["data"]
         ]
+        self._recent.extend(rows)
+        for row in rows:
+            for name in ("order", "other_order"):
+                if event := self._heard.get(row[name]):
+                    event.set()
         for changed in self._tracker.apply(rows):
             if event := self._heard.get(changed.id):
                 event.set()
@@ -544,7 +556,12 @@ class Zone:
             reason=row["reason"],
         )
         self._tracker.orders[order] = found
-        return found
+        # events that were heard before this row came, and that it does not have yet
+        for event in self._recent:
+            if event["seq"] > int(row["event"]) and order in (event["order"], event["other_order"]):
+                other = "other_order" if event["order"] == order else "order"
+                self._tracker.apply([{**event, other: 0}])
+        return self._tracker.orders[order]
 
     async def _repair(self) -> None:
         """Close the gap behind a connection that broke: what was open then is looked up."""

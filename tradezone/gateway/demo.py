@@ -76,6 +76,9 @@ class DemoZone:
             told.append(
                 (messages.REGISTER_ASSET, {**values, "quantum": 1, "cap": 1 << 60, "venue": 0})
             )
+        # fees buy actions so cheaply that a demonstration does not run out of them
+        plenty = {"asset": 1, "quotaRate": 1 << 20, "quotaDeposit": 0}
+        told.append((messages.SET_ASSET, {**plenty, "faucetAmount": 0, "faucetInterval": 0}))
         venue = {"venue": 1, "owner": len(_NAMES), "access": ACCESS_OPEN, "stake": 10**9}
         told.append((messages.CREATE_VENUE, venue))
         told.append((messages.LIST_MARKET, _market(taker_delay)))

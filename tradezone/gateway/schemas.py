@@ -167,6 +167,9 @@ class OrderRecord(msgspec.Struct, frozen=True):
     reason: int  # why it was cancelled, CANCEL_*
     created: str
     updated: str
+    event: (
+        str  # seq of the last event that changed it: what a stream tells behind it is not in here
+    )
 
 
 class MovementInfo(msgspec.Struct, frozen=True):
@@ -349,6 +352,7 @@ def to_order(row: OrderRow) -> OrderRecord:
         reason=row.reason,
         created=str(row.time),
         updated=str(row.updated),
+        event=str(row.event),
     )
 
 

@@ -110,13 +110,12 @@ class CandleBoard:
     def apply(self, trades: Iterable[Trade]) -> list[tuple[int, int, Candle]]:
         """Take trades in, and return the candles that changed, as they stand."""
         changed: dict[tuple[int, int, int], Candle] = {}
-        for trade in trades:
+        for market, moment in _merge_moments(trades):
             for interval in self.intervals:
-                key = trade.market, interval
-                candle = _add(self._last.get(key), trade, interval)
-                self._last[key] = candle
-                changed[trade.market, interval, candle.start] = candle
-            self._add_minute(trade)
+                candle = _merge(self._last.get((market, interval)), moment, interval)
+                self._last[market, interval] = candle
+                changed[market, interval, candle.start] = candle
+            self._add_minute(market, moment)
         return [(market, interval, candle) for (market, interval, _), candle in changed.items()]
 
     def get_last(self, market: int, interval: int) -> Candle | None:
@@ -141,31 +140,46 @@ class CandleBoard:
             sum(m.trades for m in minutes),
         )
 
-    def _add_minute(self, trade: Trade) -> None:
-        minutes = self._minutes.setdefault(trade.market, deque())
+    def _add_minute(self, market: int, moment: Candle) -> None:
+        minutes = self._minutes.setdefault(market, deque())
         last = minutes[-1] if minutes else None
-        candle = _add(last, trade, 60_000)
+        candle = _merge(last, moment, 60_000)
         if last is not None and candle.start == last.start:
             minutes[-1] = candle
         else:
             minutes.append(candle)
 
 
-def _add(last: Candle | None, trade: Trade, interval: int) -> Candle:
-    """Newest candle of an interval after a trade."""
-    start, price = trade.time // interval * interval, trade.price
-    turnover = price * trade.lots
+def _merge_moments(trades: Iterable[Trade]) -> list[tuple[int, Candle]]:
+    """Trades of one market at one time as one candle that starts there: a block's have one time."""
+    moments: dict[tuple[int, int], list[Trade]] = {}
+    for trade in trades:
+        moments.setdefault((trade.market, trade.time), []).append(trade)
+    found = []
+    for (market, when), group in moments.items():
+        prices = [trade.price for trade in group]
+        lots = sum(trade.lots for trade in group)
+        turnover = sum(trade.price * trade.lots for trade in group)
+        low, high = min(prices), max(prices)
+        moment = Candle(when, prices[0], high, low, prices[-1], lots, turnover, len(group))
+        found.append((market, moment))
+    return found
+
+
+def _merge(last: Candle | None, moment: Candle, interval: int) -> Candle:
+    """Newest candle of an interval with what traded at a moment."""
+    start = moment.start // interval * interval
     if last is None or last.start < start:
-        return Candle(start, price, price, price, price, trade.lots, turnover, 1)
+        return moment._replace(start=start)
     return Candle(
         last.start,
         last.open,
-        max(last.high, price),
-        min(last.low, price),
-        price,
-        last.lots + trade.lots,
-        last.turnover + turnover,
-        last.trades + 1,
+        max(last.high, moment.high),
+        min(last.low, moment.low),
+        moment.close,
+        last.lots + moment.lots,
+        last.turnover + moment.turnover,
+        last.trades + moment.trades,
     )
 
 

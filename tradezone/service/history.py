@@ -24,7 +24,7 @@ from tradezone.protocol.enums import TIF_IOC
 from tradezone.protocol.messages import NO_PREFIX
 from tradezone.sequencer import BlockHead, BlockReceipts, Receipt
 from tradezone.sequencer.receipts import chain_links
-from tradezone.views import Candle, Trade, read_events, read_trades
+from tradezone.views import Candle, Trade, read_events, read_trades, select_events
 
 from .errors import HistoryError
 
@@ -65,10 +65,11 @@ CREATE TABLE candle (
 CREATE TABLE orders (
     id INTEGER PRIMARY KEY, account INTEGER, market INTEGER, side INTEGER, tif INTEGER, price INTEGER,
     client_id BLOB, lots INTEGER, filled INTEGER, cost TEXT, state TEXT, reason INTEGER,
-    seq INTEGER, time INTEGER, updated INTEGER
+    seq INTEGER, time INTEGER, updated INTEGER, event INTEGER
 );
 CREATE INDEX orders_by_account ON orders (account, seq);
 CREATE INDEX orders_by_client_id ON orders (account, client_id) WHERE client_id IS NOT NULL;
+CREATE INDEX orders_open ON orders (lots) WHERE lots > 0;
 CREATE TABLE movement (
     seq INTEGER, account INTEGER, time INTEGER, asset INTEGER, kind TEXT, amount INTEGER,
     reference INTEGER, PRIMARY KEY (account, seq, asset)
@@ -89,7 +90,7 @@ class Movement(NamedTuple):
 
 
 class OrderRow(NamedTuple):
-    """An order as history knows it. ``lots`` are open lots; ``cost`` the sum of lots * ticks of its fills."""
+    """An order as of ``event``. ``lots`` are open lots; ``cost`` the sum of lots * ticks of its fills."""
 
     id: int
     account: int
@@ -106,6 +107,7 @@ class OrderRow(NamedTuple):
     seq: int
     time: int
     updated: int
+    event: int  # the last one that changed it
 
 
 class BlockRow(NamedTuple):
@@ -171,6 +173,9 @@ class HistoryWriter:
         self.block: int = meta["block"]
         self.event: int = meta["event"]
         self.head: bytes = bytes(meta["head"])
+        rows = self._connection.execute("SELECT * FROM orders WHERE lots > 0").fetchall()
+        self._orders: dict[int, OrderRow] = {row[0]: OrderRow._make(row) for row in rows}
+        self._changed: dict[int, OrderRow] = {}  # since the transaction began
 
     def add(
         self,
@@ -234,6 +239,9 @@ class HistoryWriter:
     def _commit(self) -> None:
         if not self._began:
             return
+        if self._changed:
+            self._connection.executemany(_PUT_ORDER, self._changed.values())
+            self._changed.clear()
         rows = [(self.block, "block"), (self.event, "event"), (self.head, "head")]
         self._connection.executemany("UPDATE meta SET value = ? WHERE name = ?", rows)
         self._connection.execute("COMMIT")
@@ -289,76 +297,112 @@ class HistoryWriter:
                 for market, interval, c in candles
             ],
         )
-        rows = read_events(events)
-        put(
-            "INSERT OR REPLACE INTO movement VALUES (?,?,?,?,?,?,?)",
-            _read_movements(rows, head.time),
-        )
-        self._write_orders(rows, head.time)
+        moved = read_events(select_events(events, _MOVES))
+        if moved:
+            put("INSERT INTO movement VALUES (?,?,?,?,?,?,?)", _read_movements(moved, head.time))
+        self._follow_orders(read_events(select_events(events, _ORDER_KINDS)), head.time)
 
-    def _write_orders(self, rows: list[Event], now: int) -> None:
-        execute = self._connection.execute
-        partly = OrderState.PARTIALLY_FILLED_AND_CANCELED
+    # --- orders --------------------------------------------------------------------------------------
+
+    def _follow_orders(self, rows: Iterable[Event], now: int) -> None:
+        """Take order events in; rows are written when the transaction ends, each once."""
         for event in rows:
             kind = event.kind
-            if kind in (kinds.ORDER_WAITING, kinds.ORDER_RESTED):
-                client_id = event.client_id.to_bytes(16, "big") if event.client_id else None
-                execute(
-                    "INSERT INTO orders VALUES (?,?,?,?,?,?,?,?,0,'0',?,0,?,?,?)"
-                    " ON CONFLICT (id) DO UPDATE SET tif = excluded.tif, price = excluded.price,"
-                    " lots = excluded.lots, updated = excluded.updated",
-                    (
-                        event.order,
-                        event.account,
-                        event.market,
-                        event.side,
-                        event.tif,
-                        event.price,
-                        client_id,
-                        event.lots,
-                        OrderState.OPEN.value,
-                        event.seq,
-                        now,
-                        now,
-                    ),
-                )
+            if kind == kinds.FILL:
+                self._fill(event.order, event, now)
+                self._fill(event.other_order, event, now)
+            elif kind in (kinds.ORDER_WAITING, kinds.ORDER_RESTED):
+                self._place(event, now)
             elif kind == kinds.ORDER_AMENDED:
-                self._amend_order(event, now)
-            elif kind == kinds.ORDER_CANCELLED:
-                execute(
-                    "UPDATE orders SET lots = 0, reason = ?, updated = ?,"
-                    " state = CASE WHEN filled THEN ? ELSE ? END WHERE id = ?",
-                    (event.tif, now, partly.value, OrderState.CANCELED.value, event.order),
+                self._amend(event, now)
+            else:
+                row = self._get_open(event.order, event)
+                partly = OrderState.PARTIALLY_FILLED_AND_CANCELED
+                state = partly if row.filled else OrderState.CANCELED
+                gone = row._replace(
+                    lots=0, state=state.value, reason=event.tif, updated=now, event=event.seq
                 )
-            elif kind == kinds.FILL:
-                self._fill_order(event.order, event, now)
-                self._fill_order(event.other_order, event, now)
+                self._put(gone)
 
-    def _amend_order(self, event: Event, now: int) -> None:
-        is_replaced = event.flag == 1
-        row = self._connection.execute(
-            "SELECT lots FROM orders WHERE id = ?", (event.order,)
-        ).fetchone()
-        if row and event.tif == TIF_IOC and event.lots == row[0] and not is_replaced:
-            return  # a waiting order that was cancelled: its rest will not stay, its state is the same
-        state = OrderState.AMEND_AND_REPLACE if is_replaced else OrderState.MODIFIED
-        self._connection.execute(
-            "UPDATE orders SET tif = ?, price = ?, lots = ?, state = ?, updated = ? WHERE id = ?",
-            (event.tif, event.price, event.lots, state.value, now, event.order),
+    def _get_open(self, order: int, event: Event) -> OrderRow:
+        row = self._orders.get(order)
+        if row is None:
+            text = f"event {event.seq} is about order {order}, which is not open"
+            raise HistoryError(text, "tradezone history rebuild")
+        return row
+
+    def _put(self, row: OrderRow) -> None:
+        self._changed[row.id] = row
+        if row.lots:
+            self._orders[row.id] = row
+        else:
+            self._orders.pop(row.id, None)
+
+    def _place(self, event: Event, now: int) -> None:
+        known = self._orders.get(event.order)
+        if known is not None:  # it comes to rest, or waits again
+            self._put(
+                known._replace(
+                    tif=event.tif,
+                    price=event.price,
+                    lots=event.lots,
+                    updated=now,
+                    event=event.seq,
+                )
+            )
+            return
+        client_id = event.client_id.to_bytes(16, "big") if event.client_id else None
+        self._put(
+            OrderRow(
+                event.order,
+                event.account,
+                event.market,
+                event.side,
+                event.tif,
+                event.price,
+                client_id,
+                event.lots,
+                0,
+                "0",
+                OrderState.OPEN.value,
+                0,
+                event.seq,
+                now,
+                now,
+                event.seq,
+            )
         )
 
-    def _fill_order(self, order: int, event: Event, now: int) -> None:
-        row = self._connection.execute(
-            "SELECT lots, filled, cost FROM orders WHERE id = ?", (order,)
-        ).fetchone()
-        if row is None:
-            raise HistoryError(f"event {event.seq} fills order {order}, which is not stored")
-        left = row[0] - event.lots
+    def _amend(self, event: Event, now: int) -> None:
+        row = self._get_open(event.order, event)
+        is_replaced = event.flag == 1
+        if event.tif == TIF_IOC and event.lots == row.lots and not is_replaced:
+            return  # a waiting order that was cancelled: its rest will not stay, its state is the same
+        state = OrderState.AMEND_AND_REPLACE if is_replaced else OrderState.MODIFIED
+        self._put(
+            row._replace(
+                tif=event.tif,
+                price=event.price,
+                lots=event.lots,
+                state=state.value,
+                updated=now,
+                event=event.seq,
+            )
+        )
+
+    def _fill(self, order: int, event: Event, now: int) -> None:
+        row = self._get_open(order, event)
+        left = row.lots - event.lots
         state = OrderState.PARTIALLY_FILLED if left else OrderState.FILLED
-        cost = int(row[2]) + event.lots * event.price
-        self._connection.execute(
-            "UPDATE orders SET lots = ?, filled = ?, cost = ?, state = ?, updated = ? WHERE id = ?",
-            (left, row[1] + event.lots, str(cost), state.value, now, order),
+        self._put(
+            row._replace(
+                lots=left,
+                filled=row.filled + event.lots,
+                cost=str(int(row.cost) + event.lots * event.price),
+                state=state.value,
+                updated=now,
+                event=event.seq,
+            )
         )
 
 
@@ -376,6 +420,15 @@ def get_hash_key(digest: bytes) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
+_MOVES: Final = (kinds.DEPOSITED, kinds.WITHDRAWN, kinds.ISSUED, kinds.TRANSFERRED)
+_ORDER_KINDS: Final = (
+    kinds.ORDER_WAITING,
+    kinds.ORDER_RESTED,
+    kinds.ORDER_AMENDED,
+    kinds.ORDER_CANCELLED,
+    kinds.FILL,
+)
+_PUT_ORDER: Final = "INSERT OR REPLACE INTO orders VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 _IN: Final = {
     kinds.DEPOSITED: ("deposit", 1),
     kinds.WITHDRAWN: ("withdrawal", -1),
