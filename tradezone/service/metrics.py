@@ -82,11 +82,6 @@ class Metrics:
             ["batch", "root"],
             registry=registry,
         )
-        self.l1_lag = Gauge(
-            "tradezone_l1_heartbeat_age_seconds",
-            "Age of the newest heartbeat from L1; above 3600 the zone takes only cancels",
-            registry=registry,
-        )
         self.connections = Gauge(
             "tradezone_connections", "Open WebSocket connections", registry=registry
         )

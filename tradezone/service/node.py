@@ -127,6 +127,11 @@ class Node:
             "Inbox messages without a block",
             lambda: self.pipeline.messages_waiting,
         )
+        watch(
+            "l1_heartbeat_age_seconds",
+            "Age of the newest heartbeat from L1; above 3600 the zone takes only cancels",
+            self._get_l1_age,
+        )
         watch("ready", "1 while the zone takes orders", lambda: float(self.is_ready))
 
     def _open_history(self) -> HistoryWriter:
@@ -235,6 +240,9 @@ class Node:
         """Whether the process does what it should; one that is not should be restarted."""
         age = time.monotonic() - self._last_block_at
         return self.pipeline.failure is None and (not self._is_ready or age < STALE_S)
+
+    def _get_l1_age(self) -> float:
+        return (self.clock.now() - int(self.sequencer.engine.machine["l1_time"])) / 1_000
 
     def get_local_inbox(self) -> LocalInbox:
         """Return the inbox of a zone without L1. ServiceError if it has one."""
