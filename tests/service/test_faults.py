@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -19,7 +20,14 @@ from tradezone.gateway.orders import encode_frames
 from tradezone.protocol.actions import domain_separator
 from tradezone.protocol.hashing import keccak
 from tradezone.sequencer import JournalCorruptError, JournalReader, RecoveryError
-from tradezone.service import HistoryError, Node, load_config, read_lock, rebuild_history
+from tradezone.service import (
+    HistoryError,
+    Node,
+    load_config,
+    read_lock,
+    rebuild_history,
+    take_snapshot,
+)
 from tradezone.service.history import FILE, HistoryReader
 
 HERE = Path(__file__).parent
@@ -305,6 +313,37 @@ def test_rebuilding_gives_the_same_store(zone):
     assert all(before.values())
     rebuild_history(data, SEPARATOR)
     assert dump() == before
+
+
+def test_a_snapshot_is_taken_beside_a_zone_that_trades(zone):
+    zone.write_text(zone.read_text().replace("snapshot_batches: 1", "snapshot_batches: 0"))
+    data = zone.parent / "data"
+    shutil.rmtree(data / "snapshots", ignore_errors=True)
+    node = Node(load_config(zone), clock=make_clock(zone))
+    node.start()
+    signers = make_signers(SEPARATOR)
+    try:
+        for n in range(14):
+            send(node, place(signers[2 + n % 4], "sell" if n % 2 else "buy", "60", "1"))
+        block = take_snapshot(data, SEPARATOR)
+        assert 0 < block <= node.sequencer.block
+        assert take_snapshot(data, SEPARATOR) == block or node.sequencer.block > block
+        (answer,) = send(node, signers[2].noop())
+        assert answer.result == 0
+    finally:
+        node.stop()
+    again = Node(load_config(zone), clock=make_clock(zone))
+    again.stop()
+    assert again.report.snapshot_block >= block
+    assert again.report.last_block == node.sequencer.block
+    shutil.rmtree(data / "snapshots")
+    batch = max((data / "batches").glob("*.json"), key=lambda path: int(path.stem))
+    body = json.loads(batch.read_text())
+    body["state_root"] = "0x" + "ab" * 32
+    batch.write_text(json.dumps(body))
+    with pytest.raises(RecoveryError, match="abab"):
+        take_snapshot(data, SEPARATOR)
+    assert not list((data / "snapshots").glob("*"))
 
 
 def test_a_backup_of_a_running_zone_restores_to_a_zone_that_goes_on(zone, tmp_path):

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "status": ("tradezone.cli.status", "Show how a zone is."),
     "serve": ("tradezone.cli.serve", "Run a zone."),
     "history": ("tradezone.cli.history", "Look after the store of trades and receipts."),
+    "snapshot": ("tradezone.cli.snapshot", "Save a zone's state while it trades."),
     "backup": ("tradezone.cli.backup", "Copy a zone's data, while it runs or not."),
     "restore": ("tradezone.cli.backup", "Put a backup into a zone's data folder."),
     "verify": ("tradezone.cli.verify", "Replay a zone and compare every claimed state root."),

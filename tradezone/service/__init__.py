@@ -21,7 +21,7 @@ from .lock import ZoneLock, read_lock
 from .metrics import Metrics
 from .node import Node
 from .pipeline import Answer, BlockEvents, Executed, Pipeline, Submission
-from .replay import rebuild_history
+from .replay import rebuild_history, take_snapshot
 
 __all__ = [
     "Answer",
@@ -49,4 +49,5 @@ __all__ = [
     "read_config",
     "read_lock",
     "rebuild_history",
+    "take_snapshot",
 ]

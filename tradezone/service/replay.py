@@ -6,17 +6,30 @@ signed is compared with what comes out, block by block, as recovery does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from tradezone.engine import Engine
 from tradezone.engine.signatures import SignerPool
-from tradezone.protocol.messages import NO_PREFIX, next_prefix
-from tradezone.sequencer import BlockHead, BlockReceipts, JournalReader, RecoveryError
-from tradezone.sequencer.receipts import FIRST_PARENT, chain_links, hash_leaves
-from tradezone.sequencer.recovery import JOURNAL
+from tradezone.protocol.messages import next_prefix
+from tradezone.sequencer import (
+    BlockHead,
+    BlockReceipts,
+    JournalReader,
+    RecoveryError,
+    read_published,
+)
+from tradezone.sequencer.receipts import chain_links, hash_leaves
+from tradezone.sequencer.recovery import (
+    BATCHES,
+    JOURNAL,
+    SNAPSHOTS,
+    SnapshotPoint,
+    load_newest_snapshot,
+    write_snapshot,
+)
 from tradezone.views import read_trades
 
 from .errors import HistoryError
@@ -71,8 +84,8 @@ def build_receipts(
     return BlockReceipts(head, digests, frame.received.tolist(), results.tolist(), links)
 
 
-def replay_blocks(directory: Path, separator: bytes, threads: int = 2) -> Iterator[ReplayedBlock]:
-    """Execute a zone's journal from its first block on, and yield its blocks.
+class Replay:
+    """Executes a zone's journal again, from a point on, without touching anything.
 
     Parameters
     ----------
@@ -80,38 +93,106 @@ def replay_blocks(directory: Path, separator: bytes, threads: int = 2) -> Iterat
         data folder of the zone
     separator : bytes
         EIP-712 domain separator of the zone
+    start : SnapshotPoint
+        where to begin; its engine is moved on
     threads : int
         for signatures
+    """
+
+    def __init__(
+        self, directory: Path, separator: bytes, start: SnapshotPoint, threads: int = 2
+    ) -> None:
+        self._directory = directory
+        self._separator = separator
+        self._threads = threads
+        self.point = start
+
+    def run(self, last: int | None = None) -> Iterator[ReplayedBlock]:
+        """Yield the blocks behind the point, up to ``last``; the point moves along.
+
+        Raises
+        ------
+        RecoveryError
+            If a block does not do again what it did.
+        JournalError
+            As of `JournalReader`.
+        """
+        pool = SignerPool(self._threads)
+        reader = JournalReader(self._directory / JOURNAL, self._separator, self.point.block + 1)
+        try:
+            for frame in reader.read_frames():
+                if last is not None and frame.block > last:
+                    return
+                yield self._execute(frame, pool)
+        finally:
+            pool.close()
+
+    def _execute(self, frame: Frame, pool: SignerPool) -> ReplayedBlock:
+        point = self.point
+        if point.frame and frame.previous != point.frame:
+            text = f"block {frame.block} does not follow the snapshot at {point.block}"
+            raise RecoveryError(text, "they are of different histories")
+        offsets = np.zeros(frame.count + 1, np.int64)
+        frame.sizes.cumsum(out=offsets[1:])
+        buffer = np.frombuffer(frame.joined, np.uint8)
+        signers = pool.recover(buffer, offsets, self._separator)
+        run = point.engine.execute_run(buffer, offsets, signers, frame.messages)
+        inbox, prefix = point.inbox + len(frame.messages), point.prefix
+        for message in frame.messages:
+            prefix = next_prefix(prefix, message)
+        receipts = build_receipts(frame, point.head, run.results, inbox, prefix)
+        if receipts.links[-32:] != frame.head:
+            raise RecoveryError(
+                f"block {frame.block}: executed again its receipts end elsewhere than was signed",
+                "run the version that wrote the journal",
+            )
+        self.point = replace(
+            point, block=frame.block, head=frame.head, frame=frame.hash, inbox=inbox, prefix=prefix
+        )
+        return ReplayedBlock(receipts, run.events)
+
+
+def take_snapshot(
+    directory: Path,
+    separator: bytes,
+    *,
+    keep: int = 2,
+    threads: int = 2,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Save the state behind the last published batch, beside a zone that runs or not; return its block.
+
+    Nothing is written if the newest snapshot is that one already.
 
     Raises
     ------
     RecoveryError
-        If a block does not do again what it did.
-    JournalError
-        As of `JournalReader`.
+        If the root is not the one that was published; nothing is written.
     """
-    engine, parent, inbox, prefix = Engine(), FIRST_PARENT, 0, NO_PREFIX
-    pool = SignerPool(threads)
-    try:
-        for frame in JournalReader(directory / JOURNAL, separator).read_frames():
-            offsets = np.zeros(frame.count + 1, np.int64)
-            frame.sizes.cumsum(out=offsets[1:])
-            buffer = np.frombuffer(frame.joined, np.uint8)
-            signers = pool.recover(buffer, offsets, separator)
-            run = engine.execute_run(buffer, offsets, signers, frame.messages)
-            inbox += len(frame.messages)
-            for message in frame.messages:
-                prefix = next_prefix(prefix, message)
-            receipts = build_receipts(frame, parent, run.results, inbox, prefix)
-            if receipts.links[-32:] != frame.head:
-                raise RecoveryError(
-                    f"block {frame.block}: executed again its receipts end elsewhere than was signed",
-                    "run the version that wrote the journal",
-                )
-            parent = frame.head
-            yield ReplayedBlock(receipts, run.events)
-    finally:
-        pool.close()
+    published = read_published(directory / BATCHES)
+    start = load_newest_snapshot(directory / SNAPSHOTS)
+    if not published:
+        return start.block
+    batch = published[-1]
+    end = batch.header.first_block + batch.header.blocks - 1
+    if end <= start.block:
+        return start.block
+    replay = Replay(directory, separator, start, threads)
+    for block in replay.run(end):
+        number = block.receipts.block_head.block
+        if progress and number % _EVERY == 0:
+            progress(number)
+    point = replay.point
+    root = point.engine.commit_root()
+    if (point.block, root) != (end, batch.state_root):
+        raise RecoveryError(
+            f"block {point.block} has the root 0x{root.hex()}, batch {batch.header.number} ends at"
+            f" {end} with 0x{batch.state_root.hex()}",
+            "run the version that wrote the journal",
+        )
+    done = replace(point, next_batch=batch.header.number + 1, batch_parent=batch.header.hash())
+    write_snapshot(done, directory, keep)
+    return end
 
 
 def rebuild_history(
@@ -135,7 +216,8 @@ def rebuild_history(
     writer = HistoryWriter(temporary, flush_ms=1_000)
     board = CandleBoard()
     try:
-        for block in replay_blocks(directory, separator, threads):
+        genesis = SnapshotPoint(Engine())
+        for block in Replay(directory, separator, genesis, threads).run():
             add_block(writer, board, block.receipts, block.events)
             if progress and writer.block % _EVERY == 0:
                 progress(writer.block)
