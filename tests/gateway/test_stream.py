@@ -344,6 +344,17 @@ def test_an_idle_peer_that_is_gone_is_closed(tmp_path):
         server.stop()
 
 
+def test_messages_other_than_orders_are_bounded_and_orders_are_not(served, client, signers):
+    answers = [client.ask("ping") for _ in range(230)]
+    refused = [answer["error"] for answer in answers if not answer["ok"]]
+    assert refused
+    assert {error["name"] for error in refused} == {"RATE_LIMITED"}
+    assert all(error["retry_after_ms"] > 0 for error in refused)
+    assert all(answer["ok"] for answer in answers[:200])
+    for _ in range(20):
+        assert client.ask("order", envelopes=["0x" + signers[3].noop().hex()])["ok"]
+
+
 def test_going_down_tells_every_connection(tmp_path):
     node = start_node(write_zone(tmp_path))
     server = BackgroundServer(node)

@@ -26,6 +26,7 @@ from tradezone.service import ServiceError, state
 from tradezone.views.stream import KIND_NAMES
 
 from .errors import ApiError, ErrorBody, Problem, to_api_error
+from .limits import RateLimiter
 from .orders import (
     EnvelopeBody,
     answer_frame,
@@ -101,11 +102,19 @@ class Connection:
         of ASGI
     limit : int
         bytes that may wait
+    messages_per_minute : int
+        messages other than orders that may come
     """
 
-    def __init__(self, send: Callable[[dict[str, Any]], Awaitable[None]], limit: int) -> None:
+    def __init__(
+        self,
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+        limit: int,
+        messages_per_minute: int = 1_200,
+    ) -> None:
         self._send = send
         self._limit = limit
+        self._asked = RateLimiter(messages_per_minute)
         self._queue: deque[str | bytes] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
@@ -113,6 +122,13 @@ class Connection:
         self.session: Session | None = None
         self.parting: bytes | None = None  # leaf that is sent when the connection ends
         self.closed: tuple[int, str] | None = None
+
+    def count(self) -> None:
+        """Count a message that is no order. ApiError RATE_LIMITED if it is one too many."""
+        allowance = self._asked.take("")
+        if not allowance.is_allowed:
+            text = f"more than {allowance.limit} messages a minute, orders apart"
+            raise ApiError(Problem.RATE_LIMITED, text, retry_after_ms=allowance.reset_ms)
 
     def push(self, message: str | bytes) -> None:
         """Append a message; a consumer that is too far behind is marked to be closed."""
@@ -371,7 +387,9 @@ class Streams:
                 {"type": "websocket.close", "code": _POLICY, "reason": "too many connections"}
             )
             return
-        connection = Connection(send, self._limits.send_queue_bytes)
+        connection = Connection(
+            send, self._limits.send_queue_bytes, self._limits.messages_per_minute
+        )
         self._open.add(connection)
         self._by_address[address] = mine + 1
         self._metrics.connections.set(len(self._open))
@@ -487,6 +505,8 @@ class Streams:
         message: Message | None = None
         try:
             message = _decode(text)
+            if message.op != "order":
+                connection.count()
             data = await self._get_work(message.op)(connection, message)
         except Exception as error:  # noqa: BLE001 -- one request fails, the connection goes on
             if not isinstance(error, ApiError | ServiceError):

@@ -80,6 +80,7 @@ class GatewaySection(_Section, frozen=True):
     max_connections: int = 20_000
     max_connections_per_ip: int = 256
     requests_per_minute: int = 6_000  # weight an IP address has; bursts up to a sixth of it
+    messages_per_minute: int = 1_200  # a stream's connection may send, orders apart
     max_body_bytes: int = 1 << 20
     max_subscriptions: int = 1_000  # per connection
     send_queue_bytes: int = 4 << 20  # a consumer further behind is dropped
@@ -172,6 +173,7 @@ _BOUNDS: Final = (
     ("gateway.max_connections", 1, 1 << 20),
     ("gateway.max_connections_per_ip", 1, 1 << 20),
     ("gateway.requests_per_minute", 6, 1 << 31),
+    ("gateway.messages_per_minute", 6, 1 << 31),
     ("gateway.max_body_bytes", 4_096, 1 << 28),
     ("gateway.max_subscriptions", 1, 1 << 16),
     ("gateway.send_queue_bytes", 1 << 16, 1 << 30),
