@@ -836,6 +836,12 @@ MUTATIONS = [
         "access.check_access(zone, account.owner, *ways)",
         "access.check_access(zone, account_id, *ways)",
     ),
+    gone(
+        "an_order_is_not_re_placed_as_a_new_one_after_access_was_withdrawn",
+        orders,
+        "_replace",
+        "access.check_access(zone, zone.accounts[order.account].owner, *ways)",
+    ),
     # outcomes
     gone(
         "a_round_trip_of_sets_gives_back_what_it_took",

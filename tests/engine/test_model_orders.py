@@ -1151,7 +1151,7 @@ def test_access_phase_state_and_listing_time_shut_a_market(world):
         return [alice.buy(1, 1), post(alice, BUY, 1, 1)]
 
     closed = Code.MARKET_CLOSED
-    for phase in range(enums.PHASE_LISTED, enums.PHASE_SETTLED + 1):
+    for phase in range(enums.PHASE_LISTED, enums.PHASE_SETTLED):
         zone.patch("market", 1, phase=phase)
         expected = {
             enums.PHASE_CONTINUOUS: [Code.OK, Code.OK],
@@ -2124,13 +2124,15 @@ def test_amends_need_an_open_market_unless_they_shrink(world):
         alice.amend_order(order, 6, mode=AMEND_POST_ONLY),
     )
     assert outcome.codes == [Code.MARKET_CLOSED, Code.OK]
-    zone.patch("market", 1, phase=enums.PHASE_HALTED, access=enums.ACCESS_LIST)
+    zone.patch("market", 1, phase=enums.PHASE_HALTED)
     outcome = zone.block(
         alice.amend_order(order, 7, mode=AMEND_POST_ONLY), alice.amend_order(order, 3)
     )
     assert outcome.codes == [Code.MARKET_CLOSED, Code.OK]
-    zone.patch("market", 1, phase=enums.PHASE_CONTINUOUS)  # access is not checked again
-    assert zone.block(alice.amend_order(order, 6, mode=AMEND_POST_ONLY)).code == Code.OK
+    zone.patch("market", 1, phase=enums.PHASE_CONTINUOUS, access=enums.ACCESS_LIST)
+    denied = zone.block(alice.amend_order(order, 6, mode=AMEND_POST_ONLY))
+    assert denied.code == Code.ACCESS_DENIED
+    assert zone.block(alice.amend_order(order, 2)).code == Code.OK
     assert zone.block(alice.cancel_order(order)).code == Code.OK
 
 

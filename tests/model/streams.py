@@ -380,7 +380,15 @@ class Stream:
             "garbage": self.garbage,
             "chapter": self.chapter,
         }
-        return [makers[kind]()]
+        entry = makers[kind]()
+        holdings = list(self.zone.model.holdings.values())
+        if isinstance(entry, Tell) and entry.kind == messages.RESOLUTION and holdings:
+            held = self.pick(
+                holdings
+            )  # asked for in the block of the resolution, before the sweep pays it
+            body = item(actions.REDEEM, market=held.market)
+            return [entry, self.envelope(actions.REDEEM, body, account=held.account)]
+        return [entry]
 
     def _depth(self) -> list[Entry]:
         """Many small orders at one price, and a taker for more of them than a block allows."""

@@ -8,12 +8,14 @@ from tests.model.compare import events_to_dicts
 from tests.model.phases import get_restart_phases
 from tests.model.streams import TRADERS, Run, Stream
 from tests.model.world import (
+    Entry,
     Outcome,
     Zone,
     deposit,
     get_address,
     heartbeat,
     item,
+    place_item,
     tell,
     update_market,
 )
@@ -57,4 +59,20 @@ class TradingStream(Stream):
             address = get_address(owner)
             tells += [deposit(owner, address, asset, 10_000) for asset in (1, 2, 3)]
         sets = [self.envelope(a, item(a, group=2, lots=3)) for a in (actions.SPLIT, actions.MERGE)]
-        return Run(((self.zone.time + 1, (*tells, *sets)),), self._repairs())
+        return Run(
+            ((self.zone.time + 1, (*tells, *sets, *self._pay_interfaces())),), self._repairs()
+        )
+
+    def _pay_interfaces(self) -> list[Entry]:
+        """Orders of one trader through an interface and through a door, which both charge something on top."""
+        model = self.zone.model
+        account = model.owners[self.pick(TRADERS)].main_account
+        paid = model.venues[2].fee_account  # the venue of the door, too
+        approval = item(actions.APPROVE_INTERFACE, interface=paid, maxFee=10_000)
+        side, tif = self.pick((0, 1)), self.pick((0, 1, 2))
+        orders = place_item(1, side, 5, 3, tif=tif, interface=paid, interface_fee=5_000)
+        orders += place_item(9, side, 5, 3, tif=tif)
+        return [
+            self.envelope(actions.APPROVE_INTERFACE, approval, account=account),
+            self.envelope(actions.PLACE, orders, account=account),
+        ]

@@ -89,6 +89,8 @@ if TYPE_CHECKING:
 LEFT_ITS_PLACE: Final = 1  # ORDER_AMENDED.flag: the next event of the order says where it went
 GROUPING: Final = 4  # PLAN_PLACED.flag: bits from here on
 AFTER_A_FILL: Final = (ANNIHILATED, FEE_SHARE, FEES)  # what may come before its fees are shared out
+# what may follow before a holding adds up: pairs cancel
+CLOSING: Final = (ANNIHILATED, SPLIT)
 SILENT: Final = (  # nothing of an account changes
     KEY_APPROVED,
     KEY_REVOKED,
@@ -351,7 +353,7 @@ class Ledger:
                 raise MisfitError(
                     event, f"Expected the new place of the amended order {self._moving}"
                 )
-        if self._open_holdings and event.kind not in (ANNIHILATED, SPLIT):
+        if self._open_holdings and event.kind not in CLOSING:
             self._close_holdings(event)
         self._handlers[event.kind](event)
 
