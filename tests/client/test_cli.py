@@ -68,6 +68,10 @@ def test_a_trade_by_hand(run):
     assert "60" in run("market", "trades", "OKB/USD")
     assert json.loads(run("market", "candles", "OKB/USD", "--json"))[0]["close"] == "60"
     assert "60" in run("market", "ticker", "OKB/USD")
+    assert run("order", "amend", placed["order"], "OKB/USD", "1") == "amended\n"
+    (row,) = json.loads(run("order", "list", "--json"))
+    assert (row["open"], row["filled"]) == ("0.5", "0.5")
+    assert "NOT_A_SHRINK" in run("order", "amend", placed["order"], "OKB/USD", "2", status=1)
     assert run("order", "cancel", placed["order"]) == "cancelled\n"
     error = json.loads(run("order", "show", "999", "--json", status=1))
     assert "NOT_FOUND" in error["error"]

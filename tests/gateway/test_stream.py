@@ -61,6 +61,24 @@ class Client:
         self.socket.close()
 
 
+def open_raw(url):
+    """A connection without a library: what is done with its socket is done at once."""
+    host, port = url.removeprefix("http://").split(":")
+    sock = socket.create_connection((host, int(port)))
+    sock.sendall(
+        b"GET /v1/stream HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    assert b"101" in sock.recv(4_096)
+    return sock
+
+
+def send_raw(sock, **fields):
+    body, mask = json.dumps(fields).encode(), b"\1\2\3\4"
+    masked = bytes(c ^ mask[i % 4] for i, c in enumerate(body))
+    sock.sendall(struct.pack(">BBH", 0x81, 0x80 | 126, len(body)) + mask + masked)
+
+
 @pytest.fixture
 def client(served):
     client = Client(served[1])
@@ -232,20 +250,23 @@ def test_a_deposited_cancel_all_is_sent_once_however_the_connection_ends(served,
     signer = Signer(key, 5, 5, separator, nonces=SteppedNonces())
     leaver = Signer(key, 5, 5, separator, nonces=PartingNonces())
     for is_clean in (True, False):
-        client = Client(url)
-        assert (
-            client.ask("cancel_on_disconnect", envelopes=["0x" + signer.noop().hex()])["ok"]
-            is False
-        )
-        parting = leaver.cancel_all()
-        assert client.ask("cancel_on_disconnect", envelopes=["0x" + parting.hex()])["ok"]
+        parting = "0x" + leaver.cancel_all().hex()
+        if is_clean:
+            client = Client(url)
+            wrong = "0x" + signer.noop().hex()
+            assert client.ask("cancel_on_disconnect", envelopes=[wrong])["ok"] is False
+            assert client.ask("cancel_on_disconnect", envelopes=[parting])["ok"]
+        else:
+            raw = open_raw(url)
+            send_raw(raw, op="cancel_on_disconnect", envelopes=[parting])
+            assert b'"ok":true' in raw.recv(4_096)
         send(node, place(signer, "buy", "3", "1", "post_only", f"c{is_clean}"))
         name = f"c{is_clean}".encode().ljust(16, b"\0")
         wait_for(lambda name=name: node.history.find_order(5, name) is not None)
+        assert node.history.find_order(5, name).state == "Open"
         if is_clean:
             client.close()
         else:
-            raw = client.socket.socket
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             raw.close()  # RST: no farewell
         wait_for(lambda name=name: node.history.find_order(5, name).state == "Canceled", 30)

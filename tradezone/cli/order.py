@@ -99,6 +99,38 @@ def cancel(
     click.echo("cancelled")
 
 
+@order.command()
+@click.argument("number", type=click.IntRange(1))
+@click.argument("market")
+@click.argument("size")
+@click.option("--price", help="New limit; the old one if absent.")
+@click.option(
+    "--mode",
+    type=click.Choice(("shrink", "post_only", "post_slide", "take")),
+    default="shrink",
+    show_default=True,
+    help="shrink keeps the place in the queue; the others place the order anew.",
+)
+@trading_options
+@catch_errors
+def amend(
+    number: int,
+    market: str,
+    size: str,
+    price: str | None,
+    mode: str,
+    url: str,
+    symbols: dict[int, str],
+    key_file: Path,
+    account: int | None,
+    key_id: int | None,
+) -> None:
+    """Give the order with id NUMBER a new total SIZE, what is filled included, and a new price."""
+    with connect(url, symbols, key_file, account, key_id) as zone:
+        zone.amend_by_id(number, market, size, price, mode)
+    click.echo("amended")
+
+
 @order.command("cancel-all")
 @click.option("--market", help="Only those of this market.")
 @trading_options

@@ -435,7 +435,19 @@ class Zone:
         self, order: Order, size: Number, price: Number | None = None, mode: str = "take"
     ) -> None:
         """Change an order's total size and price; ``mode`` as of `build_amend`."""
-        item = build_amend(order.market, size=size, price=price, order=order.id, mode=mode)
+        await self.amend_by_id(order.id, order.market, size, price, mode)
+
+    async def amend_by_id(
+        self,
+        number: int,
+        market: str | int | Instrument,
+        size: Number,
+        price: Number | None = None,
+        mode: str = "take",
+    ) -> None:
+        """Change an order that is named by its id; as `amend`."""
+        where = self.get_market(market)
+        item = build_amend(where, size=size, price=price, order=number, mode=mode)
         check_item(await self.send(self._need_signer().amend(item)), 0)
 
     async def cancel_all(self, market: str | int | Instrument | None = None) -> None:

@@ -117,7 +117,11 @@ def serve(node: Node) -> int:
 
 
 async def _serve(node: Node) -> int:
-    server = Server(node)
+    try:
+        server = Server(node)
+    except BaseException:
+        await asyncio.to_thread(node.stop)
+        raise
     loop = asyncio.get_running_loop()
 
     def stop(number: signal.Signals) -> None:
