@@ -18,13 +18,42 @@ ARROWS = {
         "engine",
         "verifier",
     },  # it writes the files that verifiers read
-    "gateway": {"protocol", "state", "engine", "sequencer"},
+    "service": {
+        "protocol",
+        "state",
+        "engine",
+        "sequencer",
+        "verifier",
+        "views",
+        "client",  # names of order states, and keys
+        "chain",
+    },
+    "gateway": {
+        "protocol",
+        "state",
+        "engine",
+        "sequencer",
+        "verifier",
+        "views",
+        "client",
+        "service",
+    },
     "chain": {"protocol", "state", "engine", "sequencer", "verifier"},
-    "client": {"protocol"},
+    "client": {"protocol", "views"},
     "verifier": {"protocol", "state", "engine"},
     "views": {"protocol"},
     "testing": {"protocol", "state", "engine", "client", "views"},
-    "cli": {"protocol", "state", "engine", "sequencer", "gateway", "chain", "client", "verifier"},
+    "cli": {
+        "protocol",
+        "state",
+        "engine",
+        "sequencer",
+        "service",
+        "gateway",
+        "chain",
+        "client",
+        "verifier",
+    },
 }
 # what the core must never need: Ape, web servers, EVM tooling
 HEAVY = {"ape", "web3", "eth_abi", "eth_account", "litestar", "uvicorn", "vyper", "solcx"}

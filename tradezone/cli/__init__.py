@@ -14,9 +14,21 @@ from typing import Any, Final
 
 import click
 
-from ._output import fail
+from ._output import explain, fail
 
 COMMANDS: Final = {
+    "market": ("tradezone.cli.market", "See what is traded, and at which prices."),
+    "order": ("tradezone.cli.order", "Place, change and cancel orders."),
+    "account": ("tradezone.cli.account", "See balances, fills, movements and quota."),
+    "position": ("tradezone.cli.account", "See what the account holds of outcomes."),
+    "agent": ("tradezone.cli.account", "Let other keys trade for you."),
+    "withdraw": ("tradezone.cli.account", "Take money out, to L1."),
+    "status": ("tradezone.cli.status", "Show how a zone is."),
+    "serve": ("tradezone.cli.serve", "Run a zone."),
+    "history": ("tradezone.cli.history", "Look after the store of trades and receipts."),
+    "snapshot": ("tradezone.cli.snapshot", "Save a zone's state while it trades."),
+    "backup": ("tradezone.cli.backup", "Copy a zone's data, while it runs or not."),
+    "restore": ("tradezone.cli.backup", "Put a backup into a zone's data folder."),
     "verify": ("tradezone.cli.verify", "Replay a zone and compare every claimed state root."),
     "prove": ("tradezone.cli.prove", "Prove a record of the final state, for L1."),
     "audit": ("tradezone.cli.audit", "Check every invariant of a state, from a snapshot."),
@@ -75,9 +87,9 @@ def _show_version(context: click.Context, _parameter: click.Parameter, value: bo
 )
 @click.pass_context
 def cli(context: click.Context) -> None:
-    """Verify a zone, prove what it owes you, and see whether this machine is ready.
+    """Trade on a zone, run one, verify one, and prove what it owes you.
 
-    Ape scripts deploy and operate a zone: `ape run --help`.
+    Ape scripts deploy a zone's contracts and post its batches: `ape run --help`.
     """
     if os.environ.get("NO_COLOR"):
         context.color = False
@@ -91,8 +103,7 @@ def main(arguments: list[str] | None = None) -> Any:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - lives until the process ends
         sys.exit(1)
     except Exception as error:
-        from tradezone.chain.errors import ChainError
-
-        if isinstance(error, ChainError):
-            fail(error.text, error.hint)
-        raise
+        text, hint = explain(error)
+        if text is None:
+            raise
+        fail(text, hint)

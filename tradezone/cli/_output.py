@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 
 import click
 
@@ -26,20 +26,42 @@ def fail(text: str, hint: str = "", *, as_json: bool = False) -> NoReturn:
     sys.exit(1)
 
 
+def explain(error: Exception) -> tuple[str | None, str]:
+    """Text and hint of an error of the package; (None, "") for one that is a bug.
+
+    Nothing is imported for it: an error of a package can only come when that package was.
+    """
+    kinds = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
+    if kinds & _OURS:
+        return str(getattr(error, "text", error)), str(getattr(error, "hint", ""))
+    return None, ""
+
+
+_OURS: Final = frozenset(
+    (
+        "tradezone.chain.errors.ChainError",
+        "tradezone.client.signing.ClientError",
+        "tradezone.sequencer.errors.SequencerError",
+    )
+)
+"""Base classes of what the packages raise."""
+
+
 def catch_errors(command: Callable[P, T]) -> Callable[P, T]:
     """Turn errors of the package into a line and exit status 1; in JSON if ``--json`` was given."""
 
     @wraps(command)
     def run(*arguments: P.args, **options: P.kwargs) -> T:
-        from tradezone.chain.errors import ChainError
-
         try:
             return command(*arguments, **options)
-        except ChainError as error:
-            fail(error.text, error.hint, as_json=bool(options.get("as_json")))
         except KeyboardInterrupt:
             click.echo(err=True)
             sys.exit(130)
+        except Exception as error:
+            text, hint = explain(error)
+            if text is None:
+                raise
+            fail(text, hint, as_json=bool(options.get("as_json")))
 
     return run
 

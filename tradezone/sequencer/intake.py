@@ -312,7 +312,10 @@ class Intake:
         self._attested: dict[tuple[int, int], int] = {}  # (venue, owner) -> issued
 
     def admit(
-        self, leaves: Sequence[bytes], received: int | None = None
+        self,
+        leaves: Sequence[bytes],
+        received: int | None = None,
+        signers: NDArray[np.uint8] | None = None,
     ) -> list[Accepted | EnvelopeRejectedError]:
         """Check leaves and return, for each, what to submit or why not.
 
@@ -322,6 +325,8 @@ class Intake:
             raw envelopes and credentials, in the order in which they came
         received : int, optional
             when they came, ms; the clock's time if absent
+        signers : (n, 20) uint8, optional
+            what `screen` recovered of these very bytes, zero = nobody; recovered here if absent
         """
         if not leaves:
             return []
@@ -336,7 +341,9 @@ class Intake:
             codes[i], texts[i] = self._check_credential(leaves[i], time)
             provider = get_provider(self._engine.tables, int.from_bytes(leaves[i][1:5], "big"))
             expected[i] = np.frombuffer(provider, np.uint8)
-        if not codes.any():
+        if signers is not None:
+            pass
+        elif not codes.any():
             signers = self._recover(buffer, offsets)
         else:
             signers = np.zeros((len(leaves), ADDRESS_BYTES), np.uint8)
@@ -403,6 +410,36 @@ class Intake:
             return int(Code.BAD_CREDENTIAL)
         self._attested[place] = credential.issued
         return _OK
+
+    def screen(
+        self, leaves: Sequence[bytes], received: int | None = None
+    ) -> tuple[list[EnvelopeRejectedError | None], NDArray[np.uint8]]:
+        """Check leaves without letting them in: what costs nothing first, then signatures.
+
+        Unlike `admit` this may run on another thread while a block is executed. It reads the state as
+        it finds it, so a leaf may be refused that the next state would take, as if it had come a
+        moment before; what it lets pass `admit` checks again. Credentials only have their signer
+        recovered.
+
+        Returns
+        -------
+        (list, (n, 20) uint8)
+            why a leaf is refused, None for those that pass; and their signers, for `admit`
+        """
+        signers = np.zeros((len(leaves), ADDRESS_BYTES), np.uint8)
+        refused: list[EnvelopeRejectedError | None] = [None] * len(leaves)
+        if not leaves:
+            return refused, signers
+        received = self._clock.now() if received is None else received
+        time = max(received, int(self._engine.machine["time"]))
+        found = self._look(*join_leaves(leaves), time)
+        passed = np.flatnonzero(found.codes == _OK).tolist()
+        if passed:
+            signers[passed] = self._recover(*join_leaves([leaves[i] for i in passed]))
+        for i, code in enumerate(found.codes.tolist()):
+            if code != _OK:
+                refused[i] = self._explain(leaves[i], Code(code), time, b"", "")
+        return refused, signers
 
     def admit_one(self, leaf: bytes, received: int | None = None) -> Accepted:
         """Check one leaf. EnvelopeRejectedError says why it gets no number."""

@@ -90,8 +90,8 @@ class Recovered:
 
 
 @dataclass(frozen=True, slots=True)
-class _Start:
-    """State at which replay begins."""
+class SnapshotPoint:
+    """State at which replay begins: genesis, or where a batch ends."""
 
     engine: Engine
     block: int = 0
@@ -114,6 +114,7 @@ def recover(
     segment_bytes: int = SEGMENT_BYTES,
     engine_type: type[Engine] = Engine,
     observe: Observer | None = None,
+    single_after: int | None = None,
     is_tail_expendable: bool = False,
 ) -> Recovered:
     """Open a sequencer's directory, whether it is new, was closed well, or was left by a crash.
@@ -134,6 +135,9 @@ def recover(
         what executes blocks; tests put another one here
     observe : callable, optional
         see `Observer`
+    single_after : int, optional
+        blocks behind this one are executed in a run each: events do not say which block of a run they
+        belong to, and an observer may have to know
     is_tail_expendable : bool
         see `JournalReader`
 
@@ -149,11 +153,11 @@ def recover(
     try:
         builder = BatchBuilder(directory / BATCHES, config.epoch, limits)
         published = read_published(directory / BATCHES)
-        start = _load_newest_snapshot(directory / SNAPSHOTS, engine_type)
+        start = load_newest_snapshot(directory / SNAPSHOTS, engine_type)
         builder.resume(start.next_batch, start.batch_parent)
         replay = _Replay(config, start, builder, published, observe)
         frames = journal.read_frames(start.block + 1, is_tail_expendable=is_tail_expendable)
-        runs = _cut_runs(frames, replay.ends, builder.limits)
+        runs = _cut_runs(frames, replay.ends, builder.limits, single_after)
         for run, signers in _recover_ahead(runs, pool, config.separator):
             replay.execute(run, signers)
         replay.check_end(journal, key)
@@ -197,7 +201,7 @@ class _Replay:
     def __init__(
         self,
         config: SequencerConfig,
-        start: _Start,
+        start: SnapshotPoint,
         builder: BatchBuilder,
         published: list[PublishedBatch],
         observe: Observer | None,
@@ -361,7 +365,10 @@ def _join(run: list[Frame]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 
 def _cut_runs(
-    frames: Iterable[Frame], ends: set[int], limits: BatchLimits
+    frames: Iterable[Frame],
+    ends: set[int],
+    limits: BatchLimits,
+    single_after: int | None = None,
 ) -> Iterator[list[Frame]]:
     """Group frames into runs: no longer than the engine takes, and ended where a batch ends.
 
@@ -386,7 +393,8 @@ def _cut_runs(
         size += len(frame.joined)
         messages += len(frame.messages)
         is_full = leaves >= _RUN_LEAVES or size >= _RUN_BYTES or messages >= _RUN_MESSAGES
-        if is_full or frame.block in ends:
+        is_alone = single_after is not None and frame.block >= single_after
+        if is_full or is_alone or frame.block in ends:
             yield run
             run = []
             leaves = size = messages = 0
@@ -431,29 +439,52 @@ def save_snapshot(sequencer: Sequencer, directory: Path, keep: int = 2) -> Path:
     builder = sequencer.batches
     if builder is None or not builder.is_empty:
         raise SequencerError("blocks are open", "publish a batch, then take the snapshot")
+    inbox, prefix = sequencer.inbox
+    start = SnapshotPoint(
+        sequencer.engine,
+        sequencer.block,
+        sequencer.head,
+        sequencer.journal_hash,
+        inbox,
+        prefix,
+        builder.next_number,
+        builder.parent,
+    )
+    return write_snapshot(start, directory, keep)
+
+
+def write_snapshot(start: SnapshotPoint, directory: Path, keep: int = 2) -> Path:
+    """Write a state at which recovery can begin; return the file.
+
+    Parameters
+    ----------
+    start : SnapshotPoint
+        where a batch ends
+    directory, keep : Path, int
+        as of `save_snapshot`
+    """
     folder = Path(directory) / SNAPSHOTS
     make_directory(folder)
-    path = folder / f"{sequencer.block}.snapshot"
+    path = folder / f"{start.block}.snapshot"
     temporary = path.with_name(path.name + ".partial")
-    sequencer.engine.save_snapshot(temporary)
+    start.engine.save_snapshot(temporary)
     publish_file(path, temporary)
-    inbox, prefix = sequencer.inbox
     meta = {
-        "block": sequencer.block,
-        "head": sequencer.head.hex(),
-        "frame": sequencer.journal_hash.hex(),
-        "inbox": inbox,
-        "inbox_prefix": prefix.hex(),
-        "next_batch": builder.next_number,
-        "batch_parent": builder.parent.hex(),
-        "state_root": sequencer.engine.commit_root().hex(),
+        "block": start.block,
+        "head": start.head.hex(),
+        "frame": start.frame.hex(),
+        "inbox": start.inbox,
+        "inbox_prefix": start.prefix.hex(),
+        "next_batch": start.next_batch,
+        "batch_parent": start.batch_parent.hex(),
+        "state_root": start.engine.commit_root().hex(),
     }
     write_file(path.with_suffix(".json"), (json.dumps(meta, indent=1) + "\n").encode())
     kept = {str(block) for block in sorted(_list_snapshots(folder))[-keep:]}
     for old in folder.iterdir():
         if old.name.split(".")[0] not in kept:
             old.unlink()
-    _log.info("snapshot_saved", block=sequencer.block, bytes=path.stat().st_size)
+    _log.info("snapshot_saved", block=start.block, bytes=path.stat().st_size)
     return path
 
 
@@ -461,13 +492,14 @@ def _list_snapshots(folder: Path) -> list[int]:
     return [int(p.stem) for p in folder.glob("*.json") if p.stem.isdigit()]
 
 
-def _load_newest_snapshot(folder: Path, engine_type: type[Engine]) -> _Start:
+def load_newest_snapshot(folder: Path, engine_type: type[Engine] = Engine) -> SnapshotPoint:
+    """Return the newest snapshot that loads and has the root it was saved with; genesis if there is none."""
     for block in sorted(_list_snapshots(folder), reverse=True):
         path = folder / f"{block}.snapshot"
         try:
             meta = json.loads(path.with_suffix(".json").read_text())
             engine = engine_type.from_snapshot(path)
-            start = _Start(
+            start = SnapshotPoint(
                 engine,
                 int(meta["block"]),
                 bytes.fromhex(meta["head"]),
@@ -487,4 +519,4 @@ def _load_newest_snapshot(folder: Path, engine_type: type[Engine]) -> _Start:
         _log.warning(
             "snapshot_unusable", block=block, error="its state is not the one it was saved with"
         )
-    return _Start(engine_type())
+    return SnapshotPoint(engine_type())

@@ -284,13 +284,18 @@ class Sequencer:
 
     # --- out ---------------------------------------------------------------------------------------
 
-    def close_block(self, time_ms: int | None = None) -> ClosedBlock | None:
+    def close_block(
+        self, time_ms: int | None = None, *, is_empty_allowed: bool = False
+    ) -> ClosedBlock | None:
         """Make a block of what waits, and return it once it is on disk; None if there is no work.
 
         Parameters
         ----------
         time_ms : int, optional
             block time; the clock's if absent, never before the last block's
+        is_empty_allowed : bool
+            make the block even without work: a zone in which nothing happens for RESTART_GAP would
+            otherwise find itself restarted
 
         Raises
         ------
@@ -309,7 +314,7 @@ class Sequencer:
             time_ms = max(self.clock.now(), last)
         if not last <= time_ms <= MAX_TIME:
             raise ClockError(f"block time {time_ms} ms is not within {last} .. {MAX_TIME}")
-        if not self.has_work(time_ms):
+        if not is_empty_allowed and not self.has_work(time_ms):
             return None
         if self.batches:
             self.publish_due()

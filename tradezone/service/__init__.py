@@ -1,0 +1,53 @@
+"""A zone as a process that runs for months: configuration, pipeline, feeds, history, start and stop.
+
+No web server here: `tradezone.gateway` opens the doors, and `tradezone.client.Zone` in the same process needs none.
+"""
+
+from __future__ import annotations
+
+from .clock import SteadyClock
+from .config import ZoneConfig, load_config, read_config
+from .errors import (
+    BusyError,
+    ConfigError,
+    HistoryError,
+    ServiceError,
+    StoppingError,
+    ZoneLockedError,
+)
+from .feeds import Feeds, Published, Ticker
+from .history import HistoryReader, HistoryWriter
+from .lock import ZoneLock, read_lock
+from .metrics import Metrics
+from .node import Node
+from .pipeline import Answer, BlockEvents, Executed, Pipeline, Submission
+from .replay import rebuild_history, take_snapshot
+
+__all__ = [
+    "Answer",
+    "BlockEvents",
+    "BusyError",
+    "ConfigError",
+    "Executed",
+    "Feeds",
+    "HistoryError",
+    "HistoryReader",
+    "HistoryWriter",
+    "Metrics",
+    "Node",
+    "Pipeline",
+    "Published",
+    "ServiceError",
+    "SteadyClock",
+    "StoppingError",
+    "Submission",
+    "Ticker",
+    "ZoneConfig",
+    "ZoneLock",
+    "ZoneLockedError",
+    "load_config",
+    "read_config",
+    "read_lock",
+    "rebuild_history",
+    "take_snapshot",
+]
