@@ -29,7 +29,7 @@ NEVER_WRITTEN = {
         "cancel_all_at",
         "volume",
     ),
-    "venue": ("first_ledger", "notional_cap", "flags", "open_interest", "incidents"),
+    "venue": ("first_ledger", "flags", "incidents"),
     "market": (
         "flags",
         "sessions",
