@@ -47,7 +47,7 @@ POOL_BANKRUPT: Final = 7  # positions of it are registered for deleveraging
 POSITION_ADL: Final = 1  # position.flags: registered
 POSITION_PROFIT: Final = 2  # in profit at the snapshot
 
-# price.state (docs/spec/prices.md)
+# What the price of a perpetual is good for (docs/spec/prices.md).
 PRICE_NONE: Final = 0
 PRICE_LIVE: Final = 1
 PRICE_FROZEN: Final = 2  # stale, out of range or session closed

@@ -93,14 +93,18 @@ CROSS_APPROVED: Final = 53  # market, amount = weight
 RISK_SET: Final = 54  # market = venue, account = asset, amount = cap
 FEED_SET: Final = 55  # market = feed, account = venue, flag = providers, side = quorum
 PRICE_SET: Final = 56  # market = feed, flag = place, amount = price, amount2 = time
-INCIDENT: Final = 57  # market = feed, account = provider, error = TWO_PRICES, DEVIATION; amount = price
+INCIDENT: Final = (
+    57  # market = feed, account = provider, error = TWO_PRICES, DEVIATION; amount = price
+)
 PRICE_STATE: Final = 58  # market, flag = state
 MARK_SET: Final = 59  # market, price = mark, other_account = index
 FUNDING_SET: Final = 60  # market, amount = rate, amount2 = index
 FUNDING_PAID: Final = 61  # account, market, amount (negative = received)
 LEVERAGE_SET: Final = 62  # account, market, flag = mode, amount = leverage
 ALLOWANCE_SET: Final = 63  # account, market = venue, other_account = asset, amount
-POOL_MOVED: Final = 64  # account, market = pool's market, order = venue, other_order = asset, amount in
+POOL_MOVED: Final = (
+    64  # account, market = pool's market, order = venue, other_order = asset, amount in
+)
 POOL_RELEASED: Final = 65  # the same, amount = claim given up, amount2 = haircut
 MARGIN_ADJUSTED: Final = 66  # the same, amount = kept
 REALISED: Final = 67  # account, market, amount moved from position to pool

@@ -83,7 +83,9 @@ MAX_OPEN_VALUE: Final = 1 << 60  # of one market
 MAX_VENUE_CAP: Final = 1 << 61  # of one ledger
 SUB: Final = 1 << 16  # parts of a tick that averages are kept in
 RATE: Final = 1_000_000_000  # funding rates are parts per billion
-FUNDING_UNIT: Final = 1 << 48  # the funding index of the dearest lot moves by at most 1 % of it an hour
+FUNDING_UNIT: Final = (
+    1 << 48
+)  # the funding index of the dearest lot moves by at most 1 % of it an hour
 MAX_FEED_SCALE: Final = 1 << 40  # feed units (1e-8) of a tick
 MAX_FEED_PRICE: Final = 1 << 61  # feed units
 MAX_PERPS: Final = 1024  # live perpetuals of the zone: one mark tick is bounded
