@@ -160,9 +160,10 @@ def deleverage(zone: State, perp: Perp) -> Iterator[None]:
                 yield
         rest, dues = target - total, Splitter(charge, needed)
         for position in others:
+            give = 0
             if position in whole:
                 give = abs(position.lots)
-            else:
+            elif position in group:
                 give = get_give(perp, position, level)
                 more = min(rest, get_give(perp, position, level - 1) - give) if level else 0
                 give, rest = give + more, rest - more

@@ -174,7 +174,8 @@ def move_out(zone: State, pool: Pool, amount: int) -> None:
 
 def get_releasable(zone: State, pool: Pool) -> int:
     """R of a touched pool."""
-    has_job = any(zone.perps[market].job is not None for market in pool.positions)
+    held = [market for market, position in pool.positions.items() if position.lots]
+    has_job = any(zone.perps[market].job is not None for market in held)
     if pool.state != enums.ACTIVE or has_job:
         return 0
     values = margin.get_pool_values(zone, pool)
