@@ -12,7 +12,7 @@ library Records {
     // Tables have the types 0 .. TYPE_COUNT - 1.
     uint256 internal constant TYPE_COUNT = 36;
     // Words of a record, 4 bits a type.
-    uint256 internal constant WORD_COUNTS = 0x233115244214364624556161331224323316;
+    uint256 internal constant WORD_COUNTS = 0x233115254214364624556161331224323316;
 
     uint8 internal constant TYPE_MACHINE = 0;
     uint256 internal constant WORDS_MACHINE = 6;
@@ -71,7 +71,7 @@ library Records {
     uint8 internal constant TYPE_AGENDA = 27;
     uint256 internal constant WORDS_AGENDA = 4;
     uint8 internal constant TYPE_JOB = 28;
-    uint256 internal constant WORDS_JOB = 4;
+    uint256 internal constant WORDS_JOB = 5;
     uint8 internal constant TYPE_HOLDING = 29;
     uint256 internal constant WORDS_HOLDING = 2;
     uint8 internal constant TYPE_DRAFT = 30;
@@ -1124,7 +1124,7 @@ library Records {
 
     // Work on all positions of a perpetual (ADL, settlement); same slot as the market.
     struct Job {
-        // JOB_ADL, JOB_SETTLE; 0 = none
+        // JOB_ADL, JOB_SETTLE; 0 = none (positions may be registered)
         uint8 kind;
         uint8 stage;
         // POSITION_PROFIT or 0: the group that is levelled
@@ -1166,6 +1166,10 @@ library Records {
         uint64 gains;
         // G2 lots; settlement: shortfall, atoms
         uint64 others;
+        // ms when what is registered is due, 0 = nothing is
+        uint64 ripe;
+        // second running sum of the stage
+        uint64 given;
     }
 
     // What an account holds of an outcome: Yes and No lots. Unlocked lots stand on one side only.
@@ -2139,6 +2143,9 @@ library Records {
         record.sumBelow = uint64(word >> 64);
         record.gains = uint64(word >> 128);
         record.others = uint64(word >> 192);
+        word = uint256(words[4]);
+        record.ripe = uint64(word);
+        record.given = uint64(word >> 64);
     }
 
     /// @notice Decode a record of table holding from its words.

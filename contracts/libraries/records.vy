@@ -12,7 +12,7 @@ MAX_WORDS: constant(uint256) = 6
 # Tables have the types 0 .. TYPE_COUNT - 1.
 TYPE_COUNT: constant(uint256) = 36
 # Words of a record, 4 bits a type.
-WORD_COUNTS: constant(uint256) = 3065631945641573401906880889364496356881174
+WORD_COUNTS: constant(uint256) = 3065631950833870260441708517894992686101270
 
 MASK_8: constant(uint256) = 2 ** 8 - 1
 MASK_16: constant(uint256) = 2 ** 16 - 1
@@ -77,7 +77,7 @@ WORDS_OUTBOX: constant(uint256) = 2
 TYPE_AGENDA: constant(uint256) = 27
 WORDS_AGENDA: constant(uint256) = 4
 TYPE_JOB: constant(uint256) = 28
-WORDS_JOB: constant(uint256) = 4
+WORDS_JOB: constant(uint256) = 5
 TYPE_HOLDING: constant(uint256) = 29
 WORDS_HOLDING: constant(uint256) = 2
 TYPE_DRAFT: constant(uint256) = 30
@@ -714,7 +714,7 @@ struct Agenda:
 
 # Work on all positions of a perpetual (ADL, settlement); same slot as the market.
 struct Job:
-    kind: uint8  # JOB_ADL, JOB_SETTLE; 0 = none
+    kind: uint8  # JOB_ADL, JOB_SETTLE; 0 = none (positions may be registered)
     stage: uint8
     group: uint8  # POSITION_PROFIT or 0: the group that is levelled
     next_kind: uint8  # JOB_SETTLE that waits for this job's end
@@ -737,6 +737,8 @@ struct Job:
     sum_below: uint64  # S(L - 1)
     gains: uint64  # G1 lots of the group PROFIT; settlement: gains, atoms
     others: uint64  # G2 lots; settlement: shortfall, atoms
+    ripe: uint64  # ms when what is registered is due, 0 = nothing is
+    given: uint64  # second running sum of the stage
 
 
 # What an account holds of an outcome: Yes and No lots. Unlocked lots stand on one side only.
@@ -1801,6 +1803,7 @@ def decode_job(words: DynArray[bytes32, MAX_WORDS]) -> Job:
     word1: uint256 = convert(words[1], uint256)
     word2: uint256 = convert(words[2], uint256)
     word3: uint256 = convert(words[3], uint256)
+    word4: uint256 = convert(words[4], uint256)
     return Job(
         kind=convert(word0 & MASK_8, uint8),
         stage=convert((word0 >> 8) & MASK_8, uint8),
@@ -1825,6 +1828,8 @@ def decode_job(words: DynArray[bytes32, MAX_WORDS]) -> Job:
         sum_below=convert((word3 >> 64) & MASK_64, uint64),
         gains=convert((word3 >> 128) & MASK_64, uint64),
         others=convert((word3 >> 192), uint64),
+        ripe=convert(word4 & MASK_64, uint64),
+        given=convert((word4 >> 64) & MASK_64, uint64),
     )
 
 

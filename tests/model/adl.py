@@ -6,7 +6,7 @@ A job is a generator that yields after each look, so it stops at the block's bud
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tests.model import liquidation, margin, perps, pools, prices, tasks
 from tests.model.records import OutboxRecord, Perp, Pool, Position, ceil_div
@@ -20,7 +20,6 @@ SUB = limits.SUB
 class Job:
     kind: int
     steps: Iterator[None]
-    registered: dict[int, list[Position]] = field(default_factory=lambda: {1: [], -1: []})
 
 
 class Splitter:
@@ -40,6 +39,12 @@ class Splitter:
 def run(zone: State) -> None:
     """The jobs of a block, one after the other."""
     zone.looks = 0
+    for slot in sorted(zone.perps):
+        perp = zone.perps[slot]
+        is_due = perp.adl_time != 0 and zone.time >= perp.adl_time and perp.job is None
+        if is_due and liquidation.is_market_open_to_force(zone, perp):
+            _begin(zone, perp, enums.JOB_ADL, deleverage(zone, perp))
+            zone.emit(events.ADL_BEGUN, market=slot)
     while zone.jobs and zone.looks < limits.BLOCK_ADL:
         perp = zone.perps[zone.jobs[0]]
         if next(perp.job.steps, "end") == "end":
@@ -64,19 +69,33 @@ def _end(zone: State, perp: Perp) -> None:
 # --- registration ------------------------------------------------------------------------------------
 
 
-def register(zone: State, pool: Pool, positions: list[Position], loss: int) -> None:
-    """A pool below zero waits with these positions; its loss is split by maintenance."""
-    weights = [margin.get_values(zone, position).maintenance for position in positions]
-    shares = Splitter(loss, sum(weights))
-    for position, weight in zip(positions, weights, strict=True):
+def register(zone: State, pool: Pool, positions: list[Position]) -> None:
+    """A pool below zero waits with these positions until the sweep has seen every pool."""
+    for position in positions:
         perp = zone.perps[position.market]
-        if perp.job is None:
-            _begin(zone, perp, enums.JOB_ADL, deleverage(zone, perp))
-            zone.emit(events.ADL_BEGUN, market=position.market)
-        position.claim = shares.take(weight)
+        perp.adl_time = perp.adl_time or zone.time + limits.SWEEP_MS
         position.is_registered = True
-        perp.job.registered[position.side].insert(0, position)
+        perp.registered[position.side].insert(0, position)
     pool.state = enums.POOL_BANKRUPT
+
+
+def unregister(zone: State, perp: Perp, position: Position) -> None:
+    """The position waits no more; a pool without registered positions is liquidated on."""
+    for positions in perp.registered.values():
+        if position in positions:
+            positions.remove(position)
+    position.is_registered, position.claim = False, 0
+    pool = position.pool
+    if not any(p.is_registered for p in pool.positions.values()):
+        liquidation.join(zone, pool)
+
+
+def appraise(zone: State, pool: Pool, position: Position) -> int:
+    """The part of a pool's loss that a registered position stands for."""
+    waiting = [p for p in pool.by_market() if p.is_registered]
+    weights = [margin.get_values(zone, p).maintenance for p in waiting]
+    parts = Splitter(-pools.get_equity(zone, pool), sum(weights))
+    return dict(zip(map(id, waiting), map(parts.take, weights), strict=True))[id(position)]
 
 
 # --- deleveraging ------------------------------------------------------------------------------------
@@ -101,7 +120,15 @@ def get_claim(zone: State, pool: Pool) -> int:
 
 
 def deleverage(zone: State, perp: Perp) -> Iterator[None]:
-    registered = perp.job.registered
+    registered = perp.registered
+    for side in (1, -1):
+        for position in list(registered[side]):
+            pools.touch(zone, position.pool)
+            if pools.get_equity(zone, position.pool) >= 0:
+                unregister(zone, perp, position)
+            else:
+                position.claim = appraise(zone, position.pool, position)
+            yield
     totals = {s: sum(abs(p.lots) for p in registered[s]) for s in (1, -1)}
     heavy = 1 if totals[1] >= totals[-1] else -1
     light = -heavy
@@ -116,7 +143,7 @@ def deleverage(zone: State, perp: Perp) -> Iterator[None]:
         lots = abs(position.lots)
         cut = parts.take(lots)
         perps.move(zone, position, -heavy * cut, perp.mark)
-        owed[id(position)] = position.claim * (lots - cut) // lots
+        owed[id(position)] = ceil_div(position.claim * (lots - cut), lots)
         yield
     needed = totals[heavy] - crossed
     loss = sum(owed.values())
@@ -176,6 +203,8 @@ def deleverage(zone: State, perp: Perp) -> Iterator[None]:
         for position in list(registered[side]):
             _bank(zone, perp, position, gets.take(owed[id(position)]))
             yield
+    registered[1], registered[-1] = [], []
+    perp.adl_time = 0
     zone.emit(
         events.ADL_DONE,
         market=perp.market.slot,
@@ -188,13 +217,18 @@ def deleverage(zone: State, perp: Perp) -> Iterator[None]:
     )
 
 
+def get_paid(due: int, equity: int) -> int:
+    """Clipped at the counterparty's own zero price."""
+    return min(due, max(0, equity))
+
+
 def _fill(zone: State, perp: Perp, position: Position, give: int, dues: Splitter) -> int:
     """A counterparty gives lots at the mark and pays its part of the charge, never below zero."""
     if give == 0:
         return 0
     pool = position.pool
     pools.touch(zone, pool)
-    paid = min(dues.take(give), max(0, pools.get_equity(zone, pool)))
+    paid = get_paid(dues.take(give), pools.get_equity(zone, pool))
     change = -position.side * give
     perps.move(zone, position, change, perp.mark)
     pool.collateral -= paid
@@ -292,15 +326,23 @@ def begin_settlement(zone: State, perp: Perp) -> None:
     if perp.state == enums.PRICE_NONE:
         perp.is_live = False
         return
-    average = (perp.average + SUB // 2) // SUB
-    price = prices.get_median([perp.index, average, perp.mark])
+    price = get_settlement_price(perp)
     perp.mark = perp.settlement = price
     zone.epoch += 1
     zone.emit(events.SETTLEMENT_BEGUN, market=market.slot, price=price)
     if perp.job is None:
+        for position in perp.registered[1] + perp.registered[-1]:
+            unregister(zone, perp, position)
+        perp.adl_time = 0
         _begin(zone, perp, enums.JOB_SETTLE, settle(zone, perp))
     else:
         perp.must_settle = True
+
+
+def get_settlement_price(perp: Perp) -> int:
+    """S: of what stood in the state before anybody knew."""
+    average = (perp.average + SUB // 2) // SUB
+    return prices.get_median([perp.index, average, perp.mark])
 
 
 def settle(zone: State, perp: Perp) -> Iterator[None]:

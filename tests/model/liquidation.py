@@ -12,10 +12,12 @@ from tradezone.protocol.errors import Code
 
 
 def is_open_to_force(zone: State, position: Position) -> bool:
-    perp = zone.perps[position.market]
+    return position.lots != 0 and is_market_open_to_force(zone, zone.perps[position.market])
+
+
+def is_market_open_to_force(zone: State, perp: Perp) -> bool:
     return (
-        position.lots != 0
-        and perp.state in prices.FORCE_STATES
+        perp.state in prices.FORCE_STATES
         and perp.job is None
         and perp.is_live
         and not phases.get_restart_phases(zone)
@@ -157,7 +159,7 @@ def _go_under(zone: State, pool: Pool) -> bool:
     equity = pools.get_equity(zone, pool)
     if equity >= 0 or not left:
         return False
-    adl.register(zone, pool, left, -equity)
+    adl.register(zone, pool, left)
     return True
 
 

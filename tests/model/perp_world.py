@@ -225,7 +225,12 @@ class PerpWorld:
 
 
 def build_perp_world(
-    *, money: int = 10**9, cap: int = 1 << 60, more: tuple[dict[str, Any], ...] = (), **terms: Any
+    *,
+    money: int = 10**9,
+    cap: int = 1 << 60,
+    more: tuple[dict[str, Any], ...] = (),
+    oracle: dict[str, Any] | None = None,
+    **terms: Any,
 ) -> PerpWorld:
     """Market 2 is a perpetual at 1,000 ticks, LIVE; alice, bob and carol hold `money` atoms.
 
@@ -238,7 +243,7 @@ def build_perp_world(
         built.price.setdefault(other.get("feed", 1), 1_000)
         listings.append(list_perp(number, **(terms | other)))
     outcome = zone.block(
-        *(set_oracle(feed) for feed in sorted(built.price)),
+        *(set_oracle(feed, **(oracle or {})) for feed in sorted(built.price)),
         *listings,
         tell(messages.SET_RISK, venue=1, asset=1, cap=cap),
     )

@@ -160,9 +160,13 @@ def get_payment(ledger: Ledger, amount: int) -> int:
     return amount * ledger.cash // (ledger.cash + ledger.deficit)
 
 
+def is_payable(ledger: Ledger, paid: int) -> bool:
+    return 0 <= paid <= ledger.cash
+
+
 def move_out(zone: State, pool: Pool, amount: int) -> None:
     ledger, paid = pool.ledger, get_payment(pool.ledger, amount)
-    assert 0 <= paid <= ledger.cash
+    assert is_payable(ledger, paid)
     pool.collateral -= amount
     pool.haircut += amount - paid
     ledger.cash -= paid

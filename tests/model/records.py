@@ -593,6 +593,8 @@ class Perp:
     fund_pool: Pool | None = None
     # positions by side, oldest first
     sides: dict[int, list[Position]] = field(default_factory=lambda: {1: [], -1: []})
+    registered: dict[int, list[Position]] = field(default_factory=lambda: {1: [], -1: []})
+    adl_time: int = 0  # when the registered ones are due, 0 = none
     job: Any = None
     must_settle: bool = False
     is_live: bool = True

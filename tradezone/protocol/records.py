@@ -1033,7 +1033,7 @@ JOB = _table(
     1 << 14,
     "Work on all positions of a perpetual (ADL, settlement); same slot as the market.",
     """
-    u8 kind -- JOB_ADL, JOB_SETTLE; 0 = none
+    u8 kind -- JOB_ADL, JOB_SETTLE; 0 = none (positions may be registered)
     u8 stage --
     u8 group -- POSITION_PROFIT or 0: the group that is levelled
     u8 next_kind -- JOB_SETTLE that waits for this job's end
@@ -1062,6 +1062,10 @@ JOB = _table(
     u64 sum_below -- S(L - 1)
     u64 gains -- G1 lots of the group PROFIT; settlement: gains, atoms
     u64 others -- G2 lots; settlement: shortfall, atoms
+    """,
+    """
+    u64 ripe -- ms when what is registered is due, 0 = nothing is
+    u64 given -- second running sum of the stage
     """,
     is_allocated=False,
 )
