@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.model import access, outcome, perps, phases, plans
+from tests.model import access, outcome, perps, phases, plans, pools
 from tests.model.records import (
     OPPOSITE,
     POST_TIFS,
@@ -366,6 +366,8 @@ def shrink(zone: State, order: Order, lots: int) -> None:
     zone.emit_order(events.ORDER_AMENDED, order)
     # Reading: what cancels out is told behind the order's own event, here and wherever an order leaves.
     release_cover(zone, order, cover)
+    if order.pool is not None:
+        pools.release(zone, order.pool)
 
 
 # --- CANCEL, AMEND, MASS_QUOTE -----------------------------------------------------------------------
@@ -483,6 +485,7 @@ def _replace_perp(zone: State, order: Order, key: Key, tif: int, price: int, lot
     order.price, order.lots, order.tif, order.seq = price, lots, tif, zone.order_seq
     perps.enter_pool(zone, order.account, entry)
     zone.emit_order(events.ORDER_AMENDED, order, flag=1)
+    pools.release(zone, order.pool)
     enter(zone, order)
 
 

@@ -156,9 +156,7 @@ class PerpWorld:
     def wealth(self, who: Signer) -> int:
         """Free money and the equity of all pools."""
         held = self.model.accounts[who.account].pools.values()
-        return self.free(who) + sum(
-            margin.get_pool_values(self.model, pool).pnl for pool in held
-        )
+        return self.free(who) + sum(margin.get_pool_values(self.model, pool).pnl for pool in held)
 
     def prices(self, time: int) -> list[Action]:
         """Fresh prices of every provider of every feed."""

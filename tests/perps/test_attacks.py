@@ -15,7 +15,6 @@ from tradezone.protocol import actions, enums, events, limits, messages
 from tradezone.protocol.enums import BUY, SELL
 from tradezone.protocol.errors import Code
 
-
 FREE = {"breaker": limits.PPM}  # no breaker stands in the way of the scenario
 
 
@@ -172,7 +171,9 @@ def build_pair(market, entrants):
 def test_a_hedged_pair_in_two_accounts(rules, monkeypatch):
     """A long and a short of one person, both thin: the loss of one is not left to honest winners."""
     if not rules:
-        monkeypatch.setattr(adl, "get_claim", lambda zone, pool: 10**9 - pools.get_equity(zone, pool))
+        monkeypatch.setattr(
+            adl, "get_claim", lambda zone, pool: 10**9 - pools.get_equity(zone, pool)
+        )
     market = build_perp_world()
     thief, twin, honest = (market.add_trader(30 + i) for i in range(3))
     build_pair(market, (thief, twin, honest))
@@ -264,7 +265,7 @@ def test_forced_close_into_an_empty_book(rules, monkeypatch):
         monkeypatch.setattr(
             liquidation,
             "get_forced_price",
-            lambda zone, pool, position: prices.get_band(zone, zone.perps[position.market])[0],
+            lambda zone, _, position: prices.get_band(zone, zone.perps[position.market])[0],
         )
         monkeypatch.setattr(perps, "has_margin", lambda *_, **__: True)
     market = build_perp_world()
@@ -294,9 +295,7 @@ def test_settlement_far_from_the_mark(rules, monkeypatch):
 def test_one_market_does_not_drain_the_fund(rules, monkeypatch):
     """JELLY: a thin short is left to the fund, then its market is pumped four times over."""
     if not rules:
-        monkeypatch.setattr(
-            pools, "get_fund_room", lambda _zone, perp: perp.ledger.fund
-        )
+        monkeypatch.setattr(pools, "get_fund_room", lambda _zone, perp: perp.ledger.fund)
     market = build_perp_world(lossCap=3 * 10**6, oracle=FREE)
     market.block(act(market.carol, actions.FUND, venue=1, asset=1, amount=10**8))
     for number in range(6):
@@ -309,7 +308,7 @@ def test_one_market_does_not_drain_the_fund(rules, monkeypatch):
         market.move(market.price[1] * 119 // 100, duration=2_500)
         market.run(90_000, step=1_000)
     lost = 10**8 - market.ledger.fund
-    assert 0 < lost
+    assert lost > 0
     assert (lost <= 3 * 10**6) is rules
 
 
@@ -330,9 +329,7 @@ def test_margin_is_pulled_out_from_under_a_short(rules, monkeypatch):
 def test_nobody_is_liquidated_while_the_underlying_sleeps(rules, monkeypatch):
     """XYZ100: a sale on a Sunday in an empty book."""
     if not rules:
-        monkeypatch.setattr(
-            prices, "FORCE_STATES", (*prices.FORCE_STATES, enums.PRICE_FROZEN)
-        )
+        monkeypatch.setattr(prices, "FORCE_STATES", (*prices.FORCE_STATES, enums.PRICE_FROZEN))
     market = build_perp_world()
     market.trade(market.bob, market.alice, 1_000, 10)
     market.move(955, duration=250)
@@ -375,9 +372,7 @@ def test_a_liar_does_not_move_the_index(rules, monkeypatch):
     for _ in range(8):
         time = market.zone.time + 250
         honest = [sign_price(1, place, 1_000 * SCALE, time) for place in (1, 2)]
-        market.block(
-            sign_price(1, 0, 1_100 * SCALE, time), *honest, after=250, quiet=True
-        )
+        market.block(sign_price(1, 0, 1_100 * SCALE, time), *honest, after=250, quiet=True)
     assert (market.perp().index == 1_000) is rules
 
 
@@ -448,6 +443,7 @@ def test_funding_cannot_jump(rules, monkeypatch):
 def test_allowance_bounds_what_a_pool_can_lose(rules, monkeypatch):
     """Free money follows a losing cross pool only as far as its owner signed."""
     if not rules:
+
         def pull(zone, pool):
             pools.move_in(
                 zone, pool, min(margin.get_need(zone, pool), zone.free(pool.account, pool.asset))
