@@ -53,6 +53,13 @@ def run(zone: State) -> None:
             zone.looks += 1
 
 
+def touch(zone: State, pool: Pool) -> None:
+    """A touch by a job: each position that it visits is a look."""
+    if pool.epoch != zone.epoch:
+        zone.looks += len(pool.positions)
+    pools.touch(zone, pool)
+
+
 def _begin(zone: State, perp: Perp, kind: int, steps: Iterator[None]) -> None:
     perp.job = Job(kind, steps)
     zone.jobs.append(perp.market.slot)
@@ -123,7 +130,7 @@ def deleverage(zone: State, perp: Perp) -> Iterator[None]:
     registered = perp.registered
     for side in (1, -1):
         for position in list(registered[side]):
-            pools.touch(zone, position.pool)
+            touch(zone, position.pool)
             if pools.get_equity(zone, position.pool) >= 0:
                 unregister(zone, perp, position)
             else:
@@ -154,7 +161,7 @@ def deleverage(zone: State, perp: Perp) -> Iterator[None]:
     if needed:
         others = list(perp.sides[light])
         for position in others:
-            pools.touch(zone, position.pool)
+            touch(zone, position.pool)
             position.claim = get_claim(zone, position.pool)
             position.is_profit = margin.get_pnl(perp, position) > 0
             yield
@@ -227,7 +234,7 @@ def _fill(zone: State, perp: Perp, position: Position, give: int, dues: Splitter
     if give == 0:
         return 0
     pool = position.pool
-    pools.touch(zone, pool)
+    touch(zone, pool)
     paid = get_paid(dues.take(give), pools.get_equity(zone, pool))
     change = -position.side * give
     perps.move(zone, position, change, perp.mark)
@@ -246,7 +253,7 @@ def _fill(zone: State, perp: Perp, position: Position, give: int, dues: Splitter
 def _bank(zone: State, perp: Perp, position: Position, got: int) -> None:
     """A registered position is closed and gets its part of what was raised."""
     pool, change = position.pool, -position.lots
-    pools.touch(zone, pool)
+    touch(zone, pool)
     perps.move(zone, position, change, perp.mark)
     pool.collateral += got
     position.is_registered, position.claim = False, 0
@@ -349,7 +356,7 @@ def settle(zone: State, perp: Perp) -> Iterator[None]:
     gains = shortfall = 0
     for position in perp.sides[1] + perp.sides[-1]:
         pool = position.pool
-        pools.touch(zone, pool)
+        touch(zone, pool)
         pnl = margin.get_pnl(perp, position)
         if pnl > 0:
             gains += pnl
@@ -369,7 +376,7 @@ def settle(zone: State, perp: Perp) -> Iterator[None]:
     cuts = Splitter(cut, gains)
     for position in perp.sides[1] + perp.sides[-1]:
         pool = position.pool
-        pools.touch(zone, pool)
+        touch(zone, pool)
         pnl = margin.get_pnl(perp, position)
         part = cuts.take(pnl)
         _close(zone, perp, position, pnl - part)
