@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.model import adl, funding, margin
+from tests.model import adl, funding, margin, plans
 from tests.model.funding import clamp, trunc_div
 from tests.model.records import PPM, Feed, Market, OutboxRecord, Perp, Refused, ceil_div, require
 from tests.model.state import Body, State
@@ -221,11 +221,14 @@ def _tick_market(zone: State, perp: Perp, dt: int) -> None:
     if is_first:
         perp.average, perp.mark, perp.trips = index * SUB, index, feed.trips
     _advance(zone, perp)
-    perp.index = index
+    old_index, perp.index = perp.index, index
     perp.average += trunc_div((index * SUB - perp.average) * min(dt, limits.HOUR), limits.HOUR)
     if zone.time >= perp.sample_time + limits.SAMPLE_MS:
         _sample(zone, perp)
+    before = (perp.mark, old_index)
     _set_mark(zone, perp, get_mark(zone, perp), is_first=is_first)
+    if before != (perp.mark, perp.index):
+        plans.note_mark(zone, market.slot)
     perp.oi_rate = margin.get_oi_rate(perp)
     funding.run_hour(zone, perp)
 

@@ -350,7 +350,12 @@ class Level:
     orders: list[Any] = field(default_factory=list)  # orders or plans, oldest first
 
 
-TRIGGER_LISTS = (enums.TRIGGER_UP_LAST, enums.TRIGGER_DOWN_LAST)
+TRIGGER_LISTS = tuple(range(enums.TRIGGER_UP_LAST, enums.TRIGGER_DOWN_INDEX + 1))
+
+
+def falls(trigger_list: int) -> bool:
+    """Whether the plans of a list fire when the price falls."""
+    return trigger_list % 2 == 1
 
 
 @dataclass(eq=False)
@@ -383,7 +388,7 @@ class Book:
 
     def trigger_prices(self, side: int) -> list[int]:
         """Triggers of a list, the nearest to firing first."""
-        return sorted(self.triggers[side], reverse=side == enums.TRIGGER_DOWN_LAST)
+        return sorted(self.triggers[side], reverse=falls(side))
 
     def is_crossed_by(self, side: int, price: int) -> bool:
         """Whether an order of `side` at `price` would take."""
@@ -480,12 +485,13 @@ class Plan:
     def list_side(self) -> int:
         """The trigger list of the book that it stands on."""
         fires_up = (self.kind == enums.PLAN_STOP) == (self.side == enums.BUY)
-        return enums.TRIGGER_UP_LAST if fires_up else enums.TRIGGER_DOWN_LAST
+        first = enums.TRIGGER_UP_LAST + 2 * self.source
+        return first if fires_up else first + 1
 
     def is_reached_by(self, price: int) -> bool:
-        if self.list_side == enums.TRIGGER_UP_LAST:
-            return price >= self.trigger
-        return price <= self.trigger
+        if falls(self.list_side):
+            return price <= self.trigger
+        return price >= self.trigger
 
 
 @dataclass(eq=False)
