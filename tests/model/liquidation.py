@@ -67,6 +67,8 @@ def leave(zone: State, pool: Pool) -> None:
 def sweep(zone: State) -> None:
     """The sweep of a block: every pool within SWEEP_MS."""
     reach = zone.slots["pool"].high_water - 1
+    if reach == 0:
+        return
     since = zone.time - zone.sweep_time
     zone.sweep_time = zone.time
     due = min(ceil_div(reach * since, limits.SWEEP_MS), reach, limits.BLOCK_SWEEP)

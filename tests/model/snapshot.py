@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tests.model import outcome
+from tests.model import outcome, perp_snapshot
 from tests.model.records import TRIGGER_LISTS, Approval, Book, Order, Plan
 from tradezone.protocol import enums
 
@@ -156,6 +156,7 @@ def build_snapshot(zone: State) -> dict[str, Any]:
 
     return {
         "machine": pick(zone, MACHINE_FIELDS),
+        "perpetuals": perp_snapshot.build(zone),
         "agenda": pick(zone, AGENDA_FIELDS),
         "heads": {
             name: {
