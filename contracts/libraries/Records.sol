@@ -416,6 +416,8 @@ library Records {
         address credentialProvider;
         // lowest class of credential that the venue admits
         uint16 minClass;
+        // live perpetuals
+        uint16 perps;
         // slashable stake as last told by L1, gwei of the native coin
         uint64 stake;
         // open orders of the venue
@@ -1602,6 +1604,7 @@ library Records {
         word = uint256(words[1]);
         record.credentialProvider = address(uint160(word));
         record.minClass = uint16(word >> 160);
+        record.perps = uint16(word >> 176);
         word = uint256(words[2]);
         record.stake = uint64(word);
         record.marketOrders = uint32(word >> 64);

@@ -286,6 +286,7 @@ struct Venue:
     market_count: uint16
     credential_provider: address  # signer of credentials
     min_class: uint16  # lowest class of credential that the venue admits
+    perps: uint16  # live perpetuals
     stake: uint64  # slashable stake as last told by L1, gwei of the native coin
     market_orders: uint32  # open orders of the venue
     incidents: uint32
@@ -1183,6 +1184,7 @@ def decode_venue(words: DynArray[bytes32, MAX_WORDS]) -> Venue:
         market_count=convert((word0 >> 144) & MASK_16, uint16),
         credential_provider=convert(word1 & MASK_160, address),
         min_class=convert((word1 >> 160) & MASK_16, uint16),
+        perps=convert((word1 >> 176) & MASK_16, uint16),
         stake=convert(word2 & MASK_64, uint64),
         market_orders=convert((word2 >> 64) & MASK_32, uint32),
         incidents=convert((word2 >> 96) & MASK_32, uint32),

@@ -142,14 +142,14 @@ def deleverage(zone: State, perp: Perp) -> Iterator[None]:
     crossed = totals[light]
     owed: dict[int, int] = {}  # D_b by id()
     for position in list(registered[light]):
-        perps.move(zone, position, -position.lots, perp.mark)
+        _cross(zone, perp, position, -position.lots)
         owed[id(position)] = 0
         yield
     parts = Splitter(crossed, totals[heavy])
     for position in registered[heavy]:
         lots = abs(position.lots)
         cut = parts.take(lots)
-        perps.move(zone, position, -heavy * cut, perp.mark)
+        _cross(zone, perp, position, -heavy * cut)
         owed[id(position)] = ceil_div(position.claim * (lots - cut), lots)
         yield
     needed = totals[heavy] - crossed
@@ -222,6 +222,14 @@ def deleverage(zone: State, perp: Perp) -> Iterator[None]:
         amount=charge,
         amount2=raised,
     )
+
+
+def _cross(zone: State, perp: Perp, position: Position, change: int) -> None:
+    """Bankrupt pools of both sides meet at the mark."""
+    perps.move(zone, position, change, perp.mark)
+    if change:
+        account = position.pool.account
+        zone.emit(events.ADL_FILL, account=account, market=position.market, lots=change)
 
 
 def get_paid(due: int, equity: int) -> int:

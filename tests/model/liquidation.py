@@ -18,9 +18,8 @@ def is_open_to_force(zone: State, position: Position) -> bool:
 def is_market_open_to_force(zone: State, perp: Perp) -> bool:
     return (
         perp.state in prices.FORCE_STATES
-        and perp.job is None
         and perp.is_live
-        and not phases.get_restart_phases(zone)
+        and phases.admits(zone, perp.market, tif=enums.TIF_IOC, is_reduce_only=True)
     )
 
 
@@ -277,10 +276,8 @@ def take_over(zone: State, position: Position) -> bool:
         if perp.market.slot in fund_pool.positions:
             held = fund_pool.positions[perp.market.slot].lots
             quote = fund_pool.positions[perp.market.slot].quote
-    else:
-        is_few = len(zone.accounts[account].pools) < limits.MAX_POOLS
-        if not is_few or not zone.slots["pool"].has_room():
-            return False
+    elif not zone.slots["pool"].has_room():
+        return False
     needs_slot = fund_pool is None or perp.market.slot not in fund_pool.positions
     if needs_slot and not zone.slots["position"].has_room():
         return False

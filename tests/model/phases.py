@@ -251,6 +251,10 @@ def update_venue(zone: State, body: Body) -> None:
         and body["stake"] < 1 << 62
     )
     require(is_good, Code.BAD_PARAMETERS)
+    is_live = any(
+        perp.is_live and perp.market.venue == body["venue"] for perp in zone.perps.values()
+    )
+    require(body["state"] != enums.VENUE_WOUND_DOWN or not is_live, Code.NOT_ELIGIBLE)
     venue.state, venue.access = body["state"], body["access"]
     venue.credential_provider, venue.min_class = body["credentialProvider"], body["minClass"]
     venue.regions, venue.stake = body["regions"], body["stake"]

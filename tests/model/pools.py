@@ -52,7 +52,8 @@ def require_pool(zone: State, account_id: int, key: tuple[int, int, int]) -> Non
     account = zone.accounts[account_id]
     zone.require_balance(account_id, key[1])
     if key not in account.pools:
-        require(len(account.pools) < limits.MAX_POOLS, Code.TOO_MANY_POOLS)
+        is_few = len(account.pools) < limits.MAX_POOLS
+        require(is_few, Code.TOO_MANY_POOLS)
         require(zone.slots["pool"].has_room(), Code.TABLE_FULL)
 
 

@@ -188,13 +188,21 @@ def tick(zone: State) -> None:
         if perp.job is None:
             _tick_market(zone, perp, dt)
     for perp in live:
-        is_stale = perp.state == enums.PRICE_FROZEN and perp.stale_since
-        if (
-            perp.settlement == 0
-            and is_stale
-            and zone.time - perp.stale_since >= limits.STALE_SETTLE
-        ):
+        if perp.settlement == 0 and is_over(zone, perp):
             adl.begin_settlement(zone, perp)
+
+
+def is_over(zone: State, perp: Perp) -> bool:
+    """Whether a market is to be settled: its date has come, or it was stale too long."""
+    has_closed = perp.market.closes != 0 and zone.time >= perp.market.closes
+    is_stale = perp.state == enums.PRICE_FROZEN and perp.stale_since != 0
+    return has_closed or (is_stale and zone.time - perp.stale_since >= limits.STALE_SETTLE)
+
+
+def is_shut(zone: State, market: Market) -> bool:
+    """Whether the deployer has shut a market even for those who would close."""
+    shut = (enums.PHASE_CANCEL_ONLY, enums.PHASE_HALTED)
+    return market.phase in shut or zone.venues[market.venue].state == enums.VENUE_WOUND_DOWN
 
 
 def get_index_ticks(perp: Perp) -> int:
@@ -209,7 +217,8 @@ def _set_state(zone: State, perp: Perp, state: int) -> None:
 def _tick_market(zone: State, perp: Perp, dt: int) -> None:
     market, feed = perp.market, perp.feed
     evaluate(zone, feed)
-    is_priced = feed.is_fresh and 1 <= get_index_ticks(perp) <= market.max_price
+    is_in_range = 1 <= get_index_ticks(perp) <= market.max_price
+    is_priced = feed.is_fresh and is_in_range and not is_shut(zone, market)
     calendar = zone.calendars.get(market.calendar)
     is_open = calendar is None or calendar.is_open(zone.time)
     if not (is_priced and is_open and market.listed <= zone.time):

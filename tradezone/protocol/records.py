@@ -426,6 +426,7 @@ VENUE = _table(
     """
     address credential_provider -- signer of credentials
     u16 min_class -- lowest class of credential that the venue admits
+    u16 perps -- live perpetuals
     """,
     """
     u64 stake -- slashable stake as last told by L1, gwei of the native coin
