@@ -6,6 +6,7 @@ Of a job that spans blocks its kind and what is registered is compared, not the 
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tests.model import margin
@@ -154,6 +155,7 @@ def build(zone: State) -> dict[str, Any]:
         },
         "feeds": {slot: _build_feed(feed) for slot, feed in zone.feeds.items()},
         "live": [slot for slot in sorted(zone.perps) if zone.perps[slot].is_live],
+        "venues": dict(Counter(perp.market.venue for perp in zone.perps.values() if perp.is_live)),
         "perps": {slot: _build_perp(zone, perp) for slot, perp in zone.perps.items()},
         "pools": {slot: _build_pool(zone, pool) for slot, pool in zone.pools.items()},
         "accounts": {
@@ -301,6 +303,10 @@ def read(tables: Mapping[str, np.ndarray]) -> dict[str, Any]:
             for slot in reader.live("ledger")
         },
         "feeds": {slot: reader.feed(slot) for slot in reader.live("feed")},
+        "venues": {
+            slot: reader.one("venue", slot, "perps")
+            for slot in np_flatnonzero(tables["venue"]["perps"])
+        },
         "live": reader.walk("market", reader.one("agenda", 0, "perp_first"), "perp_next"),
         "perps": {slot: reader.perp(slot) for slot in perps},
         "pools": {slot: reader.pool(slot, epoch) for slot in reader.live("pool")},

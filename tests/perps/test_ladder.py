@@ -176,27 +176,26 @@ def test_deleveraging_levels_leverage():
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_gives_are_exact_and_the_level_is_the_lowest(seed):
-    """Splits of random books: lots sum to the target, and no position above the level keeps what one below gave."""
+def test_what_positions_give_falls_with_the_level_and_never_leaves_more(seed):
+    """l_i(L): whole at level 0, nothing beyond the last, and what stays is at most the level times the equity."""
     rng = random.Random(seed)
     terms = type("Terms", (), {"tick_value": rng.choice((1, 7, 1_000)), "slot": 1})()
     perp = Perp(terms, *[None] * 3, 1, 1, 1, 0, 0, 0, 0, 0, 0, [])
     perp.mark = rng.randrange(1, 2_000)
-    held = []
-    for _ in range(rng.randrange(1, 40)):
+    each = perp.mark * perp.tv
+    for _ in range(40):
         lots = rng.randrange(1, 100)
-        claim = rng.choice((0, 1, lots * perp.mark * perp.tv // rng.randrange(1, 60)))
-        held.append(type("Held", (), {"lots": lots, "claim": claim})())
-    target = rng.randrange(1, sum(p.lots for p in held) + 1)
-
-    def total(level):
-        return sum(adl.get_give(perp, p, level) for p in held)
-
-    levels = [0, *sorted(rng.sample(range(1, limits.MAX_LEVEL + 2), 20))]
-    sums = [total(level) for level in levels]
-    assert sums == sorted(sums, reverse=True)
-    assert total(0) >= target or total(0) == sum(p.lots for p in held)
-    assert total(limits.MAX_LEVEL + 1) == 0
+        claim = rng.choice((0, 1, lots * each // rng.randrange(1, 60)))
+        held = type("Held", (), {"lots": lots, "claim": claim})()
+        levels = sorted(rng.sample(range(1, limits.MAX_LEVEL + 1), 20))
+        gives = [adl.get_give(perp, held, level) for level in levels]
+        assert adl.get_give(perp, held, 0) == lots
+        assert adl.get_give(perp, held, limits.MAX_LEVEL + 1) == 0
+        assert gives == sorted(gives, reverse=True)
+        for level, give in zip(levels, gives, strict=True):
+            assert (lots - give) * each * limits.LEVEL_UNIT <= level * claim
+            is_least = give == 0 or (lots - give + 1) * each * limits.LEVEL_UNIT > level * claim
+            assert is_least
 
 
 def test_the_last_rung_haircuts_and_is_repaid():

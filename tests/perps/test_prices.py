@@ -194,3 +194,45 @@ def test_a_listing_outside_the_bounds_is_refused(market):
     assert not market.block(list_perp(3)).of(events.MESSAGE_IGNORED)
     refused = market.block(update_market(market.zone, 3, openInterestCap=0))
     assert refused.of(events.MESSAGE_IGNORED)[0]["error"] == Code.BAD_PARAMETERS
+
+
+def test_a_market_that_its_deployer_shuts_freezes_and_settles_after_a_day(market):
+    market.trade(market.bob, market.alice, 1_000, 10)
+    market.block(update_market(market.zone, PERP, phase=enums.PHASE_HALTED))
+    market.price[1] = 900
+    outcomes = market.run(5_000)
+    assert market.perp().state == enums.PRICE_FROZEN
+    assert not [e for o in outcomes for e in o.of(events.LIQUIDATION_BEGUN)]
+    for _ in range(25):
+        market.block(tell(messages.HEARTBEAT), after=3_600_000)
+    market.run(500)
+    assert market.perp().settlement
+    assert not market.model.positions
+
+
+def test_a_dated_perpetual_settles_on_its_date(market):
+    market.trade(market.bob, market.alice, 1_000, 10)
+    closes = market.zone.time + 5_000
+    market.block(update_market(market.zone, PERP, closes=closes))
+    market.run(4_500)
+    assert market.lots(market.bob) == 10
+    market.run(1_500)
+    assert market.perp().settlement == 1_000
+    assert not market.model.positions
+
+
+def test_a_venue_is_wound_down_only_behind_its_perpetuals(market):
+    def wind_down():
+        outcome = market.block(tell(messages.UPDATE_VENUE, venue=1, state=enums.VENUE_WOUND_DOWN))
+        return [event["error"] for event in outcome.of(events.MESSAGE_IGNORED)]
+
+    assert wind_down() == [Code.NOT_ELIGIBLE]
+    market.block(update_market(market.zone, PERP, phase=enums.PHASE_SETTLED))
+    market.run(500)
+    assert not wind_down()
+    body = {"venue": 1, "asset": 1, "amount": 100}
+    market.block(act(market.carol, actions.FUND, **body))
+    deployer = market.world.deployer
+    before = market.world.free(deployer, 1)
+    assert market.block(act(deployer, actions.DEFUND, **body)).codes[-1] == Code.OK
+    assert market.world.free(deployer, 1) == before + 100
