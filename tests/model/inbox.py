@@ -244,6 +244,12 @@ def list_market(zone: State, body: Body) -> None:
     )
 
 
+def is_room_in_ledger(zone: State, body: Body) -> bool:
+    ledger = zone.ledgers.get((body["venue"], body["quote"]))
+    count = sum(perp.is_live and perp.ledger is ledger for perp in zone.perps.values())
+    return count < limits.MAX_LEDGER_PERPS
+
+
 def list_perp(zone: State, body: Body) -> None:
     require(body["market"] == zone.slots["market"].high_water, Code.NOT_NEXT_ID)
     venue = zone.venues.get(body["venue"])
@@ -259,6 +265,7 @@ def list_perp(zone: State, body: Body) -> None:
     is_good = (
         body["id"] >> 16 == body["venue"]
         and sum(perp.is_live for perp in zone.perps.values()) < limits.MAX_PERPS
+        and is_room_in_ledger(zone, body)
         and phases.is_bounded(body, tick=tick, max_price=top, lot_size=1, is_outcome=False)
         and top * tick <= limits.MAX_LOT_VALUE
         and body["maxLots"] * top * tick <= limits.MAX_POSITION_VALUE

@@ -311,7 +311,6 @@ def adjust_margin(zone: State, account: int, _key: Key, body: Body) -> None:
     is_good = amount >= 1 and body["direction"] <= actions.MARGIN_TAKE
     require(is_good, Code.AMOUNT_OUT_OF_RANGE)
     if body["direction"] == actions.MARGIN_ADD:
-        require(pool.state != enums.POOL_BANKRUPT, Code.POOL_BUSY)
         require(amount <= zone.free(account, pool.asset), Code.AMOUNT_OUT_OF_RANGE)
         move_in(zone, pool, amount)
         pool.kept += amount

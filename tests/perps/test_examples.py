@@ -23,8 +23,8 @@ def make_perp(tiers, **terms):
         "funding_cap": limits.MAX_FUNDING_CAP,
         "interest": 100_000,
         **dict.fromkeys(("impact_notional", "band_listing", "band_basis", "loss_cap"), 0),
-        "oi_lower": 1 << 58,
-        "oi_upper": 1 << 59,
+        "oi_lower": 1 << 52,
+        "oi_upper": 1 << 53,
         "tiers": tiers,
     }
     perp = Perp(**(values | terms))

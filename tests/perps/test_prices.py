@@ -180,7 +180,7 @@ def test_a_listing_outside_the_bounds_is_refused(market):
         {"bandBasis": 500_000},
         {"openInterestCap": 0},
         {"fundingCap": limits.MAX_FUNDING_CAP + 1},
-        {"oiUpper": 1 << 58},
+        {"oiUpper": 1 << 52},
         {"impactNotional": 1},
         {"feedScale": 0},
         {"calendar": 3},

@@ -79,8 +79,9 @@ MAX_BAND: Final = 900_000
 # --- perpetuals: numbers -----------------------------------------------------------------------------
 MAX_LOT_VALUE: Final = 1 << 40  # max_price * tick_value: what one lot may ever be worth, atoms
 MAX_POSITION_VALUE: Final = 1 << 54  # of one position with its orders: 64 of them sum below 2^61
-MAX_OPEN_VALUE: Final = 1 << 60  # of one market
-MAX_VENUE_CAP: Final = 1 << 61  # of one ledger
+MAX_OPEN_VALUE: Final = 1 << 54  # open interest of one market at its highest price, atoms
+MAX_LEDGER_PERPS: Final = 256  # live perpetuals of one ledger: their open interest sums to 2^62
+MAX_VENUE_CAP: Final = 1 << 61  # open interest that a stake may carry, atoms
 SUB: Final = 1 << 16  # parts of a tick that averages are kept in
 RATE: Final = 1_000_000_000  # funding rates are parts per billion
 FUNDING_UNIT: Final = (
