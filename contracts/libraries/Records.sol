@@ -1172,6 +1172,10 @@ library Records {
         uint64 ripe;
         // second running sum of the stage
         uint64 given;
+        // net change of the market's lots by this job so far, 0 at its end
+        int64 lotsMoved;
+        // raised or from the fund and not given on yet, atoms, 0 at its end
+        uint64 money;
     }
 
     // What an account holds of an outcome: Yes and No lots. Unlocked lots stand on one side only.
@@ -2149,6 +2153,8 @@ library Records {
         word = uint256(words[4]);
         record.ripe = uint64(word);
         record.given = uint64(word >> 64);
+        record.lotsMoved = int64(uint64(word >> 128));
+        record.money = uint64(word >> 192);
     }
 
     /// @notice Decode a record of table holding from its words.

@@ -740,6 +740,8 @@ struct Job:
     others: uint64  # G2 lots; settlement: shortfall, atoms
     ripe: uint64  # ms when what is registered is due, 0 = nothing is
     given: uint64  # second running sum of the stage
+    lots_moved: int64  # net change of the market's lots by this job so far, 0 at its end
+    money: uint64  # raised or from the fund and not given on yet, atoms, 0 at its end
 
 
 # What an account holds of an outcome: Yes and No lots. Unlocked lots stand on one side only.
@@ -1832,6 +1834,8 @@ def decode_job(words: DynArray[bytes32, MAX_WORDS]) -> Job:
         others=convert((word3 >> 192), uint64),
         ripe=convert(word4 & MASK_64, uint64),
         given=convert((word4 >> 64) & MASK_64, uint64),
+        lots_moved=convert(convert(convert(word4 << 64, bytes32), int256) >> 192, int64),
+        money=convert((word4 >> 192), uint64),
     )
 
 

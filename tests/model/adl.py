@@ -20,6 +20,8 @@ SUB = limits.SUB
 class Job:
     kind: int
     steps: Iterator[None]
+    lots: int = 0  # net change of the market's lots by this job so far: 0 at its end
+    money: int = 0  # raised, or from the fund, and not given on yet: 0 at its end
 
 
 class Splitter:
@@ -67,6 +69,7 @@ def _begin(zone: State, perp: Perp, kind: int, steps: Iterator[None]) -> None:
 
 def _end(zone: State, perp: Perp) -> None:
     zone.jobs.pop(0)
+    assert (perp.job.lots, perp.job.money) == (0, 0)
     perp.job = None
     if perp.must_settle:
         perp.must_settle = False
@@ -156,6 +159,7 @@ def deleverage(zone: State, perp: Perp) -> Iterator[None]:
     loss = sum(owed.values())
     covered = min(loss, pools.get_fund_room(zone, perp))
     pools.spend(perp, covered)
+    perp.job.money += covered
     charge, raised = loss - covered, 0
     level = total = below = 0
     if needed:
@@ -230,6 +234,7 @@ def _cross(zone: State, perp: Perp, position: Position, change: int) -> None:
     if change:
         account = position.pool.account
         zone.emit(events.ADL_FILL, account=account, market=position.market, lots=change)
+    perp.job.lots += change
 
 
 def get_paid(due: int, equity: int) -> int:
@@ -247,6 +252,8 @@ def _fill(zone: State, perp: Perp, position: Position, give: int, dues: Splitter
     change = -position.side * give
     perps.move(zone, position, change, perp.mark)
     pool.collateral -= paid
+    perp.job.lots += change
+    perp.job.money += paid
     zone.emit(
         events.ADL_FILL,
         account=pool.account,
@@ -264,6 +271,8 @@ def _bank(zone: State, perp: Perp, position: Position, got: int) -> None:
     touch(zone, pool)
     perps.move(zone, position, change, perp.mark)
     pool.collateral += got
+    perp.job.lots += change
+    perp.job.money -= got
     position.is_registered, position.claim = False, 0
     zone.emit(
         events.ADL_FILL,
@@ -405,6 +414,7 @@ def settle(zone: State, perp: Perp) -> Iterator[None]:
 def _close(zone: State, perp: Perp, position: Position, result: int) -> None:
     lots = position.lots
     perps.move(zone, position, -lots, perp.mark)
+    perp.job.lots -= lots
     zone.emit(
         events.POSITION_SETTLED,
         account=position.pool.account,

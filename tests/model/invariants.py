@@ -113,7 +113,10 @@ def _check_model_perps(model: Model) -> None:
                 assert standing[position.slot, side] == (position.side == side)
     for market, perp in model.perps.items():
         listed = perp.sides[1] + perp.sides[-1]
-        assert sum(p.lots for p in listed) == 0, f"market {market}: lots"
+        moved, money = (perp.job.lots, perp.job.money) if perp.job else (0, 0)
+        assert sum(p.lots for p in listed) == moved, f"market {market}: lots"
+        # Lots that a job has moved on one side only are worth the mark, which stands still.
+        owed[perp.market.venue, perp.market.quote] += money + moved * perp.mark * perp.tv
         assert len(listed) == sum(
             p.market == market and p.lots != 0 for p in model.positions.values()
         )

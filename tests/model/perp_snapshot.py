@@ -83,6 +83,8 @@ def _build_perp(zone: State, perp: Perp) -> dict[str, Any]:
         "shorts": [position.slot for position in perp.sides[-1]],
         "open_lots": perp.open_lots,
         "job": perp.job.kind if perp.job else 0,
+        "lots_moved": perp.job.lots if perp.job else 0,
+        "money": perp.job.money if perp.job else 0,
         "must_settle": enums.JOB_SETTLE if perp.must_settle else 0,
         "ripe": perp.adl_time,
         "registered": [[p.slot for p in perp.registered[side]] for side in (1, -1)],
@@ -249,6 +251,7 @@ class Reader:
             "shorts": self.walk("position", self.one("price", slot, "short_first"), "side_next"),
             "open_lots": self.one("book", slot, "open_lots"),
             "job": self.one("job", slot, "kind"),
+            **self.get("job", slot, "lots_moved", "money"),
             "must_settle": self.one("job", slot, "next_kind"),
             "ripe": self.one("job", slot, "ripe"),
             "registered": [

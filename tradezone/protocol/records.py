@@ -1067,6 +1067,8 @@ JOB = _table(
     """
     u64 ripe -- ms when what is registered is due, 0 = nothing is
     u64 given -- second running sum of the stage
+    i64 lots_moved -- net change of the market's lots by this job so far, 0 at its end
+    u64 money -- raised or from the fund and not given on yet, atoms, 0 at its end
     """,
     is_allocated=False,
 )
