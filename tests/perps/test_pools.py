@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.model import margin, pools
-from tests.model.perp_world import PERP, build_perp_world
-from tests.model.world import act, amend_item, item, tell
+from tests.model.perp_world import PERP, build_perp_world, list_perp, set_oracle
+from tests.model.world import act, amend_item, create_venue, item, tell
 from tradezone.protocol import actions, enums, events, limits, messages
 from tradezone.protocol.enums import BUY, SELL
 from tradezone.protocol.errors import Code
@@ -242,3 +242,45 @@ def test_an_instrument_is_approved_by_its_own_record(market):
     market.perp().broken = market.zone.time - limits.CROSS_AGE + 1_000
     assert ask(0) == Code.NOT_ELIGIBLE
     assert market.perp().is_cross, "what is approved stays"
+
+
+def test_a_door_opens_to_a_perpetual_of_another_venue(market):
+    deployer = market.world.deployer
+    listed = market.block(
+        create_venue(2, deployer.owner),
+        tell(messages.LIST_GUEST, market=3, id=2 << 16 | 3, venue=2, home=PERP, guestFee=1_000),
+    )
+    assert not listed.of(events.MESSAGE_IGNORED)
+    market.post(market.alice, SELL, 1_000, 10)
+    item_ = market.order(BUY, 1_000, 10, market=3, tif=enums.TIF_IOC)
+    door = market.model.venues[2].fee_account
+    before = market.world.free(door, 1)
+    limit = item(actions.APPROVE_INTERFACE, interface=door, maxFee=1_000)
+    market.block(act(market.bob, actions.APPROVE_INTERFACE, limit))
+    outcome = market.block(market.bob.place(item_))
+    assert outcome.codes[-1] == Code.OK
+    assert market.lots(market.bob) == 10
+    assert list(market.model.accounts[market.bob.account].pools) == [(1, 1, PERP)], "the home's"
+    assert market.world.free(door, 1) == before + 10 * LOT // 1_000
+
+
+def test_the_loss_of_one_venue_is_nothing_to_another():
+    market = build_perp_world(oracle={"breaker": limits.PPM})
+    deployer = market.world.deployer
+    market.price[2] = 1_000
+    market.block(create_venue(2, deployer.owner), set_oracle(2, venue=2, breaker=limits.PPM))
+    market.block(list_perp(3, venue=2, feed=2))
+    market.block(tell(messages.SET_RISK, venue=2, asset=1, cap=1 << 50))
+    market.wake()
+    market.trade(market.bob, market.alice, 1_000, 10)
+    market.trade(market.bob, market.alice, 1_000, 10, market=3)
+    other = market.model.ledgers[2, 1]
+    cash = other.cash
+    market.ledger.deficit += 1_000  # a loss of venue 1 that nobody covered, and the claim it left
+    market.ledger.fund += 1_000
+    market.move(1_020, duration=2_000)
+    assert other.cash == cash
+    assert market.post(market.carol, BUY, 990, 1).codes[-1] == Code.MARKET_CLOSED
+    assert market.post(market.carol, BUY, 990, 1, market=3).codes[-1] == Code.OK
+    market.take(market.bob, SELL, 990, 1, market=3)
+    assert market.lots(market.bob, 3) == 9
