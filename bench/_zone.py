@@ -18,7 +18,12 @@ from bench.state_commit import get_cpu_model, get_vector_bits
 from tradezone.engine import Engine
 from tradezone.protocol import actions, events, messages
 from tradezone.protocol.enums import BUY, OWNER_USER, TIF_IOC, TIF_POST_ONLY
-from tradezone.protocol.limits import DEFAULT_TAKER_DELAY, MAX_BLOCK_LEAVES, MAX_INBOX_MARK
+from tradezone.protocol.limits import (
+    DEFAULT_TAKER_DELAY,
+    MAX_BLOCK_LEAVES,
+    MAX_INBOX_MARK,
+    MICRO,
+)
 from tradezone.protocol.records import ORDER, OWNER
 
 START = 1_700_000_000_000  # ms
@@ -180,6 +185,8 @@ class Driver:
                 quantum=1, cap=(1 << 62) - 1,
             )
         )  # fmt: skip
+        # an atom of protocol fee buys an action, so whoever trades does not run out of them
+        self._consume(self._tell(messages.SET_ASSET, 1, asset=QUOTE, quotaRate=MICRO))
         self._consume(
             self._tell(messages.CREATE_VENUE, 1, venue=1, owner=self.accounts + 2, stake=10**9)
         )

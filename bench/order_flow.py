@@ -2,7 +2,7 @@
 
 The hour of NASDAQ AAPL and the five hours of Bitstamp where their data is at hand (TRADEZONE_DATA), and the made-up flow.
 Blocks are as small as the flow makes them: a new one whenever a cancel follows an order, so most hold one to three
-envelopes. Included and left out is what bench/engine_core.py says; one action is one order, cancel or amend.
+envelopes. Included and left out is what bench/engine_one_book.py says; one action is one order, cancel or amend.
 """
 
 from __future__ import annotations

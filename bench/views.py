@@ -11,28 +11,22 @@ import time
 
 from bench._flows import pack_flows
 from bench.state_commit import get_cpu_model
-from tradezone.protocol.messages import LIST_MARKET, Message
 from tradezone.testing.zone import START
-from tradezone.views import CandleFeed, DepthFeed, L3Feed, Ledger, read_listed_terms
+from tradezone.views import CandleFeed, DepthFeed, L3Feed, Ledger
 
 RUNS = 3
-
-
-def build_ledger(inbox):
-    terms = (Message.from_bytes(m) for m in inbox)
-    return Ledger(dict(read_listed_terms(m.payload) for m in terms if m.kind == LIST_MARKET))
 
 
 def main():
     for flow in pack_flows():
         engine, events = flow.start()
-        pieces = [events.copy()]  # the ledger needs the deposits
+        pieces = [events.copy()]  # the ledger needs the setup too
         pieces += [engine.execute_run(*run).events.copy() for run in flow.runs]
         count = sum(len(piece) for piece in pieces)
         views = {
             "l3": (L3Feed, ()),
             "l2": (DepthFeed, ()),
-            "ledger": (lambda inbox=flow.inbox: build_ledger(inbox), ()),
+            "ledger": (Ledger, ()),
             "candles": (CandleFeed, (START,)),
         }
         rates = {}

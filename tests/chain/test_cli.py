@@ -62,7 +62,7 @@ def test_versions_can_be_read_by_programs():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["verfy"], "no command 'verfy'; there are verify, prove, doctor, version"),
+        (["verfy"], "no command 'verfy'; there are verify, prove, audit, doctor, version"),
         (["verify"], "Missing option '--rpc'"),
         (
             ["verify", "--rpc", "x", "--chain", CHAIN],

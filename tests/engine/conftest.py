@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.model.pure import PureEngine
 from tests.model.world import World, Zone, build_world
 
 
@@ -22,3 +23,9 @@ def zone(request: pytest.FixtureRequest) -> Zone:
 @pytest.fixture
 def world(zone: Zone) -> World:
     return build_world(zone)
+
+
+@pytest.fixture
+def plain_world() -> World:
+    """Model and the engine's functions in plain Python: for `small_bounds`."""
+    return build_world(Zone(PureEngine()))

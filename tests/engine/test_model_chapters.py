@@ -1,6 +1,6 @@
 """Worked examples for the chapters beside spot trading: outcomes, plans, phases, access, quota, tasks.
 
-Like `test_model_spot`: each runs for the model alone and for model and engine side by side (fixture `zone`).
+Like `test_model_orders`: each runs for the model alone and for model and engine side by side (fixture `zone`).
 """
 
 from __future__ import annotations

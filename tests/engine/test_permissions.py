@@ -1,6 +1,6 @@
-"""Quota, access, doors, interfaces, simulated assets and what L1 may change, through the machine itself.
+"""Quota, access, doors, interfaces, simulated assets and what L1 may change.
 
-Every run goes through the fast engine and the step executor; roots, results and events must agree.
+Every block goes through model, compiled engine and step executor: results, events and state of all three must agree.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pytest
 
-from tradezone.engine import Engine
+from tests.engine.stepped import Pair
+from tests.model.compare import assert_same, assert_same_state, events_to_dicts
+from tests.model.engine import Model
 from tradezone.protocol import actions, enums, events, messages
 from tradezone.protocol.errors import Code
 from tradezone.protocol.limits import MICRO, QUOTA_DAILY, QUOTA_START
-from tradezone.verifier.stepper import Stepper, to_event_rows
 
 START = 1_700_000_000_000
 QUOTE, BASE, TOY = 1, 2, 3
@@ -34,10 +34,10 @@ def payouts(*parts: int) -> bytes:
 
 
 class Zone:
-    """Four owners; venue 1 of owner 2 with a spot market, venue 2 of owner 3; runs are checked twice."""
+    """Four owners; venue 1 of owner 2 with a spot market, venue 2 of owner 3; each block is run three times."""
 
     def __init__(self) -> None:
-        self.engine, self.stepper = Engine(), Stepper(Engine().tables)
+        self.model, self.pair = Model(), Pair()
         self.number, self.time, self.index, self.count = 0, START, 0, 0
         for owner in (1, 2, 3, 4):
             self.send(
@@ -86,21 +86,21 @@ class Zone:
         signers: Sequence[bytes] = (),
         inbox: Sequence[bytes] = (),
     ) -> list[int]:
-        """Run a block of leaves on both machines."""
+        """Run a block of leaves on all machines."""
         self.number += 1
         front = [actions.block_mark(self.number, self.time)]
         if inbox:
             front.append(actions.inbox_mark(self.index + len(inbox)))
         self.index += len(inbox)
         run = [*front, *leaves]
-        by = [bytes(20) for _ in front] + list(signers)
-        slow, slow_events = self.stepper.run(run, by, inbox)
-        fast, fast_events = self.engine.execute(run, by, inbox)
-        assert fast == slow
-        assert np.array_equal(fast_events, to_event_rows(slow_events))
-        assert self.engine.commit_root() == self.stepper.root
-        self.events = slow_events
-        return slow[len(front) :]
+        by = [*(None for _ in front), *(signer if any(signer) else None for signer in signers)]
+        results, found = self.model.execute(run, by, list(inbox))
+        fast, fast_events = self.pair.execute(run, by, inbox)
+        assert_same(results, fast, "results")
+        assert_same(found, events_to_dicts(fast_events), "events")
+        assert_same_state(self.model, self.pair.tables)
+        self.events = found
+        return results[len(front) :]
 
     def send(self, kind: int, /, **values: Any) -> int:
         """Consume one message; return its error."""
@@ -153,7 +153,7 @@ class Zone:
         return self.block([leaf], [address(signer)])[0] & 0xFFFF
 
     def table(self, name: str, slot: int) -> dict[str, int]:
-        row = self.stepper._tables[name][slot]
+        row = self.pair.tables[name][slot]
         return {field: int(row[field]) for field in row.dtype.names}
 
     def quota(self, owner: int) -> int:

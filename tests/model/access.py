@@ -194,7 +194,7 @@ def approve_interface(zone: State, account_id: int, _key: Key, body: Body) -> No
         account=account_id,
         other_account=body["interface"],
         price=body["maxFee"],
-        amount=expires,  # Reading: as sent, for a revocation too
+        amount=expires,
     )
 
 
@@ -303,5 +303,4 @@ def issue(zone: State, account: int, _key: Key, body: Body) -> None:
         require(zone.balance(target, body["asset"]) is not None, Code.ASSET_NOT_FOUND)
     zone.get_or_open_balance(target, body["asset"]).free += amount
     asset.total += amount
-    # Reading: the account is the one that receives.
     zone.emit(events.ISSUED, account=target, market=body["asset"], amount=amount, flag=2)

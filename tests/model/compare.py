@@ -240,10 +240,7 @@ class Builder:
     def task(self, slot: int) -> dict[str, Any]:
         rows = self.rows["task"]
         names = [name for name in TASK_FIELDS if name != "slot"]
-        is_account = rows["kind"][slot] == enums.TASK_ACCOUNT
-        bounds = (rows["market"][slot], rows["seq"][slot]) if is_account else None
-        cursor = rows["cursor"][slot]
-        return {"slot": slot, **rows.get(slot, names), "bounds": bounds, "cursor": cursor}
+        return {"slot": slot, **rows.get(slot, (*names, "cursor"))}
 
 
 def build_snapshot(

@@ -19,7 +19,7 @@ liquidation, adl      queue, forced orders, takeover; deleveraging, settlement
 snapshot              the whole state as plain dicts and lists
 ====================  ====================================================================
 
-Where the specification leaves a choice, the comment at the place begins with ``Reading:``.
+Where the specification seems to leave a choice, it is the specification that gets another sentence.
 """
 
 from __future__ import annotations

@@ -138,7 +138,6 @@ def approve_key(zone: State, account: int, _key: Key, body: Body) -> None:
         venue=body["onlyVenue"],
         expires=body["expires"],
         max_notional=body["maxNotional"],
-        # Reading: the eight bytes as a big-endian integer without its top bit.
         name=int.from_bytes(body["name"], "big") % (1 << 63),
     )
 
@@ -162,7 +161,6 @@ def create_account(zone: State, account: int, _key: Key, _body: Body) -> None:
     owner_id = zone.accounts[account].owner
     require(len(zone.owners[owner_id].accounts) < limits.MAX_ACCOUNTS, Code.ACCOUNT_LIMIT)
     require(zone.has_room_for("account"), Code.TABLE_FULL)
-    # Reading: every sub-account is of kind USER, also those of the protocol's owner.
     slot = zone.open_account(owner_id, enums.ACCOUNT_USER)
     zone.emit(events.ACCOUNT_CREATED, account=slot, order=owner_id, flag=enums.ACCOUNT_USER)
 

@@ -117,7 +117,6 @@ def register_asset(zone: State, body: Body) -> None:
         and body["decimals"] <= 36
     )
     require(is_good, Code.BAD_PARAMETERS)
-    # Reading: a full table of assets, venues or markets is TABLE_FULL after the other checks.
     require(zone.slots["asset"].has_room(), Code.TABLE_FULL)
     slot = zone.slots["asset"].take()
     names = ("token", "kind", "decimals", "quantum", "cap", "venue")
@@ -364,7 +363,6 @@ def list_outcome(zone: State, body: Body) -> None:
             lot_size=event.unit,
             is_outcome=True,
         )
-        # Reading: `closes` is a time like the others, so it has their bound.
         and body["closes"] <= limits.MAX_TIME
     )
     require(is_good, Code.BAD_PARAMETERS)

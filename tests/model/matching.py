@@ -41,7 +41,7 @@ def release(zone: State) -> None:
 
 
 def may_take(zone: State, taker: Order) -> bool:
-    """Whether the phases admit a released order. Reading: those of its door count too."""
+    """Whether the phases admit a released order., its door's among them."""
     markets = [zone.markets[slot] for slot in (taker.market, taker.door) if slot]
     return all(
         phases.admits(zone, market, tif=taker.tif, is_reduce_only=taker.is_reduce_only)
@@ -168,7 +168,6 @@ def meet_own(zone: State, taker: Order, maker: Order) -> bool:
                 continue
             if order is maker:
                 orders.leave_level(zone, maker)
-            # Reading: `left` is the cover that was locked, as `amount` is the lock.
             zone.emit_order(events.ORDER_CANCELLED, order, tif=enums.CANCEL_STP, lots=0)
             orders.forget(zone, order)
             if order is taker:

@@ -242,7 +242,6 @@ def _check_outcome(
     if is_reduce_only:
         require(closable >= 1, Code.NOTHING_TO_REDUCE)
         lots = min(lots, closable)
-        # Reading: the notional that counts is that of the cut order.
         is_all = lots == closable or market.notional(price, lots) >= market.min_notional
         require(is_all, Code.NOTIONAL_TOO_SMALL)
     cover = min(lots, closable)
@@ -364,7 +363,6 @@ def shrink(zone: State, order: Order, lots: int) -> None:
     unlock(zone, order, order.locked - min(order.locked, lock))
     outcome.set_cover(order, cover)
     zone.emit_order(events.ORDER_AMENDED, order)
-    # Reading: what cancels out is told behind the order's own event, here and wherever an order leaves.
     release_cover(zone, order, cover)
     if order.pool is not None:
         pools.release(zone, order.pool)
@@ -422,9 +420,14 @@ def _replace(zone: State, order: Order, key: Key, mode: int, price: int, lots: i
         actions.AMEND_POST_ONLY: enums.TIF_POST_ONLY,
         actions.AMEND_POST_SLIDE: enums.TIF_POST_SLIDE,
     }.get(mode, enums.TIF_GTC)
+    if order.door:
+        door = zone.markets[order.door]
+        is_open = phases.admits(zone, door, tif=tif, is_reduce_only=order.is_reduce_only)
+        require(is_open, Code.MARKET_CLOSED)
+    if not order.is_reduce_only:
+        ways = (market, zone.markets[order.door]) if order.door else (market,)
+        access.check_access(zone, zone.accounts[order.account].owner, *ways)
     require(not order.is_expired(zone.time), Code.ORDER_EXPIRED)
-    # Reading: check 4 is about the home only, a door's phases (check 15) are not on the list; and the
-    # order's own reduce-only flag counts.
     is_open = phases.admits(zone, market, tif=tif, is_reduce_only=order.is_reduce_only)
     require(is_open, Code.MARKET_CLOSED)
     require(1 <= price <= market.max_price, Code.PRICE_OUT_OF_RANGE)

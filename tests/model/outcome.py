@@ -111,7 +111,6 @@ def _get_set_event(zone: State, key: Key, item: Body) -> Event:
     require(is_whole, Code.EVENT_NOT_FOUND)
     require(event.state == enums.GROUP_OPEN, Code.EVENT_SETTLED)
     require(key.venue in (0, event.venue), Code.KEY_VENUE)
-    # Reading: an event's first market is the first of its list, which is the one listed last.
     most = zone.markets[event.markets[0]].max_lots
     require(1 <= item["lots"] <= most, Code.LOTS_OUT_OF_RANGE)
     return event
@@ -124,7 +123,6 @@ def split(zone: State, account_id: int, key: Key, item: Body) -> None:
     is_open = phases.admits(zone, first, tif=enums.TIF_POST_ONLY, is_reduce_only=False)
     require(is_open, Code.MARKET_CLOSED)
     access.check_access(zone, account.owner, first)
-    # Reading: `outcomes` holdings are asked for, however many the account has already.
     is_few = len(account.holdings) + event.outcomes <= limits.MAX_HOLDINGS
     require(is_few, Code.TOO_MANY_HOLDINGS)
     require(zone.slots["holding"].has_room(event.outcomes), Code.TABLE_FULL)
@@ -257,7 +255,6 @@ def sweep(zone: State) -> None:
         visited += 1
         zone.sweep_left -= 1
         zone.holding_cursor += 1
-        # Reading: slots below the high-water mark were used, so the mark itself is beyond it.
         if zone.holding_cursor >= zone.slots["holding"].high_water:
             zone.holding_cursor = 1
         holding = zone.holdings.get(zone.holding_cursor)

@@ -56,7 +56,6 @@ def open_block(zone: State, time: int) -> None:
     zone.removed = zone.met = 0
     if is_restart:
         zone.restart_time = time
-        # Reading: the event belongs to the leaf that is executed, the block mark.
         zone.emit(events.RESTARTED, amount=gap)
 
 
@@ -64,7 +63,7 @@ def open_block(zone: State, time: int) -> None:
 
 
 def move_anchor(zone: State, market: Market) -> None:
-    """Look at the anchor of the band. Reading: a market without a band has no anchor to look at."""
+    """Look at the anchor of the band."""
     book = zone.books[market.slot]
     if market.band == 0 or market.is_perp:
         return
@@ -218,7 +217,6 @@ def apply_update(zone: State, market: Market, body: Body) -> None:
         market.band = body["band"]
         market.min_notional, market.max_notional = body["minNotional"], body["maxNotional"]
         market.max_lots = body["maxLots"]
-        # Reading: the caps have no bound of their own; what reads as 2^63 - 1 is kept as that.
         most = (1 << 63) - 1
         market.open_interest_cap = min(body["openInterestCap"], most)
         market.account_cap = min(body["accountCap"], most)

@@ -89,7 +89,6 @@ def place_plan(zone: State, account_id: int, key: Key, item: Body, neighbour: Pl
         flags=item["flags"],
         slippage=item["slippage"],
         expires=item["expires"],
-        # Reading: as sent (0 for a door): check 16 is made again when the plan fires.
         interface=item["interface"],
         interface_fee=item["interface_fee"],
         seq=zone.order_seq,
@@ -106,7 +105,6 @@ def place_plan(zone: State, account_id: int, key: Key, item: Body, neighbour: Pl
         before = parent.children[0] if parent.children else None
         parent.children.insert(1, plan)
     elif grouping == enums.GROUP_POSITION and neighbour is not None:
-        # Reading: neighbours among the successful items; failed ones between them do not part them.
         is_near = neighbour.grouping == enums.GROUP_POSITION and neighbour.market == home.slot
         before = neighbour if is_near else None
     if before is not None:
@@ -119,7 +117,7 @@ def place_plan(zone: State, account_id: int, key: Key, item: Body, neighbour: Pl
         order=plan.id,
         other_order=parent.id if parent else 0,
         account=account_id,
-        market=home.slot,  # Reading: the home, as in the events of orders
+        market=home.slot,
         side=side,
         tif=plan.kind,
         flag=plan.source | plan.grouping << 4,
@@ -159,7 +157,6 @@ def arm(zone: State, plan: Plan) -> None:
 
 def arm_children(zone: State, parent: Order) -> None:
     """The parent's first fill."""
-    # Reading: the flag says that there are children on their trigger levels, so it needs some.
     if not parent.children:
         return
     parent.flags |= enums.ORDER_ARMED
@@ -222,7 +219,7 @@ def cancel_plan(zone: State, account: int, key: Key, item: Body) -> None:
 
 
 def note_fill(zone: State, market: int, price: int) -> None:
-    """Reading: a market "with plans" is one with a plan on a trigger level."""
+    """A fill in a market with a plan on a trigger level."""
     if any(zone.books[market].triggers.values()):
         look_later(zone, market, price)
 
@@ -315,14 +312,15 @@ def fire(zone: State, plan: Plan) -> None:
             error=refused.code,
         )
     else:
-        # Reading: `lots` are the plan's, and the columns that events.py does not list stay 0.
         zone.emit(
             events.PLAN_TRIGGERED,
             order=plan.id,
             other_order=order.id,
+            account=plan.account,
+            market=plan.market,
             price=plan.trigger,
-            lots=plan.lots,
+            lots=order.lots,
         )
         orders.enter(zone, order)
-    # Reading: the plan goes last, behind its order (which slot of a level is taken depends on it).
+    # Behind its order: which slot of a level is taken depends on it.
     forget(zone, plan)

@@ -27,7 +27,6 @@ def get_cost(envelope: actions.Envelope) -> int:
 def charge(zone: State, owner: Owner, envelope: actions.Envelope, leaf_class: int) -> None:
     """The check between NONCE_USED and the burning of the nonce."""
     day = zone.time // 86_400_000
-    # Reading: "its first envelope that reaches check 7" passed checks 1 to 6, so it is filled up before it is charged.
     if not owner.flags & REAL_DEPOSIT and day > owner.quota_day:
         owner.quota = max(owner.quota, limits.QUOTA_DAILY * limits.MICRO)
         owner.quota_day = day

@@ -69,7 +69,7 @@ PENDING_HOME_FIELDS = {
     "openInterestCap": "open_interest_cap",
     "accountCap": "account_cap",
 }
-TASK_FIELDS = ("slot", "kind", "side", "reason", "subject")
+TASK_FIELDS = ("slot", "kind", "side", "reason", "subject", "market", "seq")
 
 
 def pick(thing: object, names: tuple[str, ...]) -> dict[str, Any]:
@@ -172,9 +172,7 @@ def build_snapshot(zone: State) -> dict[str, Any]:
         "tasks": [
             {
                 **pick(task, TASK_FIELDS),
-                # Reading: of a market's task only what the specification names is compared.
-                "bounds": (task.market, task.seq) if task.kind == enums.TASK_ACCOUNT else None,
-                "cursor": 0,
+                "cursor": 0,  # between blocks, as docs/spec/phases.md has it
             }
             for task in zone.tasks
         ],

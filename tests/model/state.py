@@ -181,7 +181,6 @@ class State:
             timer = Timer(time, self.timer_seq, kind, subject)
             self.timers.push(timer)
         else:
-            # Reading: a timer that is set again keeps its node, whose key changes.
             timer.time, timer.seq = time, self.timer_seq
             self.timers.change(timer)
         return timer

@@ -9,11 +9,14 @@ A run is data, so a failing stream can be cut down: `reduce_runs` leaves out wha
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, TypeVar
 
+from tests.model.engine import Model
+from tests.model.pure import PureEngine
 from tests.model.world import (
     HOUR,
     NO_SIGNATURE,
@@ -112,6 +115,9 @@ class Stream:
     _likes: dict[str, int] = field(default_factory=dict)
     _hostility: int = 0  # per mille
     _is_deep: bool = False
+    _chapters: dict[str, int] = field(default_factory=dict)
+    _typed_likes: list[int] = field(default_factory=list)
+    reached: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     # --- chance ------------------------------------------------------------------------------------
 
@@ -153,15 +159,28 @@ class Stream:
             "noop": 1,
             "tell": 1,
             "garbage": 1,
-            "chapter": 8,
+            "chapter": 16,
         }
         self._likes = {name: w * self.pick((1, 1, 3, 0)) for name, w in kinds.items()}
         self._likes["place"] += 5
+        chapters = {
+            "outcome": 4,
+            "plan": 4,
+            "quote": 2,
+            "typed": 2,
+            "set": 2,
+            "clean_up": 2,
+            "message": 2,
+            "credential": 2,
+        }
+        self._chapters = {name: w * self.pick((1, 0, 3, 10)) for name, w in chapters.items()}
+        self._chapters["outcome"] += 1
+        self._typed_likes = [self.pick((1, 1, 8)) for _ in range(10)]
         tells = [register_owner(i, get_address(i), referrer=i // 2) for i in range(1, 7)]
         tells.append(register_owner(7, get_address(7), kind=enums.OWNER_CONTRACT))
         tells += [register_asset(i) for i in (1, 2, 3, HUGE, HUGE + 1)]
         tells += [create_venue(1, 2), create_venue(2, 2, access=self.pick((0, 0, 0, 0, 0, 1)))]
-        tells.append(register_asset(6, kind=enums.ASSET_SIMULATED, venue=1, cap=150))
+        tells.append(register_asset(6, kind=enums.ASSET_SIMULATED, venue=1, cap=100))
         pairs = [(2, 1), (3, 1), (2, 3), (HUGE, HUGE + 1)]
         for market, (base, quote) in enumerate(pairs, 1):
             is_huge = base == HUGE
@@ -179,7 +198,41 @@ class Stream:
                 tells.append(deposit(owner, get_address(owner), asset, amount))
             for asset in (HUGE, HUGE + 1):
                 tells.append(deposit(owner, get_address(owner), asset, (1 << 60) - 1))
-        return self.do(Run(((START, tuple(tells)),)))
+        outcome = self.do(Run(((START, tuple(tells)),)))
+        self._furnish()
+        return outcome
+
+    def _furnish(self) -> None:
+        """Doors approved, lists filled, bands and caps set: what most inputs would else be refused for."""
+        model = self.zone.model
+        deployer, fee_account = model.owners[2].main_account, model.venues[2].fee_account
+        entries: list[Entry] = []
+        for owner in TRADERS:
+            account = model.owners[owner].main_account
+            if self.chance(600):
+                values = {"interface": fee_account, "maxFee": self.pick((10_000, 700, 300))}
+                body = item(actions.APPROVE_INTERFACE, **values)
+                entries.append(self.envelope(actions.APPROVE_INTERFACE, body, account=account))
+            if self.chance(600):
+                body = item(actions.GRANT_ACCESS, venue=2, grantee=owner)
+                entries.append(self.envelope(actions.GRANT_ACCESS, body, account=deployer))
+            if self.chance(300):
+                entries.append(self.envelope(actions.CREATE_ACCOUNT, b"", account=account))
+            if self.chance(300):
+                body = item(actions.SPLIT, group=2, lots=self.pick((1, 5, 20)))
+                entries.append(self.envelope(actions.SPLIT, body, account=account))
+        for market in (1, 3, 5, 6):
+            if self.chance(300):
+                changes = self.pick(
+                    (
+                        {"band": self.pick((100_000, 200_000))},
+                        {"referrerShare": 50_000},
+                        {"openInterestCap": 500_000} if market > 4 else {"band": 200_000},
+                        {"accountCap": 300_000} if market > 4 else {"referrerShare": 50_000},
+                    )
+                )
+                entries.append(update_market(self.zone, market, **changes))
+        self.do(Run(((START, tuple(entries)),)))
 
     def _listing(self, market: int, base: int, quote: int, *, is_huge: bool = False) -> Tell:
         tick = self.pick((5, 1, 7, 1000))
@@ -214,12 +267,29 @@ class Stream:
 
     def do(self, run: Run) -> Outcome:
         self.runs.append(run)
+        index = self.zone.model.inbox
         outcome = run.apply(self.zone)
+        self._note(run, outcome, index)
         for event in outcome.events:
             if event["kind"] in (events.ORDER_WAITING, events.ORDER_RESTED):
                 client_id = event["client_id1"] << 64 | event["client_id0"]
                 self.known.append(Known(event["order"], event["account"], client_id))
         return outcome
+
+    def _note(self, run: Run, outcome: Outcome, index: int) -> None:
+        """Note what was reached: kinds of events, errors, actions and messages that were carried out."""
+        for event in outcome.events:
+            self.reached["event", event["kind"]] += 1
+            self.reached["error", event["error"]] += 1
+        for leaf, result in zip(outcome.leaves, outcome.results, strict=True):
+            envelope = actions.Envelope.from_leaf(leaf)
+            if envelope is not None and result == 0:
+                self.reached["action", envelope.action] += 1
+        ignored = {event["leaf"] for event in outcome.of(events.MESSAGE_IGNORED)}
+        told = [e for _, entries in run.blocks for e in entries if isinstance(e, Tell)]
+        for n, entry in enumerate([*told, *run.unmarked], index):
+            if n < self.zone.model.inbox and n not in ignored:
+                self.reached["message", entry.kind] += 1
 
     def step(self) -> Outcome:
         """Make one run and execute it."""
@@ -252,8 +322,13 @@ class Stream:
         if self.chance(300):
             delay = self.pick((0, 3, limits.MAX_TAKER_DELAY))
             return Patch("market", 1, "taker_delay", delay)
-        phase = self.pick((enums.PHASE_POST_ONLY, enums.PHASE_POST_ONLY, *range(7)))
-        return Patch("market", self.pick(sorted(self.zone.model.markets)), "phase", phase)
+        phase = self.pick((enums.PHASE_POST_ONLY, *range(enums.PHASE_SETTLED)))
+        open_ones = [  # settled is settled: its orders are gone, its venue counts it no more
+            slot
+            for slot, market in sorted(self.zone.model.markets.items())
+            if market.phase != enums.PHASE_SETTLED
+        ]
+        return Patch("market", self.pick(open_ones or [1]), "phase", phase)
 
     def _repairs(self) -> tuple[Patch, ...]:
         """Open again what was shut."""
@@ -261,7 +336,7 @@ class Stream:
         return tuple(
             Patch("market", slot, "phase", enums.PHASE_CONTINUOUS)
             for slot, market in model.markets.items()
-            if market.phase != enums.PHASE_CONTINUOUS
+            if market.phase not in (enums.PHASE_CONTINUOUS, enums.PHASE_SETTLED)
         ) + tuple(
             Patch("venue", slot, "state", enums.VENUE_ACTIVE)
             for slot, venue in model.venues.items()
@@ -305,7 +380,15 @@ class Stream:
             "garbage": self.garbage,
             "chapter": self.chapter,
         }
-        return [makers[kind]()]
+        entry = makers[kind]()
+        holdings = list(self.zone.model.holdings.values())
+        if isinstance(entry, Tell) and entry.kind == messages.RESOLUTION and holdings:
+            held = self.pick(
+                holdings
+            )  # asked for in the block of the resolution, before the sweep pays it
+            body = item(actions.REDEEM, market=held.market)
+            return [entry, self.envelope(actions.REDEEM, body, account=held.account)]
+        return [entry]
 
     def _depth(self) -> list[Entry]:
         """Many small orders at one price, and a taker for more of them than a block allows."""
@@ -541,11 +624,17 @@ class Stream:
 
     def chapter(self) -> Entry:
         """An action or message of the chapters beside spot trading."""
-        makers = (
-            *(self._outcome_order, self._outcome_order, self._plan, self._plan, self._quote),
-            *(self._typed, self._set, self._clean_up, self._chapter_message, self._credential),
-        )
-        return self.pick(makers)()
+        makers: dict[str, Callable[[], Entry]] = {
+            "outcome": self._outcome_order,
+            "plan": self._plan,
+            "quote": self._quote,
+            "typed": self._typed,
+            "set": self._set,
+            "clean_up": self._clean_up,
+            "message": self._chapter_message,
+            "credential": self._credential,
+        }
+        return makers[self.weighted(self._chapters)]()
 
     def _outcome_order(self) -> Entry:
         side, market = self.pick((BUY, SELL)), self.pick((5, 5, 6, 7, 8, 9))
@@ -632,13 +721,17 @@ class Stream:
                 },
             ),
         )
-        action, account, values = self.pick(choices)
+        weights = {str(n): weight for n, weight in enumerate(self._typed_likes)}
+        action, account, values = choices[int(self.weighted(weights))]
         return self.envelope(action, item(action, **values), account=account)
 
     def _set(self) -> Entry:
         action = self.pick((actions.SPLIT, actions.SPLIT, actions.MERGE, actions.REDEEM))
         if action == actions.REDEEM:
-            return self.envelope(action, item(action, market=self.pick((5, 6, 7, 8, 1))))
+            held = [h.account for h in self.zone.model.holdings.values()]
+            account = self.pick(held) if held and not self.chance(200) else None
+            body = item(action, market=self.pick((5, 6, 7, 8, 1)))
+            return self.envelope(action, body, account=account)
         values = {"group": self.pick((2, 2, 2, 1, 9)), "lots": self.pick((1, 2, 5, 0, 1001))}
         return self.envelope(action, item(action, **values))
 
@@ -803,6 +896,85 @@ def build_stream(seed: int, blocks: int = 25) -> list[Inputs]:
     for _ in range(blocks):
         stream.step()
     return zone.taken
+
+
+# --- small worlds ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Squeeze:
+    """Bounds and capacities so small that a short stream meets them all."""
+
+    bounds: dict[str, int]
+    capacity: dict[str, int]
+
+    def make_zone(self) -> Zone:
+        """A zone with the engine's functions in plain Python; run it inside `small_bounds`."""
+        return Zone(PureEngine(self.capacity), model=Model(self.capacity))
+
+
+def draw_squeeze(seed: int) -> Squeeze:
+    """Bounds by chance: some streams meet many of them, some few."""
+    random = Random(seed)
+    small: dict[str, tuple[int, ...]] = {
+        "BLOCK_TIMERS": (1, 3),
+        "BLOCK_REMOVALS": (1, 2, 5),
+        "BLOCK_MEETINGS": (1, 3, 10),
+        "MAX_FILLS": (1, 2, 4),
+        "PAYOUT_SWEEP": (1, 2),
+        "BAND_WINDOW": (3, 20),
+        "MAX_OPEN_ORDERS": (3, 6),
+        "MAX_BALANCES": (5, 6),
+        "MAX_PLANS": (2, 4),
+        "MAX_HOLDINGS": (1, 2, 3),
+        "MAX_APPROVALS": (1, 2),
+        "MAX_KEYS": (2, 3),
+        "MAX_ACCOUNTS": (2, 3),
+        "MAX_BUCKET_LENGTH": (1, 2, 3),
+        "QUOTA_START": (5, 100, 400),
+        "QUOTA_DAILY": (2, 20),
+        "QUOTA_OVERDRAFT": (0, 3),
+        "QUOTA_TRICKLE": (2, 20),
+        "RESERVED_ACCOUNTS": (1,),
+        "RESERVED_KEYS": (1,),
+        "RESERVED_BALANCES": (2,),
+        "RESERVED_TIMERS": (12,),  # one a market, and there are fewer
+        "RESERVED_TASKS": (24,),
+        "RESTART_GAP": (400, 30_000),
+        "RESTART_CANCEL": (3,),
+        "RESTART_POST": (9,),
+    }
+    often = random.choice((150, 400, 800))
+    bounds = {n: random.choice(v) for n, v in small.items() if random.randrange(1000) < often}
+    together = ("RESERVED", "RESTART_CANCEL", "RESTART_POST")  # what must fit the others
+    bounds |= {name: small[name][0] for name in small if name.startswith(together)}
+    model = Model()
+    Stream(Zone(model=model), Random(seed)).set_up()
+    room = {
+        "order": 8,
+        "plan": 5,
+        "holding": 3,
+        "approval": 3,
+        "outbox": 2,
+        "calendar": 1,
+        "account": 3,
+        "key": 3,
+        "balance": 6,
+        "market": 2,
+        "event_group": 1,
+        "asset": 2,
+        "venue": 1,
+        "owner": 2,
+    }
+    capacity = {
+        name: model.slots[name].high_water + random.randrange(1, most + 2)
+        for name, most in room.items()
+        if random.randrange(1000) < often
+    }
+    if random.randrange(1000) < often:
+        capacity["timer"] = 13 + random.randrange(1, 6)
+        capacity["task"] = random.choice((14, 15, 26, 27))
+    return Squeeze(bounds, capacity)
 
 
 # --- cutting down a failing stream -------------------------------------------------------------------

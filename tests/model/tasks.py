@@ -29,9 +29,9 @@ def _tell(zone: State, kind: int, task: Task) -> None:
 
 
 def begin_market_task(zone: State, market: Market) -> None:
-    """A settled market loses its orders. Reading: CANCEL_ALL_BEGUN tells of it, with side BOTH_SIDES."""
-    reason = enums.CANCEL_SETTLED
-    _add(zone, Task(0, enums.TASK_MARKET, market.slot, 0, enums.BOTH_SIDES, reason, 0))
+    """A settled market loses its orders."""
+    kind, reason, both = enums.TASK_MARKET, enums.CANCEL_SETTLED, enums.BOTH_SIDES
+    _add(zone, Task(0, kind, market.slot, market.slot, both, reason, zone.order_seq))
 
 
 def cancel_all(zone: State, account_id: int, key: Key, item: Body) -> None:
@@ -50,7 +50,6 @@ def set_dead_man(zone: State, account_id: int, _key: Key, item: Body) -> None:
     account, timeout = zone.accounts[account_id], item["timeout"]
     is_good = timeout == 0 or limits.MIN_DEAD_MAN <= timeout <= limits.MAX_DEAD_MAN
     require(is_good, Code.BAD_ORDER_FIELD)
-    # Reading: switching off an unset switch needs no timer, so no room either.
     is_room_needed = timeout != 0 and account.timer is None
     require(not is_room_needed or zone.has_timer_room(), Code.TABLE_FULL)
     due = zone.time + timeout if timeout else 0

@@ -20,6 +20,7 @@ import numpy as np
 from tests.model.compare import assert_same, assert_same_state, events_to_dicts
 from tests.model.engine import Model
 from tests.model.invariants import check_model, check_no_stray_bucket, check_records
+from tests.model.pure import PureEngine
 from tradezone.protocol import actions, enums, limits, messages
 from tradezone.protocol.batches import Header
 from tradezone.protocol.errors import Code
@@ -498,8 +499,8 @@ class Zone:
         inbox: list[bytes],
         header: Header | None,
     ) -> tuple[Sequence[int], np.ndarray]:
-        if header is None:
-            return self.engine.execute(leaves, signers, inbox)
+        if header is None or isinstance(self.engine, PureEngine):
+            return self.engine.execute(leaves, signers, inbox, *filter(None, [header]))
         offsets = np.cumsum([0, *map(len, leaves)])
         joined = np.frombuffer(b"".join(leaves), dtype=np.uint8)
         flat = b"".join(signer or bytes(20) for signer in signers)

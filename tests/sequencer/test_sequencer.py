@@ -22,6 +22,7 @@ from tradezone.client import build_place
 from tradezone.engine import Engine, EngineError
 from tradezone.protocol import events
 from tradezone.protocol.actions import block_mark, inbox_mark
+from tradezone.protocol.enums import CANCEL_DEAD_MAN, CANCEL_EXPIRED
 from tradezone.protocol.hashing import keccak
 from tradezone.protocol.limits import MAX_INBOX_MARK, WAIT_BLOCKS
 from tradezone.protocol.messages import NO_PREFIX, next_prefix
@@ -180,6 +181,34 @@ def test_waiting_orders_are_released_by_empty_blocks(sequencer):
     assert events.FILL in kinds
     assert first.number + len(blocks) == sequencer.block
     assert not sequencer.has_work(START + 10**6)
+
+
+def test_timers_are_served_by_empty_blocks(sequencer):
+    """An order expires and a dead-man switch goes off though nobody sends anything."""
+    signers = build_signers(lambda: START + 1)
+    expiring = build_place(MARKET, "sell", 61, 1, tif="gtt", expires=START + 500)
+    resting = build_place(MARKET, "sell", 62, 1, tif="post_only")
+    sequencer.admit_and_submit(
+        [signers[2].place(expiring), signers[3].place(resting), signers[3].dead_man(5_000)]
+    )
+    sequencer.close_until_idle(START + 1, until_ms=START + 100)
+    assert not sequencer.has_work(START + 499)
+    assert sequencer.close_block(START + 499) is None
+    assert sequencer.has_work(START + 500)
+    (first, second) = (
+        block
+        for block in sequencer.close_until_idle(START + 499, until_ms=START + 6_000)
+        if len(block.events)
+    )
+    assert (first.time, second.time) == (START + 500, START + 5_001)
+    reasons = [
+        int(event["tif"])
+        for block in (first, second)
+        for event in block.events
+        if event["kind"] == events.ORDER_CANCELLED
+    ]
+    assert reasons == [CANCEL_EXPIRED, CANCEL_DEAD_MAN]
+    assert not sequencer.has_work(START + 10**9)
 
 
 def test_blocks_may_be_handed_over_one_by_one(sequencer):

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.views.records import Tables, get_used, read_queues, read_terms
+from tests.views.records import Tables, get_used, read_queues
 from tradezone.protocol.enums import FREE, RESTING, WAITING
 from tradezone.protocol.events import FEES, FILL, ORDER_AMENDED, ORDER_CANCELLED, ORDER_RESTED
 from tradezone.views import DepthBook, DepthFeed, L3Feed, Ledger, select_events
+from tradezone.views.l3 import BOOK_KINDS
 
 SLOT = (1 << 32) - 1
 
@@ -33,8 +34,6 @@ class Mirror:
 
     def hear(self, events: np.ndarray, tables: Tables) -> None:
         """Take in the events of a block and compare all orders, balances, and the levels that changed."""
-        if self.market not in self.ledger.terms and len(get_used(tables, "market")) > self.market:
-            self.ledger.set_terms(self.market, read_terms(tables)[self.market])
         for update in self.depth.apply(events):
             assert self.follower.apply(update)
         self.ledger.apply(events)
@@ -43,7 +42,7 @@ class Mirror:
         self.compare(events, tables)
 
     def write_orders(self, events: np.ndarray) -> None:
-        mine = events[events["market"] == self.market]
+        mine = select_events(events[events["market"] == self.market], BOOK_KINDS)
         book = self.books.get_market(self.market)
         named = {*mine["order"].tolist(), *mine["other_order"].tolist()} - {0}
         is_open = {order_id for order_id in named if order_id in self.ledger.orders}

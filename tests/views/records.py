@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from tradezone.protocol.enums import BUY, FREE, RESTING, SELL
+from tradezone.client import OrderTracker
+from tradezone.protocol.enums import (
+    BUY,
+    FREE,
+    GROUP_OPEN,
+    PLAN_ARMED,
+    RESTING,
+    SELL,
+    TASK_ACCOUNT,
+    TIMER_ACCOUNT,
+)
 from tradezone.protocol.events import EVENT_DTYPE
 from tradezone.protocol.records import TABLE_BY_NAME
 from tradezone.views import CandleFeed, DepthBook, DepthFeed, L3Feed, Ledger, MarketTerms
@@ -44,15 +54,17 @@ def read_queues(tables: Tables, market: int, side: int) -> list[tuple[int, list[
 
 
 def read_orders(tables: Tables) -> dict[int, tuple[Any, ...]]:
-    """Open orders by id: account, market, side, price, lots, filled, locked, whether it rests, client id."""
+    """Open orders by id: account, market, side, price, lots, filled, locked, cover, interface fee, whether it
+    rests, client id.
+    """
     orders = get_used(tables, "order")
     found = {}
     for slot in np.flatnonzero(orders["state"] != FREE).tolist():
         order = orders[slot]
-        names = ("account", "market", "side", "price", "lots", "filled", "locked")
+        names = ("account", "market", "side", "price", "lots", "filled", "locked", "cover")
         client_id = int(order["client_id1"]) << 64 | int(order["client_id0"])
         found[int(order["generation"]) << 32 | slot] = (
-            *(int(order[name]) for name in names),
+            *(int(order[name]) for name in (*names, "interface_fee")),
             int(order["state"]) == RESTING,
             client_id,
         )
@@ -68,14 +80,76 @@ def read_balances(tables: Tables) -> dict[tuple[int, int], tuple[int, int]]:
     }
 
 
+def read_holdings(tables: Tables) -> dict[tuple[int, int], tuple[int, ...]]:
+    """(yes, no, yes_locked, no_locked) by (account, market), of holdings that are not empty."""
+    names = ("yes", "no", "yes_locked", "no_locked")
+    found = {}
+    for holding in get_used(tables, "holding"):
+        lots = tuple(int(holding[name]) for name in names)
+        if int(holding["state"]) != FREE and any(lots):
+            found[int(holding["account"]), int(holding["market"])] = lots
+    return found
+
+
+def read_plans(tables: Tables) -> dict[int, tuple[Any, ...]]:
+    """Plans by id: parent's id, account, market, side, kind, source, grouping, trigger, price, lots, whether armed."""
+    plans = get_used(tables, "plan")
+    names = ("account", "market", "side", "kind", "source", "grouping", "trigger", "price", "lots")
+    found = {}
+    for slot in np.flatnonzero(plans["state"] != FREE).tolist():
+        plan = plans[slot]
+        parent = int(plan["parent"])
+        if parent:
+            parent |= int(tables["order"][parent]["generation"]) << 32
+        values = (int(plan[name]) for name in names)
+        is_armed = int(plan["state"]) == PLAN_ARMED
+        found[int(plan["generation"]) << 32 | slot] = (parent, *values, is_armed)
+    return found
+
+
+def read_outcome_events(tables: Tables) -> dict[int, tuple[int, ...]]:
+    """Events by slot: venue, asset, unit, outcomes, cash, sets, state (0 = open)."""
+    names = ("venue", "asset", "unit", "outcomes", "cash", "sets", "state")
+    found = {}
+    for slot, group in enumerate(get_used(tables, "event_group")):
+        if slot:
+            *values, state = (int(group[name]) for name in names)
+            found[slot] = (*values, 0 if state == GROUP_OPEN else state)
+    return found
+
+
+def read_dead_man(tables: Tables) -> dict[int, int]:
+    """Time of the dead-man switch by account, ms."""
+    used = int(tables["head"]["in_use"][TABLE_BY_NAME["timer"].number])
+    timers = tables["timer"][1 : used + 1]  # a heap
+    is_mine = timers["kind"] == TIMER_ACCOUNT
+    return dict(
+        zip(timers["subject"][is_mine].tolist(), timers["time"][is_mine].tolist(), strict=True)
+    )
+
+
+def read_tasks(tables: Tables) -> dict[tuple[int, int], tuple[int, int]]:
+    """Running cancel-alls, (side, reason) by (account, 0) or (0, market)."""
+    tasks, found = get_used(tables, "task"), {}
+    for task in tasks[tasks["state"] != FREE]:
+        subject = int(task["subject"])
+        key = (subject, 0) if int(task["kind"]) == TASK_ACCOUNT else (0, subject)
+        found[key] = (int(task["side"]), int(task["reason"]))
+    return found
+
+
 def read_terms(tables: Tables) -> dict[int, MarketTerms]:
     """Terms of all markets."""
     markets = get_used(tables, "market")
-    names = MarketTerms._fields
-    return {
-        slot: MarketTerms(*(int(markets[slot][n]) for n in names))
-        for slot in range(1, len(markets))
-    }
+    names = [name for name in MarketTerms._fields if name not in ("home", "base")]
+    found = {}
+    for slot in range(1, len(markets)):
+        market = markets[slot]
+        values = {name: int(market[name]) for name in names}
+        base = int(market["group"]) or int(market["base"])
+        home = int(market["guest_of"]) or slot
+        found[slot] = MarketTerms(**values, base=base, home=home)
+    return found
 
 
 class Watcher:
@@ -86,6 +160,7 @@ class Watcher:
         self.followers: dict[int, DepthBook] = {}
         self.ledger = Ledger()
         self.candles = CandleFeed()
+        self.tracker = OrderTracker()  # what a trader's program keeps of the same events
         self.blocks = 0
 
     @property
@@ -94,34 +169,68 @@ class Watcher:
 
     def hear(self, events: np.ndarray, time: int, tables: Tables) -> None:
         """Take in the events of a block, then compare everything."""
-        for market, terms in read_terms(tables).items():
-            if market not in self.ledger.terms:
-                self.ledger.set_terms(market, terms)
         for update in self.depth.apply(events):
             follower = self.followers.setdefault(update.market, DepthBook(update.market))
             assert follower.apply(update), follower.trouble
         self.ledger.apply(events)
         self.candles.apply(events, time)
+        self.tracker.apply(events)
         self.blocks += 1
         self.compare(tables)
 
     def compare(self, tables: Tables) -> None:
         known = {
-            order.order: (*order[1:4], *order[5:9], order.is_resting, order.client_id)
+            order.order: (
+                *order[1:4],
+                *order[5:11],
+                order.is_resting,
+                order.client_id,
+            )
             for order in self.ledger.orders.values()
         }
         assert known == read_orders(tables)
+        assert self.ledger.terms == read_terms(tables)
         self.ledger.check()
         balances = {key: tuple(b) for key, b in self.ledger.balances.items() if any(b)}
         assert balances == read_balances(tables)
+        assert {k: tuple(h) for k, h in self.ledger.holdings.items()} == read_holdings(tables)
+        plans = {plan.plan: tuple(plan)[1:] for plan in self.ledger.plans.values()}
+        assert plans == read_plans(tables)
+        groups = self.ledger.outcome_events.items()
+        found = {
+            slot: (g.venue, g.asset, g.unit, g.outcomes, g.cash, g.sets, g.state)
+            for slot, g in groups
+        }
+        assert found == read_outcome_events(tables)
+        assert self.ledger.dead_man == read_dead_man(tables)
+        assert self.ledger.tasks == read_tasks(tables)
+        totals = get_used(tables, "asset")["total"].tolist()
+        supply = {slot: total for slot, total in enumerate(totals) if total}
+        assert +self.ledger.supply == supply
+        self.compare_tracker()
         self.compare_books(tables)
+
+    def compare_tracker(self) -> None:
+        """The states of a client's orders agree with the ledger, which agrees with the records."""
+        names = ("account", "market", "side", "price", "filled")
+        active = {
+            order.id: (*(getattr(order, n) for n in names), order.open)
+            for order in self.tracker.get_active_orders()
+        }
+        known = {
+            number: (*(getattr(order, n) for n in names), order.lots)
+            for number, order in self.ledger.orders.items()
+        }
+        assert active == known
+        plans = {p.id: (p.account, p.market, p.side) for p in self.tracker.get_active_plans()}
+        assert plans == {n: (p.account, p.market, p.side) for n, p in self.ledger.plans.items()}
 
     def compare_books(self, tables: Tables) -> None:
         orders = read_orders(tables)
         waiting = {m: {} for m in self.books.markets}
         for order, values in orders.items():
-            if not values[7]:
-                waiting[values[1]][order] = values[4]
+            if not values[9]:
+                waiting.setdefault(values[1], {})[order] = values[4]
         for market in range(1, len(get_used(tables, "market"))):
             book = self.books.get_market(market)
             follower = self.followers.get(market, DepthBook(market))
@@ -136,7 +245,7 @@ class Watcher:
             assert follower.get_snapshot() == self.depth.get_snapshot(market)
             assert {o.order: o.lots for o in book.waiting.values()} == waiting.get(market, {})
             for order in (*book.orders.values(), *book.waiting.values()):
-                account, of_market, side, price, lots, _, _, is_resting, client_id = orders[
+                account, of_market, side, price, lots, *_, is_resting, client_id = orders[
                     order.order
                 ]
                 assert (order.account, market, order.side, order.price) == (

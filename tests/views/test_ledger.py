@@ -1,4 +1,4 @@
-"""The ledger on hand-made events: what today's engine does not write yet, and what must be refused.
+"""The ledger on hand-made events: each rule by itself, and what must be refused.
 
 Amounts are those of docs/spec: an outcome lot pays `unit` = 1000, a tick is worth 10, prices run from 1 to 99.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.model.world import list_market
+from tradezone.protocol import events as kinds
 from tradezone.protocol.enums import BUY, MARKET_OUTCOME, MARKET_SPOT, SELL
 from tradezone.protocol.events import (
     ACCOUNT_CREATED,
@@ -29,12 +29,9 @@ from tradezone.views import (
     GapError,
     Holding,
     Ledger,
-    MarketTerms,
     MisfitError,
     ViewError,
-    read_listed_terms,
 )
-from tradezone.views import _kinds as kinds
 
 USD, BTC, MARKET, EVENT, VENUE = 1, 2, 1, 7, 3
 PROTOCOL, ALICE, BOB, FEE, FUND, DOOR = 1, 2, 3, 4, 5, 6
@@ -95,6 +92,7 @@ def fill(taker, maker, accounts, side, price, lots, left, fees=(0, 0), market=MA
 def terms_of(market, kind, base, lot_size, tick_value, taker_fee=0, maker_fee=0):
     columns = {"market": market, "flag": kind, "account": base, "other_account": USD}
     return (
+        event(kinds.MARKET_LISTED, market=market, account=VENUE),
         event(kinds.MARKET_TERMS, **columns, price=99, order=lot_size, other_order=tick_value),
         event(kinds.MARKET_FEES, market=market, order=taker_fee, other_order=maker_fee),
     )
@@ -140,10 +138,7 @@ def sets(zone):
 
 
 def list_spot(zone, taker_fee=1_000, maker_fee=500):
-    zone.tell(
-        event(10, market=MARKET, account=VENUE),
-        *terms_of(MARKET, MARKET_SPOT, BTC, 10, 100, taker_fee, maker_fee),
-    )
+    zone.tell(*terms_of(MARKET, MARKET_SPOT, BTC, 10, 100, taker_fee, maker_fee))
 
 
 def test_terms_come_from_events_and_fees_go_to_whom_they_name(zone):
@@ -190,14 +185,6 @@ def test_fees_are_shared_out_whole(zone):
     trade = fill(51, 50, (ALICE, BOB), BUY, 20, 5, 0, fees=(10, -4))
     with pytest.raises(MisfitError, match=r"\(FEES\): 1 atoms of the last fill's fees"):
         zone.tell(trade, event(FEES, market=MARKET, amount=5))
-
-
-def test_terms_of_a_listing_are_read_from_l1():
-    tell = list_market(4, venue=2, base=5, quote=6, lotSize=11, tickValue=13, makerFee=-7)
-    assert read_listed_terms(tell.payload) == (
-        4,
-        MarketTerms(MARKET_SPOT, 2, 5, 6, 11, 13, taker_fee=500, maker_fee=-7),
-    )
 
 
 # --- outcomes ----------------------------------------------------------------------------------------
@@ -447,7 +434,7 @@ def test_a_closed_balance_is_gone(zone):
     [
         ([event(WITHDRAWN, account=ALICE, market=USD, amount=100_001)], "would have"),
         ([event(ACCOUNT_CREATED, account=ALICE, order=2)], "there already"),
-        ([order(ORDER_RESTED, 50, ALICE, BUY, 20, 5, 10_010, market=8)], "terms of market 8"),
+        ([order(ORDER_RESTED, 50, ALICE, BUY, 20, 5, 10_010, market=8)], "market 8 is not listed"),
         ([order(ORDER_RESTED, 50, ALICE, BUY, 20, 5, 100_001)], "would have"),
         ([order(ORDER_CANCELLED, 50, ALICE, BUY, 20, 5, 10)], "order 50 is not open"),
         ([order(ORDER_RESTED, 50, ALICE, BUY, 20, 0, 10)], "with lots"),

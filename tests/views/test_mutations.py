@@ -38,9 +38,8 @@ def renumber(events):
     return changed
 
 
-def get_views(recording):
-    ledger = Ledger(recording.terms)
-    return [("l3", L3Feed(), L3Feed.apply), ("ledger", ledger, Ledger.apply)]
+def get_views():
+    return [("l3", L3Feed(), L3Feed.apply), ("ledger", Ledger(), Ledger.apply)]
 
 
 def get_complaint(apply, view, events):
@@ -90,7 +89,7 @@ def test_without_numbers_a_doubled_order_event_is_noticed_where_it_stands(record
         if events["kind"][at] == ORDER_AMENDED and not events["flag"][at]:
             continue
         changed = renumber(double(events, at))
-        for name, view, apply in get_views(recording):
+        for name, view, apply in get_views():
             complaint = get_complaint(apply, view, changed)
             assert complaint is not None, (name, events[at])
             assert complaint.seq == at + 2, (name, events[at], complaint)
@@ -120,7 +119,7 @@ def test_without_numbers_a_dropped_order_event_is_noticed_by_the_next_of_the_ord
         ):
             continue
         changed = renumber(drop(events, at))
-        for name, view, apply in get_views(recording):
+        for name, view, apply in get_views():
             complaint = get_complaint(apply, view, changed)
             if one["kind"] == FILL and name == "ledger":
                 continue  # without fees it tells a fill fewer only at the end
@@ -141,6 +140,8 @@ def test_without_numbers_two_events_of_an_order_that_changed_places_are_noticed(
             other["lots"],
         ):
             continue
+        if (one["kind"], other["kind"]) == (ORDER_AMENDED, FILL) and not one["flag"]:
+            continue  # shrunk, then filled: the other way round would do as well
         changed = renumber(swap(events, at))
         complaint = get_complaint(L3Feed.apply, L3Feed(), changed)
         assert complaint is not None, (one, other)
@@ -156,7 +157,7 @@ def test_fees_that_do_not_add_up_are_noticed(recording):
         for column in ("amount", "amount2"):
             changed = events.copy()
             changed[column][at] += 1
-            complaint = get_complaint(Ledger.apply, Ledger(recording.terms), changed)
+            complaint = get_complaint(Ledger.apply, Ledger(), changed)
             assert complaint is not None
             assert at < complaint.seq <= at + 3
             seen += 1
@@ -174,8 +175,6 @@ def test_a_wrong_column_of_an_order_is_noticed(recording, column):
         changed = events.copy()
         changed[column][at] = int(changed[column][at]) ^ 1
         total += 1
-        noticed += any(
-            get_complaint(apply, view, changed) for _, view, apply in get_views(recording)
-        )
+        noticed += any(get_complaint(apply, view, changed) for _, view, apply in get_views())
     assert total > 20
     assert noticed == total

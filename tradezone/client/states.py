@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from tradezone.client.orders import ClientId, to_client_id
 from tradezone.protocol import events
 from tradezone.protocol.enums import GROUP_NONE, TIF_IOC
 
@@ -145,10 +146,11 @@ class OrderTracker:
             if plan.state.is_active and account in (None, plan.account):
                 yield plan
 
-    def find(self, account: int, client_id: bytes) -> TrackedOrder | None:
-        """Return the newest order of an account with this client id (16 bytes), done or not."""
+    def find(self, account: int, client_id: ClientId) -> TrackedOrder | None:
+        """Return the newest order of an account with this client id, done or not."""
+        wanted = to_client_id(client_id)
         for order in reversed(self.orders.values()):
-            if order.account == account and order.client_id == client_id:
+            if order.account == account and order.client_id == wanted:
                 return order
         return None
 

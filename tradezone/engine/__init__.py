@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .audit import RULES, Violation, audit_state
 from .engine import Engine, EngineError, RunResult
 
-__all__ = ["Engine", "EngineError", "RunResult"]
+__all__ = ["RULES", "Engine", "EngineError", "RunResult", "Violation", "audit_state"]

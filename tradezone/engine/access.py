@@ -111,18 +111,23 @@ def go_to_access(s, d, m, f):
 
 @jit
 def end_checks(m):
-    """Behind check 17: the client id of an order; SPLIT borrows ACCESS and names where it goes on."""
-    m.pc = m.return0 if m.action == A.SPLIT else P.PLACE_WALK
+    """Behind check 17: the client id of a new order, the terms of an amended one; SPLIT names where it goes on."""
+    if m.action == A.SPLIT:
+        m.pc = m.return0
+    else:
+        m.pc = P.AMEND_CHECK if m.action == A.AMEND else P.PLACE_WALK
 
 
 @jit
 def step_door(s, d, io):
-    """DOOR: check 15, the guest market's own phases; its fee is looked at next."""
+    """DOOR: check 15, the guest market's own phases; its fee is looked at next, unless the order is amended."""
     m, f = s.machine[0], s.draft[0]
     touch(d, T_MACHINE, 0)
     door = i64(f.door)
     if not is_admitted(s, door, i64(m.time), i64(f.tif), i64(f.flags)):
         refuse(s, d, io, _MARKET_CLOSED)
+    elif m.action == A.AMEND:
+        go_to_access(s, d, m, f)
     elif s.market[door].guest_fee > 0 or f.interface != 0 or f.interface_fee != 0:
         m.pc = P.INTERFACE
     else:

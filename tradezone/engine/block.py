@@ -343,8 +343,6 @@ def dispatch_cold(s, d, io, pc):
         _step_open_balance(s, d, io)
     elif pc == P.CLOSE_BALANCE:
         _step_close_balance(s, d, io)
-    elif pc == P.QUOTA_CREDIT:
-        _step_credit(s, d, io)
     elif pc == P.PLACE_TIMER:
         _step_place_timer(s, d, io)
     elif pc == P.AMEND_CHECK:
@@ -510,6 +508,8 @@ def dispatch(s, d, io, pc):
         _step_requeue(s, d, io)
     elif pc == P.PLACE_CHECK:
         _step_place_check(s, d, io)
+    elif pc == P.QUOTA_CREDIT:
+        _step_credit(s, d, io)
     elif pc == P.FILL_DONE:
         _step_fill_done(s, d, io)
     elif pc == P.NOTE_PRICE:

@@ -271,7 +271,8 @@ def emit_order(d, io, kind, leaf, slot, o, tif, flag, amount):
     """Append an event about order record ``o`` in ``slot``."""
     emit(
         d, io, kind, leaf, o.market, o.account, 0, (i64(o.generation) << 32) | slot, 0,
-        o.side, tif, flag, 0, o.price, i64(o.lots), i64(o.cover), amount, 0, o.client_id0, o.client_id1,
+        o.side, tif, flag, 0, o.price, i64(o.lots), i64(o.cover), amount, i64(o.interface_fee),
+        o.client_id0, o.client_id1,
     )  # fmt: skip
 
 

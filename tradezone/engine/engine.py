@@ -18,6 +18,7 @@ from tradezone.protocol.events import EVENT_DTYPE
 from tradezone.protocol.records import RECORDS_VERSION, TABLES
 from tradezone.state.tree import RecordTree
 
+from .audit import Violation, audit_state
 from .block import run
 from .inputs import prepare
 from .memory import (
@@ -295,6 +296,12 @@ class Engine:
     def prove(self, kind: int, slot: int) -> list[bytes]:
         """Sibling hashes of record (kind, slot) under the last committed root, bottom up."""
         return self._tree.prove(kind, slot)
+
+    # --- invariants --------------------------------------------------------------------------------
+
+    def audit(self, *, most: int = 20, is_thorough: bool = False) -> list[Violation]:
+        """Check every invariant of the state between two runs; empty if all hold. See ``audit_state``."""
+        return audit_state(self.tables, most=most, is_thorough=is_thorough)
 
     def _mark(self, kind: int, slot: int) -> None:
         at = int(self._bases[kind]) + slot

@@ -200,24 +200,21 @@ def take_cover(s, d, o):
 
 
 @jit
-def set_cover(s, d, io, o, cover, leaf):
-    """Give an order another cover. Lots that get free may meet free lots of the other side."""
+def set_cover(s, d, o, cover):
+    """Give an order another cover; return how many lots it lets go of (below 0: it takes some more)."""
     freed = i64(o.cover) - cover
     if o.holding == 0 or freed == 0:
-        return
+        return i64(0)
     o.cover = cover
     lock_lots(s, d, i64(o.holding), o.side, -freed)
-    if freed > 0:
-        annihilate(s, d, io, i64(o.holding), i64(o.pay_balance), leaf)
+    return freed
 
 
 @jit
-def release_cover(s, d, io, o, leaf):
-    """Unlock the cover of an order that leaves, which names its holding no more."""
-    if o.holding != 0:
-        s.holding[o.holding].uses -= 1
-        touch(d, T_HOLDING, o.holding)
-        set_cover(s, d, io, o, i64(0), leaf)
+def cancel_out(s, d, io, o, freed, leaf):
+    """Behind the event of an order that let go of ``freed`` lots: they may meet lots of the other side."""
+    if freed > 0:
+        annihilate(s, d, io, i64(o.holding), i64(o.pay_balance), leaf)
 
 
 @jit

@@ -34,12 +34,12 @@ from tradezone.protocol.enums import (
     TIF_GTC,
     WAITING,
 )
-from tradezone.protocol.events import FEE_SHARE, FEES, FILL, ORDER_AMENDED
+from tradezone.protocol.events import FEE_SHARE, FEES, FILL
 from tradezone.protocol.limits import BLOCK_MEETINGS, MAX_FILLS, PPM
 
 from ._jit import i64, jit, ppm_down, ppm_up
 from .balances import credit, find_balance
-from .codec import emit, emit_order
+from .codec import emit
 from .heaps import heap_size, push_book, rekey_book, take_out
 from .holdings import annihilate
 from .orders import (
@@ -292,8 +292,7 @@ def decrement(s, d, io, m, t, taker, o, maker, v, level):
         o.lots = 0  # its lock is freed, and said to be, when it leaves
         begin_remove(m, CANCEL_STP, P.STP_TAKER)
     else:
-        shrink(s, d, io, o, o.lots - both, i64(0))
-        emit_order(d, io, ORDER_AMENDED, 0, maker, o, o.tif, 0, o.locked)
+        shrink(s, d, io, maker, o, i64(o.lots) - both, i64(0))
         m.pc = P.STP_TAKER
     m.value2 = both
 
@@ -309,8 +308,7 @@ def step_stp_taker(s, d, io):
             t.lots = 0
             finish(m, CANCEL_STP)
         else:
-            shrink(s, d, io, t, t.lots - m.value2, i64(0))
-            emit_order(d, io, ORDER_AMENDED, 0, taker, t, t.tif, 0, t.locked)
+            shrink(s, d, io, taker, t, i64(t.lots) - i64(m.value2), i64(0))
             m.pc = P.MATCH
         touch(d, T_ORDER, taker)
     else:

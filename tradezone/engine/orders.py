@@ -68,10 +68,10 @@ from .codec import (
 )
 from .heaps import push_book
 from .holdings import (
+    cancel_out,
     check_caps,
     choose_cover,
     held,
-    release_cover,
     set_cover,
     take_cover,
 )
@@ -91,6 +91,7 @@ from .tables import (
     T_BOOK,
     T_BUCKET,
     T_DRAFT,
+    T_HOLDING,
     T_LEVEL,
     T_MACHINE,
     T_MARKET,
@@ -858,23 +859,23 @@ def is_in_venue(s, m, o):
 
 
 @jit
-def shrink(s, d, io, o, lots, leaf):
-    """Lower the open lots of an order; its cover and its lock fall with them."""
+def shrink(s, d, io, slot, o, lots, leaf):
+    """Lower the open lots of an order; its cover and its lock fall with them: ORDER_AMENDED, flag 0."""
     o.lots = lots
-    if o.cover > lots:
-        set_cover(s, d, io, o, i64(lots), leaf)
+    freed = set_cover(s, d, o, i64(min(i64(o.cover), lots)))
     lock = lock_for(s.market[o.market], o.side, o.price, lots - o.cover, o.interface_fee)
     set_lock(s, d, o, lock)
+    emit_order(d, io, ORDER_AMENDED, leaf, slot, o, o.tif, 0, o.locked)
+    cancel_out(s, d, io, o, freed, leaf)
+    touch(d, T_ORDER, slot)
 
 
 @jit
 def shrink_resting(s, d, io, m, slot, o, lots):
     """Lower the open lots of a resting order in place, which keeps its priority."""
     s.level[o.level].lots -= o.lots - lots
-    shrink(s, d, io, o, lots, i64(m.seq))
-    emit_order(d, io, ORDER_AMENDED, m.seq, slot, o, o.tif, 0, o.locked)
+    shrink(s, d, io, slot, o, lots, i64(m.seq))
     touch(d, T_LEVEL, o.level)
-    touch(d, T_ORDER, slot)
 
 
 @jit
@@ -933,7 +934,14 @@ def step_amend(s, d, io):
         f.tif = TIF_POST_ONLY
     elif mode == A.AMEND_POST_SLIDE:
         f.tif = TIF_POST_SLIDE
-    m.pc = P.AMEND_CHECK
+    f.door = o.door
+    f.value = 0
+    if o.door != 0:
+        m.pc = P.DOOR
+    elif f.flags == 0 and (k.access != 0 or s.venue[k.venue].access != 0):
+        m.pc = P.ACCESS
+    else:
+        m.pc = P.AMEND_CHECK
     touch(d, T_DRAFT, 0)
 
 
@@ -998,7 +1006,7 @@ def step_amend_move(s, d, io):
     o = s.order[slot]
     o.price = f.price
     o.lots = f.lots
-    set_cover(s, d, io, o, i64(f.cover), i64(m.seq))
+    freed = set_cover(s, d, o, i64(f.cover))
     b = s.balance[o.pay_balance]
     b.free -= f.lock - o.locked
     b.locked += f.lock - o.locked
@@ -1008,6 +1016,7 @@ def step_amend_move(s, d, io):
     o.tif = f.tif
     o.key = m.key
     emit_order(d, io, ORDER_AMENDED, m.seq, slot, o, o.tif, 1, o.locked)
+    cancel_out(s, d, io, o, freed, i64(m.seq))
     m.return0 = P.ITEM_DONE
     m.pc = P.REST if is_post(f.tif) else P.JOIN
     touch(d, T_BALANCE, o.pay_balance)
@@ -1052,7 +1061,11 @@ def step_remove_level(s, d, io):
 
 @jit
 def step_remove_bucket(s, d, io):
-    """REMOVE_BUCKET: the order leaves its client id's chain, if it has one, walking to it."""
+    """REMOVE_BUCKET: the order leaves its client id's chain, if it has one, walking to it; that it leaves is said.
+
+    ``m.value1`` is the reason for the event; 0 = filled, which FILL has said already. What the order covered is
+    let go of right behind the event, before the children follow.
+    """
     m = s.machine[0]
     o = s.order[m.order]
     touch(d, T_MACHINE, 0)
@@ -1071,6 +1084,12 @@ def step_remove_bucket(s, d, io):
         chain.length -= 1
         touch(d, T_BUCKET, o.bucket)
         m.cursor2 = 0
+    if m.value1 != 0:
+        emit_order(d, io, ORDER_CANCELLED, leaf_of(m), i64(m.order), o, m.value1, 0, o.locked)
+    freed = set_cover(s, d, o, i64(0))
+    if freed > 0:
+        cancel_out(s, d, io, o, freed, leaf_of(m))
+        touch(d, T_ORDER, m.order)
     m.pc = P.REMOVE_TIMER if o.timer != 0 else leaving_step(o)
 
 
@@ -1090,10 +1109,7 @@ def step_remove_timer(s, d, io):
 
 @jit
 def step_remove_order(s, d, io):
-    """REMOVE_ORDER: what is locked is freed, the account's list lets go, the slot is given back.
-
-    ``m.value1`` is the reason for the event; 0 = filled, which FILL has said already.
-    """
+    """REMOVE_ORDER: the lock is freed, holding and account's list let go, the slot is given back."""
     m = s.machine[0]
     slot = i64(m.order)
     o = s.order[slot]
@@ -1102,9 +1118,9 @@ def step_remove_order(s, d, io):
     s.venue[venue].market_orders -= 1
     touch(d, T_VENUE, venue)
     pay, receive = s.balance[o.pay_balance], s.balance[o.receive_balance]
-    if m.value1 != 0:
-        emit_order(d, io, ORDER_CANCELLED, leaf_of(m), slot, o, m.value1, 0, o.locked)
-    release_cover(s, d, io, o, leaf_of(m))
+    if o.holding != 0:
+        s.holding[o.holding].uses -= 1
+        touch(d, T_HOLDING, o.holding)
     pay.free += o.locked
     pay.locked -= o.locked
     pay.uses -= 1

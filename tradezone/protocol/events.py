@@ -45,7 +45,8 @@ ORDER_RESTED: Final = 21  # order, account, market, side, tif, price, lots, amou
 ORDER_AMENDED: Final = 22  # order, account, market, side, tif, price, lots = open, amount = locked,
 #                            flag 1 = it left its place
 ORDER_CANCELLED: Final = 23  # order, account, market, side, tif = reason, price, lots left
-#                              (20 to 23: left = cover, lots of the holding that it locks)
+#                              (20 to 23: left = cover, lots of the holding that it locks,
+#                              amount2 = ppm that its interface or door takes)
 FILL: Final = 24  # order = taker, other_order = maker, accounts, side of the taker, price, lots,
 #                   left = maker's open lots, amount = all that the taker pays in fees,
 #                   amount2 = all that the maker pays (negative = it receives)
@@ -63,7 +64,8 @@ PLAN_PLACED: Final = (
 )
 #                          flag = source | grouping << 4, price = trigger, lots, left = limit price
 PLAN_ARMED_NOW: Final = 34  # order = plan, account, market: it stands on its trigger level
-PLAN_TRIGGERED: Final = 35  # order = plan, other_order = the order it sent, price = trigger, lots
+PLAN_TRIGGERED: Final = 35  # order = plan, other_order = the order it sent, account, market,
+#                             price = trigger, lots of that order
 PLAN_FAILED: Final = 36  # order = plan, account, market, error: it fired and its order was refused
 PLAN_CANCELLED: Final = 37  # order = plan, account, market, tif = reason
 DEAD_MAN_SET: Final = 38  # account, amount = ms when it cancels, 0 = off

@@ -209,7 +209,9 @@ class Sequencer:
         if self._pending or self._messages:
             return True
         release = self.engine.next_release()
-        return release is not None and release <= time_ms
+        if release is not None and release <= time_ms:
+            return True
+        return self.engine.has_due_work(time_ms, self.block + 1)
 
     # --- in ----------------------------------------------------------------------------------------
 
@@ -424,7 +426,7 @@ class Sequencer:
         time_ms : int, optional
             time of the first of them; the clock's if absent
         until_ms : int, optional
-            latest time: orders that are released up to it are waited for, by moving block time on
+            latest time: orders that are released and timers that are due up to it are waited for, by moving block time on
         each : callable, optional
             is handed every block as soon as it is on disk; the returned list then stays empty
         """
@@ -434,10 +436,10 @@ class Sequencer:
         while True:
             block = self.close_block(time_ms)
             if block is None:
-                release = self.engine.next_release()
-                if release is None or release > until_ms:
+                due = (self.engine.next_release(), self.engine.next_timer())
+                time_ms = min((time for time in due if time is not None), default=until_ms + 1)
+                if time_ms > until_ms:
                     return blocks
-                time_ms = release
             elif each:
                 each(block)
             else:

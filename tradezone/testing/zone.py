@@ -23,7 +23,13 @@ from tradezone.protocol.enums import (
     OWNER_USER,
     PROTOCOL_OWNER,
 )
-from tradezone.protocol.limits import MAX_INBOX_MARK, MAX_TOTAL_ATOMS, PPM, WAIT_BLOCKS
+from tradezone.protocol.limits import (
+    MAX_INBOX_MARK,
+    MAX_TOTAL_ATOMS,
+    MICRO,
+    PPM,
+    WAIT_BLOCKS,
+)
 
 from .flow import (
     DEFAULT_MAKERS,
@@ -70,7 +76,11 @@ class EngineLike(Protocol):
 
 @dataclass(frozen=True)
 class Terms:
-    """Terms of the market; rates are ppm, negative maker fees are rebates. ``taker_delay`` is ms."""
+    """Terms of the market; rates are ppm, negative maker fees are rebates. ``taker_delay`` is ms.
+
+    ``quota_rate`` is what an atom of protocol fee in the quote asset buys, micro-actions: by default one action, so that
+    whoever trades does not run out of them (``docs/spec/quota.md``).
+    """
 
     taker_fee: int = 500
     maker_fee: int = 200
@@ -80,6 +90,7 @@ class Terms:
     max_lots: int = 1_000_000
     tick_value: int = TICK_VALUE
     taker_delay: int = 0
+    quota_rate: int = MICRO
 
 
 @dataclass(frozen=True)
@@ -124,6 +135,7 @@ def build_setup(
     for owner, address in enumerate(addresses, PROTOCOL_OWNER):
         told.append(_tell_owner(owner, address))
     told += [_tell_asset(QUOTE, decimals=6), _tell_asset(BASE, decimals=0)]
+    told.append(_tell_quota(QUOTE, terms.quota_rate))
     told += [_tell_venue(owner=PROTOCOL_OWNER + len(traders) + 1), _tell_market(terms)]
     worst_fee = max(terms.taker_fee, terms.maker_fee, 0)
     for owner, needs in enumerate(funding, PROTOCOL_OWNER + 1):
@@ -228,6 +240,11 @@ def _tell_asset(asset: int, decimals: int) -> tuple[int, bytes]:
         cap=MAX_TOTAL_ATOMS,
         venue=0,
     )
+
+
+def _tell_quota(asset: int, rate: int) -> tuple[int, bytes]:
+    terms = {"quotaRate": rate, "quotaDeposit": 0, "faucetAmount": 0, "faucetInterval": 0}
+    return _tell(messages.SET_ASSET, asset=asset, **terms)
 
 
 def _tell_venue(owner: int) -> tuple[int, bytes]:

@@ -59,7 +59,7 @@ from tradezone.protocol.enums import (
 from tradezone.protocol.events import EVENT_DTYPE
 from tradezone.protocol.hashing import keccak
 from tradezone.protocol.limits import ACCESS_BUCKETS, ORDER_BUCKETS, RECORD_TREE_DEPTH
-from tradezone.protocol.records import TABLE_BY_NUMBER, TABLES, Table
+from tradezone.protocol.records import KEY, TABLE_BY_NAME, TABLE_BY_NUMBER, TABLES, Table
 from tradezone.protocol.steps import IDLE, NAMES, STEP_RECORDS
 from tradezone.state.tree import RecordTree
 
@@ -76,43 +76,48 @@ class WitnessError(ValueError):
 # --- records as objects ----------------------------------------------------------------------------
 
 
+# (offset in bytes, bytes, whether signed) of each column, by table
+_COLUMNS: Final[dict[int, dict[str, tuple[int, int, bool]]]] = {
+    table.number: {
+        name: (base, np.dtype(kind).itemsize, np.dtype(kind).kind == "i")
+        for field in table.fields
+        for name, kind, base in field.limbs()
+    }
+    for table in TABLES
+}
+_DTYPES: Final = {table.number: table.dtype for table in TABLES}  # the property builds it anew
+
+
 class Record:
     """One record whose fields read as plain integers and write with the width of their column."""
 
-    __slots__ = ("_data", "_formats", "is_written")
+    __slots__ = ("_columns", "_raw")
 
-    _data: dict[str, int]
-    _formats: dict[str, np.dtype[Any]]
-    is_written: bool
+    _columns: dict[str, tuple[int, int, bool]]
+    _raw: bytearray
 
     def __init__(self, table: Table, raw: bytes) -> None:
-        row = np.frombuffer(raw, dtype=table.dtype)[0]
-        names = table.dtype.names or ()
-        object.__setattr__(self, "_formats", {name: table.dtype[name] for name in names})
-        object.__setattr__(self, "_data", {name: int(row[name]) for name in names})
-        object.__setattr__(self, "is_written", False)
+        object.__setattr__(self, "_columns", _COLUMNS[table.number])
+        object.__setattr__(self, "_raw", bytearray(raw))
 
     def __getattr__(self, name: str) -> int:
         try:
-            return self._data[name]
+            at, size, is_signed = self._columns[name]
         except KeyError:
             raise AttributeError(name) from None
+        return int.from_bytes(self._raw[at : at + size], "little", signed=is_signed)
 
     def __setattr__(self, name: str, value: int) -> None:
-        column = self._formats[name]
-        bits = column.itemsize * 8
-        value = int(value) & ((1 << bits) - 1)
-        if column.kind == "i" and value >> (bits - 1):
-            value -= 1 << bits
-        self._data[name] = value
-        object.__setattr__(self, "is_written", True)
+        try:
+            at, size, _ = self._columns[name]
+        except KeyError:
+            raise AttributeError(name) from None
+        bits = int(value) & ((1 << (size * 8)) - 1)
+        self._raw[at : at + size] = bits.to_bytes(size, "little")
 
-    def to_bytes(self, table: Table) -> bytes:
+    def to_bytes(self) -> bytes:
         """Return the record's memory image."""
-        row = np.zeros(1, dtype=table.dtype)
-        for name, value in self._data.items():
-            row[name] = value
-        return row.tobytes()
+        return bytes(self._raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,9 +382,12 @@ _REPLACED: Final[dict[str, Callable[..., Any]]] = {
 }
 
 
-def _strip_numba() -> dict[str, Any]:
+# the globals that the plain functions of each module of the engine run with
+_NAMESPACES: Final = {module.__name__: dict(vars(module)) for module in _MODULES}
+
+
+def _strip_numba(namespaces: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return name -> plain function for every jitted function of the engine."""
-    namespaces = {module.__name__: dict(vars(module)) for module in _MODULES}
     pure: dict[str, Any] = {}
     twins: dict[Any, Any] = {}  # by the function itself: two modules may use one name
     for module in _MODULES:
@@ -398,7 +406,7 @@ def _strip_numba() -> dict[str, Any]:
     return pure
 
 
-_PURE: Final = _strip_numba()
+_PURE: Final = _strip_numba(_NAMESPACES)
 
 
 def get_pure_engine() -> dict[str, Any]:
@@ -493,31 +501,94 @@ def check_step(root: bytes, witness: StepWitness) -> tuple[bytes, StepEffects]:
         index = item.kind << 32 | item.slot
         if _fold(_leaf_hash(table, item.slot, item.raw), index, item.proof) != root:
             raise WitnessError(f"proof of {table.name}[{item.slot}] does not lead to the root")
-        after = loaded[item.kind, item.slot].to_bytes(table)
-        root = _fold(_leaf_hash(table, item.slot, after), index, item.proof)
+        after = loaded[item.kind, item.slot].to_bytes()
+        if after != item.raw:
+            root = _fold(_leaf_hash(table, item.slot, after), index, item.proof)
     return root, effects
+
+
+class _Tree:
+    """The record tree at the start, and in a dict each node that was read or changed since."""
+
+    def __init__(self, start: RecordTree) -> None:
+        self._start = start
+        self._nodes: dict[int, bytes] = {}  # by level << 40 | position in the level
+        self._known: set[int] = set()  # leaves whose siblings are all among the nodes
+        self.root = start.root
+
+    def prove(self, index: int) -> tuple[bytes, ...]:
+        """Return the siblings of leaf ``index`` = type << 32 | slot, bottom up."""
+        places = [
+            level << RECORD_TREE_DEPTH | (index >> level ^ 1) for level in range(RECORD_TREE_DEPTH)
+        ]
+        nodes = self._nodes
+        if index not in self._known:
+            self._known.add(index)
+            siblings = self._start.prove(index >> 32, index & 0xFFFFFFFF)
+            for place, sibling in zip(places, siblings, strict=True):
+                nodes.setdefault(place, sibling)  # what is there already is younger
+        return tuple([nodes[place] for place in places])
+
+    def update(self, index: int, leaf: bytes) -> None:
+        """Put ``leaf`` at ``index``."""
+        node = leaf
+        for level, sibling in enumerate(self.prove(index)):
+            self._nodes[level << RECORD_TREE_DEPTH | index >> level] = node
+            node = keccak(sibling + node) if index >> level & 1 else keccak(node + sibling)
+        self.root = node
 
 
 class Stepper:
     """A whole zone run one step a call, each step proved to ``check_step``.
 
     It keeps its own records and its own tree; nothing of the fast engine's memory is shared.
+
+    Parameters
+    ----------
+    records : dict of str to ndarray, optional
+        record arrays by table name to begin with, as in ``Engine.tables``; they are copied
+    event_seq : int
+        number of the last event before them
+
+    Attributes
+    ----------
+    root : bytes
+        state root after the last step
+    most_records, tables_of : dict
+        by step, the most records one has touched and the types of all of them
     """
 
-    def __init__(self, records: dict[str, NDArray[Any]] | None = None) -> None:
+    def __init__(self, records: dict[str, NDArray[Any]] | None = None, event_seq: int = 0) -> None:
         self._tables = get_tables(allocate_state())
-        if records is not None:
-            for name, rows in records.items():
-                used = np.flatnonzero(rows.view(np.uint8).reshape(len(rows), -1).any(axis=1))
-                self._tables[name][used] = rows[used]
         self._by_number = {table.number: self._tables[table.name] for table in TABLES}
-        self._tree = RecordTree()
-        self.root = self._tree.rebuild(self._by_number)
-        self.event_seq = 0
+        start = RecordTree()
+        self.event_seq = event_seq
+        if records is not None:
+            self._take_over(records, start)
+        self._tree = _Tree(start)
+        self.root = self._tree.root
         self._header: Header | None = None
         self._is_batch_end = False
+        self._traced: dict[tuple[int, int], bytes] = {}
+        self.steps = 0  # run so far
         self.most_records: dict[int, int] = {}  # pc -> most records one step touched
         self.tables_of: dict[int, set[int]] = {}  # pc -> types it touched
+
+    def _take_over(self, records: dict[str, NDArray[Any]], tree: RecordTree) -> None:
+        """Copy every record in use. What a table's head says is used bounds the search."""
+        head = records["head"]
+        for table in TABLES:
+            rows = records[table.name]
+            if table.is_allocated:
+                rows = rows[: int(head[table.number]["high_water"])]
+            elif table.name in ("timer", "queue"):
+                rows = rows[: int(head[table.number]["in_use"]) + 1]
+            elif table.name == "nonces":
+                rows = rows[: int(head[KEY.number]["high_water"]) * 4]
+            used = np.flatnonzero(rows.view(np.uint64).reshape(len(rows), -1).any(axis=1))
+            self._tables[table.name][used] = rows[used]
+            indices = used.astype(np.uint64) | np.uint64(table.number << 32)
+            tree.commit(self._by_number, indices)
 
     @property
     def pc(self) -> int:
@@ -568,12 +639,12 @@ class Stepper:
         end: int,
         span: tuple[int, int],
     ) -> StepEffects:
-        witness = self.build_witness(leaves, messages, end, span)
-        before = self.root
-        after, effects = check_step(before, witness)
-        if after != self._apply(witness):
+        witness = self._trace(leaves, messages, end, span)
+        after, effects = check_step(self.root, witness)
+        if after != self._tree.root:
             raise WitnessError(f"step {NAMES[witness.pc]}: witness and tree disagree on the root")
         self.root = after
+        self.steps += 1
         count = self.most_records.get(witness.pc, 0)
         self.most_records[witness.pc] = max(count, len(witness.records))
         self.tables_of.setdefault(witness.pc, set()).update(r.kind for r in witness.records)
@@ -588,8 +659,21 @@ class Stepper:
     ) -> StepWitness:
         """Trace the next step over the full records and collect what it touches.
 
-        Raises WitnessError if the step wrote a record without marking it dirty, or the other way round.
+        Raises WitnessError if the step wrote a record without marking it dirty.
         """
+        witness = self._trace(leaves, messages, end, span)
+        for item in witness.records:  # building a witness changes nothing
+            self._store(item.kind, item.slot, item.raw)
+        return witness
+
+    def _trace(
+        self,
+        leaves: dict[int, tuple[bytes, bytes]],
+        messages: dict[int, bytes],
+        end: int,
+        span: tuple[int, int],
+    ) -> StepWitness:
+        """Build the next step's witness; what the step writes is in records and tree afterwards."""
         loaded: dict[tuple[int, int], Record] = {}
         hints: list[int] = []
 
@@ -620,9 +704,7 @@ class Stepper:
         )
         pc = self.pc
         _PURE["step"](_State(load), derived, io)
-        self._traced = {
-            key: record.to_bytes(TABLE_BY_NUMBER[key[0]]) for key, record in loaded.items()
-        }
+        self._traced = {key: record.to_bytes() for key, record in loaded.items()}
         changed = {
             key
             for key, raw in self._traced.items()
@@ -634,11 +716,9 @@ class Stepper:
         for kind, slot in sorted(loaded):
             table = TABLE_BY_NUMBER[kind]
             raw = self._tables[table.name][slot].tobytes()
-            records.append(RecordWitness(kind, slot, raw, tuple(self._tree.prove(kind, slot))))
+            records.append(RecordWitness(kind, slot, raw, self._tree.prove(kind << 32 | slot)))
             # later proofs are against the root that this record's new value leaves
             self._store(kind, slot, self._traced[kind, slot])
-        for item in records:  # back to the state before: building a witness changes nothing
-            self._store(item.kind, item.slot, item.raw)
         leaf = None if io.leaf_seq is None else (io.leaf_seq, io.leaf_bytes, io.signer)
         message = None if io.message_index is None else (io.message_index, io.message)
         return StepWitness(
@@ -657,19 +737,14 @@ class Stepper:
         table = TABLE_BY_NUMBER[kind]
         rows = self._tables[table.name]
         if rows[slot].tobytes() != raw:
-            rows[slot : slot + 1] = np.frombuffer(raw, dtype=table.dtype)
-            self._tree.commit(self._by_number, np.array([kind << 32 | slot], dtype=np.uint64))
-
-    def _apply(self, witness: StepWitness) -> bytes:
-        for item in witness.records:
-            self._store(item.kind, item.slot, self._traced[item.kind, item.slot])
-        return self._tree.root
+            rows[slot : slot + 1] = np.frombuffer(raw, dtype=_DTYPES[kind])
+            self._tree.update(kind << 32 | slot, _leaf_hash(table, slot, raw))
 
     def _find(self, what: str, key: tuple[int, ...], loaded: dict[tuple[int, int], Record]) -> int:
         """Slow lookup for a hint: walk the list in the records, as the running step sees them."""
 
         def get(name: str, slot: int) -> Any:
-            table = next(t for t in TABLES if t.name == name)
+            table = TABLE_BY_NAME[name]
             known = loaded.get((table.number, slot))
             return known if known is not None else Record(table, self._tables[name][slot].tobytes())
 

@@ -46,7 +46,7 @@ from .stream import (
     read_events,
     select_events,
 )
-from .terms import MarketTerms, read_listed_terms
+from .terms import MarketTerms
 from .trades import INTERVALS, Candle, CandleFeed, Trade, read_trades
 
 __all__ = [
@@ -83,7 +83,6 @@ __all__ = [
     "get_checksum",
     "get_level_digest",
     "read_events",
-    "read_listed_terms",
     "read_trades",
     "select_events",
 ]

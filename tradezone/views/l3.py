@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from tradezone.protocol.actions import POST_TIFS
 from tradezone.protocol.enums import BUY, CANCEL_STP, SELL
 from tradezone.protocol.events import (
     FILL,
@@ -22,7 +23,6 @@ from tradezone.protocol.events import (
     ORDER_WAITING,
 )
 
-from ._enums import POST_TIFS
 from ._ladder import Ladder
 from .stream import Event, EventCursor, Events, MisfitError, read_events, select_events
 

@@ -1,7 +1,7 @@
 """Every account's balances, orders, holdings and plans, and who received which fees, from events alone.
 
-Terms of a market come from its MARKET_TERMS and MARKET_FEES events. An engine that does not write them yet has them in the
-L1 message that listed the market: `read_listed_terms`, `Ledger.set_terms`.
+Terms of a market come from its MARKET_LISTED, MARKET_TERMS and MARKET_FEES events, so a ledger that hears the stream from its
+first event needs nothing else.
 
 Invariants, which `Ledger.check` looks at (between two blocks they hold; inside a block for all but the last event):
 
@@ -20,35 +20,21 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from tradezone.protocol.enums import BUY, CANCEL_STP, MARKET_OUTCOME, NONE, PROTOCOL_OWNER
-from tradezone.protocol.events import (
-    ACCOUNT_CREATED,
-    ASSET_REGISTERED,
-    DEPOSITED,
-    FEES,
-    FILL,
-    HEARTBEAT,
-    ITEM_REJECTED,
-    KEY_APPROVED,
-    KEY_REVOKED,
-    LEAF_REJECTED,
-    MARKET_LISTED,
-    MESSAGE_IGNORED,
-    ORDER_AMENDED,
-    ORDER_CANCELLED,
-    ORDER_RESTED,
-    ORDER_WAITING,
-    OWNER_REGISTERED,
-    TRANSFERRED,
-    VENUE_CREATED,
-    WITHDRAWN,
+from tradezone.protocol.actions import POST_TIFS
+from tradezone.protocol.enums import (
+    BUY,
+    CANCEL_DEAD_MAN,
+    CANCEL_STP,
+    MARKET_OUTCOME,
+    NONE,
+    PROTOCOL_OWNER,
 )
-
-from ._enums import CANCEL_DEAD_MAN, POST_TIFS
-from ._kinds import (
+from tradezone.protocol.events import (
     ACCESS_GRANTED,
     ACCESS_REVOKED,
+    ACCOUNT_CREATED,
     ANNIHILATED,
+    ASSET_REGISTERED,
     ASSET_UPDATED,
     BALANCE_CLOSED,
     BALANCE_OPENED,
@@ -57,14 +43,29 @@ from ._kinds import (
     CANCEL_ALL_BEGUN,
     CANCEL_ALL_DONE,
     DEAD_MAN_SET,
+    DEPOSITED,
     EVENT_LISTED,
     EVENT_RESOLVED,
     FEE_SHARE,
+    FEES,
+    FILL,
+    HEARTBEAT,
     INTERFACE_APPROVED,
     ISSUED,
+    ITEM_REJECTED,
+    KEY_APPROVED,
+    KEY_REVOKED,
+    LEAF_REJECTED,
     MARKET_FEES,
+    MARKET_LISTED,
     MARKET_TERMS,
     MERGED,
+    MESSAGE_IGNORED,
+    ORDER_AMENDED,
+    ORDER_CANCELLED,
+    ORDER_RESTED,
+    ORDER_WAITING,
+    OWNER_REGISTERED,
     PLAN_ARMED_NOW,
     PLAN_CANCELLED,
     PLAN_FAILED,
@@ -73,18 +74,23 @@ from ._kinds import (
     REDEEMED,
     RESTARTED,
     SPLIT,
+    TRANSFERRED,
+    VENUE_CREATED,
     VENUE_UPDATED,
+    WITHDRAWN,
 )
+
 from .stream import Event, EventCursor, Events, MisfitError, ViewError, read_events, select_events
 from .terms import MarketTerms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 LEFT_ITS_PLACE: Final = 1  # ORDER_AMENDED.flag: the next event of the order says where it went
 GROUPING: Final = 4  # PLAN_PLACED.flag: bits from here on
 AFTER_A_FILL: Final = (ANNIHILATED, FEE_SHARE, FEES)  # what may come before its fees are shared out
-UNKNOWN: Final = MarketTerms(kind=0, venue=NONE, base=0, quote=0, lot_size=0, tick_value=0)
+# what may follow before a holding adds up: pairs cancel
+CLOSING: Final = (ANNIHILATED, SPLIT)
 SILENT: Final = (  # nothing of an account changes
     KEY_APPROVED,
     KEY_REVOKED,
@@ -195,15 +201,10 @@ class Ledger:
     ``holdings`` by (account, market), ``plans`` by id, ``fees`` received by (account, asset), ``owners`` of accounts by
     account, ``venues``, ``terms`` by market, ``outcome_events``, ``supply`` by asset, ``dead_man`` times by account, ``tasks``:
     running cancel-alls by (account, market), as (side, reason). Read them, do not change them.
-
-    Parameters
-    ----------
-    terms : mapping of int to MarketTerms, optional
-        terms of markets that no event tells
     """
 
-    def __init__(self, terms: Mapping[int, MarketTerms] | None = None) -> None:
-        self.terms: dict[int, MarketTerms] = dict(terms or {})
+    def __init__(self) -> None:
+        self.terms: dict[int, MarketTerms] = {}
         self.balances: dict[tuple[int, int], Balance] = {}
         self.orders: dict[int, OpenOrder] = {}
         self.holdings: dict[tuple[int, int], Holding] = {}
@@ -238,10 +239,6 @@ class Ledger:
         self.cursor.advance(events)
         for event in read_events(select_events(events, self._handlers)):
             self._apply(event)
-
-    def set_terms(self, market: int, terms: MarketTerms) -> None:
-        """Say the terms of a market, before its first order."""
-        self.terms[market] = terms
 
     def get_balance(self, account: int, asset: int) -> Balance:
         """Balance of an account; zeros if it has none."""
@@ -356,7 +353,7 @@ class Ledger:
                 raise MisfitError(
                     event, f"Expected the new place of the amended order {self._moving}"
                 )
-        if self._open_holdings and event.kind not in (ANNIHILATED, SPLIT):
+        if self._open_holdings and event.kind not in CLOSING:
             self._close_holdings(event)
         self._handlers[event.kind](event)
 
@@ -393,28 +390,26 @@ class Ledger:
         self.venues[event.market] = Venue(event.account, event.other_account)
 
     def _list_market(self, event: Event) -> None:
-        """``account`` is the venue, where the engine says it."""
-        if event.account:
-            terms = self.terms.get(event.market, UNKNOWN)
-            self.terms[event.market] = terms._replace(venue=event.account)
+        if event.market in self.terms:
+            raise MisfitError(event, f"market {event.market} is listed already")
+        self.terms[event.market] = MarketTerms(venue=event.account)
 
     def _set_market_terms(self, event: Event) -> None:
-        terms = self.terms.get(event.market, UNKNOWN)
-        venue = terms.venue
-        if event.flag == MARKET_OUTCOME:
+        terms = self._get_terms(event)
+        is_door = event.amount2 != NONE  # its orders, and so its lots, are those of its home
+        if event.flag == MARKET_OUTCOME and not is_door:
             group = self._get_outcome_event(event, event.account)
-            venue = group.venue
             if event.market not in group.markets:
                 self._set_group(
                     event.account, group._replace(markets=(*group.markets, event.market))
                 )
         self.terms[event.market] = terms._replace(
             kind=event.flag,
-            venue=venue,
             base=event.account,
             quote=event.other_account,
             lot_size=event.order,
             tick_value=event.other_order,
+            home=event.amount2 or event.market,
         )
 
     def _set_market_fees(self, event: Event) -> None:
@@ -438,9 +433,7 @@ class Ledger:
     def _get_terms(self, event: Event) -> MarketTerms:
         terms = self.terms.get(event.market)
         if terms is None:
-            raise MisfitError(
-                event, f"the terms of market {event.market} are not known: give them to the ledger"
-            )
+            raise MisfitError(event, f"market {event.market} is not listed")
         return terms
 
     def _get_outcome_event(self, event: Event, number: int) -> OutcomeEvent:

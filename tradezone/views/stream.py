@@ -16,8 +16,6 @@ import numpy.typing as npt
 from tradezone.protocol import events as _events
 from tradezone.protocol.events import EVENT_DTYPE
 
-from . import _kinds
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -57,8 +55,7 @@ assert Event._fields == EVENT_DTYPE.names, "a view reads every column by its nam
 
 KIND_NAMES: Final[dict[int, str]] = {
     value: name
-    for module in (_kinds, _events)  # where both have a number, the protocol says its name
-    for name, value in vars(module).items()
+    for name, value in vars(_events).items()
     if name.isupper() and isinstance(value, int)
 }
 

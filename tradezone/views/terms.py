@@ -5,9 +5,8 @@ Costs are exact; only fees round, up (``docs/spec`` has the formulas). Prices ar
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-from tradezone.protocol import actions, messages
 from tradezone.protocol.enums import BUY, MARKET_OUTCOME, MARKET_SPOT
 from tradezone.protocol.limits import PPM
 
@@ -17,10 +16,10 @@ class MarketTerms(NamedTuple):
 
     Parameters
     ----------
-    kind : int
-        MARKET_SPOT or MARKET_OUTCOME
     venue : int
-        home venue, 0 = not known
+        whose market it is
+    kind : int
+        MARKET_SPOT or MARKET_OUTCOME; 0 until its terms are told, right after the listing
     base : int
         asset that is traded; the event of an outcome
     quote : int
@@ -31,16 +30,19 @@ class MarketTerms(NamedTuple):
         quote atoms of a tick of a lot
     taker_fee, maker_fee : int
         ppm, negative = rebate
+    home : int
+        market whose book it trades in: itself, but for a door
     """
 
-    kind: int
     venue: int
-    base: int
-    quote: int
-    lot_size: int
-    tick_value: int
+    kind: int = 0
+    base: int = 0
+    quote: int = 0
+    lot_size: int = 0
+    tick_value: int = 0
     taker_fee: int = 0
     maker_fee: int = 0
+    home: int = 0
 
     def get_paying_asset(self, side: int) -> int:
         """Asset that an order of a side locks."""
@@ -76,18 +78,3 @@ class MarketTerms(NamedTuple):
             unit = min(unit, self.lot_size - unit)
         rate = max(self.taker_fee, self.maker_fee, 0) + extra_fee
         return cost + -(-unit * lots * rate // PPM)
-
-
-def read_listed_terms(payload: bytes) -> tuple[int, MarketTerms]:
-    """Read (market slot, terms) from the payload of an L1 message LIST_MARKET."""
-    values = cast("dict[str, int]", actions.unpack(messages.LIST_MARKET_BODY, payload))
-    return values["market"], MarketTerms(
-        kind=values["kind"],
-        venue=values["venue"],
-        base=values["base"],
-        quote=values["quote"],
-        lot_size=values["lotSize"],
-        tick_value=values["tickValue"],
-        taker_fee=values["takerFee"],
-        maker_fee=values["makerFee"],
-    )
