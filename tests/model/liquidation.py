@@ -63,6 +63,11 @@ def leave(zone: State, pool: Pool) -> None:
     pools.release(zone, pool)
 
 
+def is_swept(_zone: State, pool: Pool) -> bool:
+    """Every pool with positions, also one that its owner has had touched in this epoch."""
+    return bool(pool.positions)
+
+
 def sweep(zone: State) -> None:
     """The sweep of a block: every pool within SWEEP_MS."""
     reach = zone.slots["pool"].high_water - 1
@@ -79,9 +84,10 @@ def sweep(zone: State) -> None:
         if zone.pool_cursor > reach:
             zone.pool_cursor = 1
         pool = zone.pools.get(zone.pool_cursor)
-        if pool is None or not pool.positions or pool.epoch == zone.epoch:
+        if pool is None or not is_swept(zone, pool):
             continue
-        work -= len(pool.positions)
+        if pool.epoch != zone.epoch:
+            work -= len(pool.positions)
         pools.touch(zone, pool)
         judge(zone, pool)
 

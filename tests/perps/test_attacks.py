@@ -461,3 +461,28 @@ def test_allowance_bounds_what_a_pool_can_lose(rules, monkeypatch):
         market.move(price, feed=2, duration=2_500)
     assert (free - market.free(market.bob) <= 300_000) is rules
     assert before > market.wealth(market.bob)
+
+
+def test_nobody_hides_from_the_sweep(rules, monkeypatch):
+    """An owner moves his pool in every block, so that it is fresh whenever the sweep comes by."""
+    if not rules:
+        monkeypatch.setattr(liquidation, "is_swept", lambda zone, pool: pool.epoch != zone.epoch)
+    market = build_perp_world()
+    market.trade(market.bob, market.alice, 1_000, 10)
+    market.price[1] = 940
+    seen = set()
+    for _ in range(12):
+        time = market.zone.time + 250
+        # what is refused has had the pool touched all the same
+        moved = act(
+            market.bob,
+            actions.ADJUST_MARGIN,
+            venue=1,
+            asset=1,
+            market=PERP,
+            direction=actions.MARGIN_TAKE,
+            amount=1,
+        )
+        outcome = market.zone.block(*market.prices(time), moved, at=time)
+        seen |= set(outcome.kinds())
+    assert (events.LIQUIDATION_BEGUN in seen) is rules

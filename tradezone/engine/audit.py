@@ -289,8 +289,12 @@ class _Audit:
             return min(max(int(head["high_water"][table.number]), 1), table.capacity)
         if name in ("timer", "queue"):
             return min(max(int(head["in_use"][table.number]), 0) + 1, table.capacity)
-        if name in ("book", "price", "job", "pending"):
+        if name in ("book", "price", "job", "pending", "fund", "tier"):
             return self._count_rows("market")
+        if name == "watch":
+            return self._count_rows("feed")
+        if name == "provider":
+            return min(8 * self._count_rows("feed"), table.capacity)
         if name == "nonces":
             return min(4 * self._count_rows("key"), table.capacity)
         return table.capacity
