@@ -723,6 +723,8 @@ library Records {
         uint32 premiumCount;
         // ppb an hour, last
         int32 fundingRate;
+        // ms when its maintenance was last raised, 0 = never
+        uint64 raised;
     }
 
     // Margin tiers and other terms of a perpetual; same slot as its market.
@@ -784,6 +786,8 @@ library Records {
         uint64 lots;
         // orders
         uint32 count;
+        // perpetual: of it, lots of orders that are not reduce-only
+        uint64 firm;
     }
 
     // An open order: resting, waiting to take, or held by a plan. Id = generation << 32 | slot.
@@ -1824,6 +1828,7 @@ library Records {
         record.broken = uint64(word >> 64);
         record.premiumCount = uint32(word >> 128);
         record.fundingRate = int32(uint32(word >> 160));
+        record.raised = uint64(word >> 192);
     }
 
     /// @notice Decode a record of table tier from its words.
@@ -1869,6 +1874,7 @@ library Records {
         word = uint256(words[1]);
         record.lots = uint64(word);
         record.count = uint32(word >> 64);
+        record.firm = uint64(word >> 128);
     }
 
     /// @notice Decode a record of table order from its words.

@@ -467,6 +467,7 @@ struct Price:
     broken: uint64  # ms when the breaker last tripped
     premium_count: uint32
     funding_rate: int32  # ppb an hour, last
+    raised: uint64  # ms when its maintenance was last raised, 0 = never
 
 
 # Margin tiers and other terms of a perpetual; same slot as its market.
@@ -504,6 +505,7 @@ struct Level:
     last: uint32  # newest order or plan
     lots: uint64  # sum of the orders' open lots
     count: uint32  # orders
+    firm: uint64  # perpetual: of it, lots of orders that are not reduce-only
 
 
 # An open order: resting, waiting to take, or held by a plan. Id = generation << 32 | slot.
@@ -1443,6 +1445,7 @@ def decode_price(words: DynArray[bytes32, MAX_WORDS]) -> Price:
         broken=convert((word4 >> 64) & MASK_64, uint64),
         premium_count=convert((word4 >> 128) & MASK_32, uint32),
         funding_rate=convert(convert(convert(word4 << 64, bytes32), int256) >> 224, int32),
+        raised=convert((word4 >> 192), uint64),
     )
 
 
@@ -1500,6 +1503,7 @@ def decode_level(words: DynArray[bytes32, MAX_WORDS]) -> Level:
         last=convert((word0 >> 224), uint32),
         lots=convert(word1 & MASK_64, uint64),
         count=convert((word1 >> 64) & MASK_32, uint32),
+        firm=convert((word1 >> 128) & MASK_64, uint64),
     )
 
 

@@ -146,7 +146,12 @@ def visit(zone: State, pool: Pool) -> bool:
     is_late = zone.time >= pool.below_since + limits.ABSORB_MS
     is_low = 3 * values.pnl < 2 * values.maintenance
     if (is_low or is_late) and not is_fund(zone, pool):
-        taken = [take_over(zone, position) for position in forceable]
+        taken = []
+        for position in forceable:
+            left = margin.get_pool_values(zone, pool)
+            if left.pnl >= left.maintenance and any(p.lots for p in pool.positions.values()):
+                break
+            taken.append(take_over(zone, position))
         if not any(p.lots for p in pool.positions.values()):
             leave(zone, pool)
             return False
@@ -178,6 +183,7 @@ def get_forced_price(zone: State, pool: Pool, position: Position) -> int:
     values, own = margin.get_pool_values(zone, pool), margin.get_values(zone, position)
     lots = abs(position.lots)
     distance = values.pnl * own.maintenance // (values.maintenance * lots * perp.tv)
+    distance = min(distance, perp.mark * limits.LIQ_DISTANCE // PPM)
     if is_fund(zone, pool):
         distance = min(distance, own.maintenance // (2 * lots * perp.tv))
     low, high = prices.get_band(zone, perp)
@@ -270,7 +276,8 @@ def take_over(zone: State, position: Position) -> bool:
     pool, perp = position.pool, zone.perps[position.market]
     values, own = margin.get_pool_values(zone, pool), margin.get_values(zone, position)
     share = abs(values.pnl) * own.maintenance // values.maintenance
-    share = share if values.pnl >= 0 else -share
+    most = abs(position.lots) * perp.mark * perp.tv * limits.TAKEOVER_MAX // PPM
+    share = min(share, most) if values.pnl >= 0 else -share
     account = zone.venues[perp.market.venue].fund_account
     fund_pool = perp.fund_pool
     held = quote = collateral = 0

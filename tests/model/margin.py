@@ -45,13 +45,18 @@ def get_worst(zone: State, position: Position) -> int:
     return max(abs(position.lots + buys), abs(position.lots - sells), abs(position.lots))
 
 
-def get_slices(perp: Perp, notional: int, which: int) -> int:
-    """Sum over the tiers of slice * rate, rounded up once. `which`: 1 = initial, 2 = maintenance."""
+def get_sum(tiers: list[tuple[int, int, int]], notional: int, which: int) -> int:
+    """Sum over the tiers of slice * rate, in ppm of an atom. `which`: 1 = initial, 2 = maintenance."""
     total = 0
-    for k, tier in enumerate(perp.tiers):
-        end = perp.tiers[k + 1][0] if k + 1 < len(perp.tiers) else notional
+    for k, tier in enumerate(tiers):
+        end = tiers[k + 1][0] if k + 1 < len(tiers) else notional
         total += max(0, min(notional, end) - tier[0]) * tier[which]
-    return ceil_div(total, PPM)
+    return total
+
+
+def get_slices(perp: Perp, notional: int, which: int) -> int:
+    """The same in atoms, rounded up once."""
+    return ceil_div(get_sum(perp.tiers, notional, which), PPM)
 
 
 def get_maintenance(perp: Perp, lots: int) -> int:

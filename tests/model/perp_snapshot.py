@@ -28,7 +28,15 @@ FEED_FIELDS = (
 PRICE_FIELDS = (
     *("mark", "index", "state", "hour", "oi_rate", "settlement", "round", "trips", "until"),
     *("stale_since", "basis", "book", "average", "funding_index", "premium_sum", "pot"),
-    *("tick_time", "sample_time", "forced_epoch", "broken", "premium_count", "funding_rate"),
+    *(
+        "tick_time",
+        "sample_time",
+        "forced_epoch",
+        "broken",
+        "raised",
+        "premium_count",
+        "funding_rate",
+    ),
 )
 TERM_FIELDS = ("feed_scale", "funding_scale", "impact_notional", "oi_lower", "oi_upper")
 MARKET_FIELDS = ("funding_cap", "interest", "band_listing", "band_basis")
@@ -88,6 +96,11 @@ def _build_perp(zone: State, perp: Perp) -> dict[str, Any]:
         "must_settle": enums.JOB_SETTLE if perp.must_settle else 0,
         "ripe": perp.adl_time,
         "registered": [[p.slot for p in perp.registered[side]] for side in (1, -1)],
+        "firm": [
+            (price, sum(order.lots for order in level.orders if not order.is_reduce_only))
+            for side in (enums.BUY, enums.SELL)
+            for price, level in sorted(book.levels[side].items())
+        ],
         "triggers": {
             name: [
                 (price, [plan.id for plan in book.triggers[side][price].orders])
@@ -257,6 +270,14 @@ class Reader:
             "registered": [
                 self.walk("position", self.one("job", slot, first), "job_next")
                 for first in ("long_first", "short_first")
+            ],
+            "firm": [
+                pair
+                for first in ("best_bid", "best_ask")
+                for pair in sorted(
+                    (self.one("level", level, "price"), self.one("level", level, "firm"))
+                    for level in self.walk("level", self.one("book", slot, first), "next")
+                )
             ],
             "triggers": {name: self.triggers(slot, name) for name in TRIGGER_FIELDS},
         }

@@ -100,10 +100,34 @@ def set_parameters(zone: State, perp: Perp, body: Body) -> None:
         )
 
 
+def get_breaks(*tiers: tuple[int, int, int]) -> list[int]:
+    """Notionals at which one of two margin functions bends, and the end of both."""
+    return [*sorted({tier[0] for tier in tiers} - {0}), limits.MAX_POSITION_VALUE]
+
+
+def raises_maintenance(old: list[tuple[int, int, int]], new: list[tuple[int, int, int]]) -> bool:
+    return any(
+        margin.get_sum(new, at, 2) > margin.get_sum(old, at, 2) for at in get_breaks(*old, *new)
+    )
+
+
+def is_rise_bounded(zone: State, perp: Perp, new: list[tuple[int, int, int]]) -> bool:
+    """By a quarter at most, everywhere, and once a day."""
+    is_early = perp.raised != 0 and zone.time < perp.raised + limits.DAY
+    return not is_early and all(
+        margin.get_sum(new, at, 2) * PPM
+        <= margin.get_sum(perp.tiers, at, 2) * (PPM + limits.MARGIN_RISE)
+        for at in get_breaks(*perp.tiers, *new)
+    )
+
+
 def set_perp(zone: State, body: Body) -> None:
     perp = zone.perps.get(body["market"])
     require(perp is not None and perp.is_live, Code.MARKET_NOT_FOUND)
     require(are_parameters_good(body, perp.market.band), Code.BAD_PARAMETERS)
+    if raises_maintenance(perp.tiers, get_tiers(body)):
+        require(is_rise_bounded(zone, perp, get_tiers(body)), Code.NOT_ELIGIBLE)
+        perp.raised = zone.time
     set_parameters(zone, perp, body)
     zone.epoch += 1
 

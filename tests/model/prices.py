@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from tests.model import adl, funding, margin, plans
 from tests.model.funding import clamp, trunc_div
-from tests.model.records import PPM, Feed, Market, OutboxRecord, Perp, Refused, ceil_div, require
+from tests.model.records import (
+    PPM,
+    Feed,
+    Market,
+    Order,
+    OutboxRecord,
+    Perp,
+    Refused,
+    ceil_div,
+    require,
+)
 from tests.model.state import Body, State
 from tradezone.protocol import enums, events, limits
 from tradezone.protocol.errors import Code
@@ -273,13 +283,18 @@ def _advance(zone: State, perp: Perp) -> None:
         _set_state(zone, perp, enums.PRICE_LIVE)
 
 
+def is_firm(order: Order) -> bool:
+    """Depth that margin stands behind: what only reduces may have nothing left to reduce."""
+    return not order.is_reduce_only
+
+
 def get_impact(zone: State, perp: Perp, side: int) -> int:
     """Impact price of a side in SUBs, 0 if its depth does not reach the impact notional."""
     book, missing = zone.books[perp.market.slot], perp.impact_notional
     lots = value = 0
     for price in book.prices(side)[: limits.IMPACT_LEVELS]:
         each = price * perp.tv
-        found = sum(order.lots for order in book.levels[side][price].orders)
+        found = sum(order.lots for order in book.levels[side][price].orders if is_firm(order))
         taken = min(found, ceil_div(missing, each))
         lots += taken
         value += price * taken

@@ -582,6 +582,7 @@ class Perp:
     until: int = 0
     stale_since: int = 0
     broken: int = 0
+    raised: int = 0
     tick_time: int = 0
     sample_time: int = 0
     forced_epoch: int = 0

@@ -486,3 +486,68 @@ def test_nobody_hides_from_the_sweep(rules, monkeypatch):
         outcome = market.zone.block(*market.prices(time), moved, at=time)
         seen |= set(outcome.kinds())
     assert (events.LIQUIDATION_BEGUN in seen) is rules
+
+
+def test_phantom_depth_does_not_move_the_mark(rules, monkeypatch):
+    """Reduce-only orders lock nothing: many of them behind one small position are no depth."""
+    if not rules:
+        monkeypatch.setattr(prices, "is_firm", lambda _order: True)
+    market = build_perp_world(impactNotional=50 * 10**6)
+    market.trade(market.bob, market.alice, 1_000, 5)
+    for who, side, price in ((market.alice, BUY, 1_100), (market.bob, SELL, 1_110)):
+        for _ in range(12):
+            market.post(who, side, price, 5, flags=enums.ORDER_REDUCE_ONLY)
+    market.run(30_000, step=1_000)
+    assert (market.perp().mark == 1_000) is rules
+
+
+def test_a_deployer_does_not_raise_maintenance_to_take_margin(rules, monkeypatch):
+    """From 5 % to 60 % by one message: everybody would be liquidated into the fund of the deployer."""
+    if not rules:
+        monkeypatch.setattr(perps, "is_rise_bounded", lambda *_: True)
+        monkeypatch.setattr(limits, "TAKEOVER_MAX", limits.PPM)
+    market = build_perp_world(lossCap=10**9)
+    deployer = market.world.deployer
+    market.block(act(market.carol, actions.FUND, venue=1, asset=1, amount=5 * 10**8))
+    market.trade(market.bob, market.alice, 1_000, 10)
+    before = market.wealth(market.bob)
+    terms = perp_parameters(market.perp()) | {"imr0": 900_000, "mmr0": 600_000, "lower1": 0}
+    terms |= {"imr1": 0, "mmr1": 0}
+    market.block(tell(messages.SET_PERP, market=PERP, **terms))
+    market.run(3_000)
+    lost = before - market.wealth(market.bob)
+    assert (lost == 0) is rules
+    assert deployer.owner != market.bob.owner
+
+
+def perp_parameters(perp):
+    """Fields of SET_PERP as they are in force."""
+    return {
+        "fundingCap": perp.funding_cap,
+        "interest": perp.interest,
+        "impactNotional": perp.impact_notional,
+        "bandListing": perp.band_listing,
+        "bandBasis": perp.band_basis,
+        "oiLower": perp.oi_lower,
+        "oiUpper": perp.oi_upper,
+        "lossCap": perp.loss_cap,
+        **{f"lower{k}": tier[0] for k, tier in enumerate(perp.tiers)},
+        **{f"imr{k}": tier[1] for k, tier in enumerate(perp.tiers)},
+        **{f"mmr{k}": tier[2] for k, tier in enumerate(perp.tiers)},
+    }
+
+
+def test_maintenance_rises_by_a_quarter_a_day_everywhere():
+    market = build_perp_world()
+
+    def ask(**changes):
+        terms = perp_parameters(market.perp()) | changes
+        outcome = market.block(tell(messages.SET_PERP, market=PERP, **terms))
+        return [event["error"] for event in outcome.of(events.MESSAGE_IGNORED)]
+
+    assert ask(mmr0=62_501) == [Code.NOT_ELIGIBLE]
+    assert ask(lower1=10) == [Code.NOT_ELIGIBLE], "a tier that begins sooner raises it too"
+    assert ask(mmr0=40_000) == [], "lower at any time"
+    assert ask(mmr0=50_000) == []
+    assert ask(mmr0=50_001) == [Code.NOT_ELIGIBLE], "once a day"
+    assert ask(imr0=190_000, imr1=250_000) == [], "initial margin liquidates nobody"

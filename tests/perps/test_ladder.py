@@ -106,10 +106,12 @@ def test_the_fund_takes_over_what_nobody_buys_and_works_it_off():
     market.block(act(market.carol, actions.FUND, venue=1, asset=1, amount=10**7))
     market.trade(market.bob, market.alice, 1_000, 10)
     adjust(market, market.alice, 10**7)
+    before = market.free(market.bob)
     outcomes = market.move(945, duration=32_000)
     (taken,) = collect(outcomes, events.TAKEOVER)
-    assert (taken["lots"], taken["amount"]) == (10, 450_000)
-    assert taken["amount2"] == 945_000 - 450_000, "up to initial margin"
+    assert (taken["lots"], taken["amount"]) == (10, 9_450_000 // 40), "2.5 % of the notional"
+    assert taken["amount2"] == 945_000 - taken["amount"], "up to initial margin"
+    assert market.free(market.bob) > before, "what is left of the margin is its owner's"
     assert market.perp().spent == taken["amount2"]
     assert market.ledger.fund < 10**7
     market.post(market.carol, BUY, 943, 20)

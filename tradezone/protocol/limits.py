@@ -97,6 +97,7 @@ RESERVED_OUTBOX: Final = 1 << 20  # slots that incidents and insolvencies leave 
 
 # --- perpetuals: margin ----------------------------------------------------------------------------
 MIN_MMR: Final = 2_500  # ppm: with the mark's reach of half of it, an index error of 0.125 %
+MARGIN_RISE: Final = 250_000  # ppm by which maintenance may rise at once, and then a day later again
 MAX_WEIGHT: Final = 800_000  # ppm of a market's profit that may count for others
 RELEASE_FLOOR: Final = 10  # a release leaves one tenth of the notional
 CROSS_AGE: Final = 30 * 86_400_000  # ms of life without a break before approval for cross pools
@@ -141,6 +142,8 @@ LIQ_STEP_MS: Final = 1_000  # between two forced orders of a pool
 LIQ_SHARE: Final = 200_000  # ppm of a position that one forced order closes
 LIQ_GAIN: Final = 500_000  # ppm of the improvement over the zero price that the fund gets
 LIQ_GAIN_MAX: Final = 10_000  # ppm of notional
+LIQ_DISTANCE: Final = 50_000  # ppm of the mark that a forced order goes away from it at most
+TAKEOVER_MAX: Final = 25_000  # ppm of notional that the fund gets of the equity it takes over
 ABSORB_MS: Final = 30_000  # after which the fund may take over what nobody bought
 LEVEL_UNIT: Final = 1 << 10  # grid of leverage levels
 MAX_LEVEL: Final = 1 << 20  # leverage 1024

@@ -674,6 +674,7 @@ PRICE = _table(
     u64 broken -- ms when the breaker last tripped
     u32 premium_count --
     i32 funding_rate -- ppb an hour, last
+    u64 raised -- ms when its maintenance was last raised, 0 = never
     """,
     is_allocated=False,
 )
@@ -725,6 +726,7 @@ LEVEL = _table(
     """
     u64 lots -- sum of the orders' open lots
     u32 count -- orders
+    u64 firm -- perpetual: of it, lots of orders that are not reduce-only
     """,
 )
 
