@@ -261,6 +261,7 @@ def _fill(zone: State, perp: Perp, position: Position, give: int, dues: Splitter
         lots=change,
         amount=paid,
     )
+    cover(zone, perp, pool)
     pools.release(zone, pool)
     return paid
 

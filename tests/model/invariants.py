@@ -52,6 +52,8 @@ def _check_model_perps(model: Model) -> None:
         is_registered = any(p.is_registered for p in pool.positions.values())
         assert is_registered == (pool.state == enums.POOL_BANKRUPT), pool.slot
         assert 0 <= pool.pulled <= pool.allowance or pool.pulled == 0
+        has_lots = any(p.lots for p in pool.positions.values())
+        assert has_lots or is_registered or pool.collateral >= 0, f"pool {pool.slot}: owes"
         for market, position in pool.positions.items():
             assert (position.market, position.pool) == (market, pool)
             assert pool.market in (0, market)

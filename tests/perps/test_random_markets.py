@@ -193,7 +193,7 @@ def play(seed):
 def wind_down(market, seen):
     """All perpetuals are settled: what is left is fund, deficits and whole claims."""
     live = [slot for slot in MARKETS if market.perp(slot).is_live]
-    market.block(
+    last = market.block(
         tell(messages.HEARTBEAT),
         *(
             update_market(market.zone, slot, phase=enums.PHASE_SETTLED)
@@ -201,8 +201,9 @@ def wind_down(market, seen):
             if not market.perp(slot).settlement
         ),
     )
+    seen = seen | set(last.kinds())
     for _ in range(400):
-        market.block(after=1_000)
+        seen |= set(market.block(after=1_000).kinds())
     assert not any(perp.is_live for perp in market.model.perps.values())
     assert not any(p.lots for p in market.model.positions.values())
     assert not market.model.liquidating
