@@ -97,7 +97,9 @@ RESERVED_OUTBOX: Final = 1 << 20  # slots that incidents and insolvencies leave 
 
 # --- perpetuals: margin ----------------------------------------------------------------------------
 MIN_MMR: Final = 2_500  # ppm: with the mark's reach of half of it, an index error of 0.125 %
-MARGIN_RISE: Final = 250_000  # ppm by which maintenance may rise at once, and then a day later again
+MARGIN_RISE: Final = (
+    250_000  # ppm by which maintenance may rise at once, and then a day later again
+)
 MAX_WEIGHT: Final = 800_000  # ppm of a market's profit that may count for others
 RELEASE_FLOOR: Final = 10  # a release leaves one tenth of the notional
 CROSS_AGE: Final = 30 * 86_400_000  # ms of life without a break before approval for cross pools
