@@ -7,12 +7,12 @@ pragma solidity ^0.8.30;
 /// @dev A word is a uint256; a field of width w at bit offset b of its word is (word >> b) mod 2^w, as two's complement if it is signed.
 /// Slot 0 of a table is never used where a slot is a link: 0 means none.
 library Records {
-    uint256 internal constant RECORDS_VERSION = 2;
+    uint256 internal constant RECORDS_VERSION = 3;
     uint256 internal constant MAX_WORDS = 6;
     // Tables have the types 0 .. TYPE_COUNT - 1.
-    uint256 internal constant TYPE_COUNT = 35;
+    uint256 internal constant TYPE_COUNT = 36;
     // Words of a record, 4 bits a type.
-    uint256 internal constant WORD_COUNTS = 0x33115233214344621356222231224323316;
+    uint256 internal constant WORD_COUNTS = 0x233115254214364624556161331224323316;
 
     uint8 internal constant TYPE_MACHINE = 0;
     uint256 internal constant WORDS_MACHINE = 6;
@@ -37,21 +37,21 @@ library Records {
     uint8 internal constant TYPE_VENUE = 10;
     uint256 internal constant WORDS_VENUE = 3;
     uint8 internal constant TYPE_LEDGER = 11;
-    uint256 internal constant WORDS_LEDGER = 2;
+    uint256 internal constant WORDS_LEDGER = 3;
     uint8 internal constant TYPE_FUND = 12;
-    uint256 internal constant WORDS_FUND = 2;
+    uint256 internal constant WORDS_FUND = 1;
     uint8 internal constant TYPE_FEED = 13;
-    uint256 internal constant WORDS_FEED = 2;
-    uint8 internal constant TYPE_PROVIDER_PRICE = 14;
-    uint256 internal constant WORDS_PROVIDER_PRICE = 2;
+    uint256 internal constant WORDS_FEED = 6;
+    uint8 internal constant TYPE_PROVIDER = 14;
+    uint256 internal constant WORDS_PROVIDER = 1;
     uint8 internal constant TYPE_MARKET = 15;
     uint256 internal constant WORDS_MARKET = 6;
     uint8 internal constant TYPE_BOOK = 16;
     uint256 internal constant WORDS_BOOK = 5;
     uint8 internal constant TYPE_PRICE = 17;
-    uint256 internal constant WORDS_PRICE = 3;
+    uint256 internal constant WORDS_PRICE = 5;
     uint8 internal constant TYPE_TIER = 18;
-    uint256 internal constant WORDS_TIER = 1;
+    uint256 internal constant WORDS_TIER = 4;
     uint8 internal constant TYPE_LEVEL = 19;
     uint256 internal constant WORDS_LEVEL = 2;
     uint8 internal constant TYPE_ORDER = 20;
@@ -59,7 +59,7 @@ library Records {
     uint8 internal constant TYPE_PLAN = 21;
     uint256 internal constant WORDS_PLAN = 4;
     uint8 internal constant TYPE_POOL = 22;
-    uint256 internal constant WORDS_POOL = 4;
+    uint256 internal constant WORDS_POOL = 6;
     uint8 internal constant TYPE_POSITION = 23;
     uint256 internal constant WORDS_POSITION = 3;
     uint8 internal constant TYPE_EVENT_GROUP = 24;
@@ -69,9 +69,9 @@ library Records {
     uint8 internal constant TYPE_OUTBOX = 26;
     uint256 internal constant WORDS_OUTBOX = 2;
     uint8 internal constant TYPE_AGENDA = 27;
-    uint256 internal constant WORDS_AGENDA = 3;
+    uint256 internal constant WORDS_AGENDA = 4;
     uint8 internal constant TYPE_JOB = 28;
-    uint256 internal constant WORDS_JOB = 3;
+    uint256 internal constant WORDS_JOB = 5;
     uint8 internal constant TYPE_HOLDING = 29;
     uint256 internal constant WORDS_HOLDING = 2;
     uint8 internal constant TYPE_DRAFT = 30;
@@ -84,6 +84,8 @@ library Records {
     uint256 internal constant WORDS_CALENDAR = 3;
     uint8 internal constant TYPE_PENDING = 34;
     uint256 internal constant WORDS_PENDING = 3;
+    uint8 internal constant TYPE_WATCH = 35;
+    uint256 internal constant WORDS_WATCH = 2;
 
     /// @dev A record of table `recordType` came with another number of words than it has.
     error WrongWordCount(uint256 recordType, uint256 received, uint256 expected);
@@ -410,14 +412,12 @@ library Records {
         // ACCESS_OPEN, ACCESS_LIST, ACCESS_CREDENTIAL
         uint8 access;
         uint16 marketCount;
-        // open interest the stake carries, reference units
-        uint64 notionalCap;
         // signer of credentials
         address credentialProvider;
         // lowest class of credential that the venue admits
         uint16 minClass;
-        // reference units
-        uint64 openInterest;
+        // live perpetuals
+        uint16 perps;
         // slashable stake as last told by L1, gwei of the native coin
         uint64 stake;
         // open orders of the venue
@@ -436,77 +436,96 @@ library Records {
         uint32 asset;
         // moved in minus moved out, atoms, never below zero
         uint64 cash;
-        // losses nobody has covered yet, atoms
+        // losses nobody has covered yet, atoms; cash + deficit is what the venue owes
         uint64 deficit;
         // FREE, ACTIVE
         uint8 state;
+        // live perpetuals that settle in it
+        uint32 perps;
+        // money of the insurance fund, atoms
+        uint64 fund;
+        // open interest that the venue's stake carries, atoms
+        uint64 cap;
+        // open interest of its markets at their marks, atoms
+        uint64 openValue;
         // sum of positive equities at the closing batch, atoms
         uint64 claims;
+        // what releases lost to deficits so far, atoms
+        uint64 haircuts;
     }
 
-    // Insurance fund of a venue in one settlement asset.
+    // What the insurance fund risks in one perpetual; same slot as the market.
     struct Fund {
-        uint32 generation;
-        uint32 next;
-        uint32 venue;
-        uint32 asset;
-        // account that holds its money and positions
-        uint32 account;
-        uint32 pool;
-        // losses taken since loss_time, atoms
-        uint64 lossDay;
-        // ms
-        uint64 lossTime;
-        // most it may lose a day for one market, atoms
+        // most that may be spent a day, atoms
         uint64 lossCap;
-        // fees and liquidation gains so far, atoms
-        uint64 income;
-        // losses covered so far, atoms
-        uint64 paid;
+        // spent since `day` began and not given back, atoms
+        uint64 spent;
+        // ms when the day began
+        uint64 day;
+        // the fund's isolated pool of the market, 0 = none
+        uint32 pool;
     }
 
-    // An index: median over fresh provider prices, at least `quorum` of them.
+    // An index: median over fresh provider prices, at least `quorum` of them; slot given out on L1.
     struct Feed {
-        uint32 generation;
-        // provider price list
-        uint32 firstPrice;
         uint32 venue;
-        uint8 state;
-        uint8 providers;
-        uint8 quorum;
-        uint8 decimals;
-        // ms after which a provider price is stale
-        uint32 heartbeat;
-        // ppm
-        uint32 deviation;
-        // ticks of 1e-8
-        uint64 index;
-        // ms
-        uint64 indexTime;
-        // ms, 0 = fresh
-        uint64 staleSince;
-        // ms
-        uint64 breakerUntil;
-        // index 60 s ago, for the breaker
-        uint64 reference_;
-    }
-
-    // Last signed price of one provider for one feed; times strictly rise.
-    struct ProviderPrice {
-        uint32 generation;
-        uint32 next;
-        uint32 feed;
-        // id in the oracle registry
-        uint32 provider;
-        // ticks of 1e-8
-        uint64 price;
-        // ms, signed
-        uint64 time;
-        address signer;
         // FREE, ACTIVE
         uint8 state;
-        // block time when it was applied, ms
-        uint64 applied;
+        // places in use
+        uint8 providers;
+        uint8 quorum;
+        // at `epoch`
+        uint8 isFresh;
+        // ms after which a provider price is stale
+        uint32 heartbeat;
+        // ppm from the median of the others that is an incident
+        uint32 deviation;
+        // ppm within 60 s that break the price
+        uint32 breaker;
+        // rounds in which every fresh provider spoke, modulo 2^31
+        uint32 round;
+        // last fresh median, 1e-8
+        uint64 index;
+        // mark tick it was evaluated at
+        uint64 epoch;
+        // ms
+        uint64 roundStart;
+        // times that the breaker tripped, modulo 2^31
+        uint32 trips;
+        // last price of place 0, 1e-8
+        uint64 price0;
+        // last price of place 1, 1e-8
+        uint64 price1;
+        // last price of place 2, 1e-8
+        uint64 price2;
+        // last price of place 3, 1e-8
+        uint64 price3;
+        uint64 price4;
+        uint64 price5;
+        uint64 price6;
+        uint64 price7;
+        // its signed time, ms, 0 = none
+        uint64 time0;
+        // its signed time, ms, 0 = none
+        uint64 time1;
+        // its signed time, ms, 0 = none
+        uint64 time2;
+        // its signed time, ms, 0 = none
+        uint64 time3;
+        uint64 time4;
+        uint64 time5;
+        uint64 time6;
+        uint64 time7;
+    }
+
+    // Who speaks for a place of a feed; slot = feed * 8 + place.
+    struct Provider {
+        // zero = place not in use
+        address signer;
+        // id in the oracle registry
+        uint32 provider;
+        // ms of its last incident
+        uint64 incident;
     }
 
     // An instrument: fixed terms and parameters; slot given out on L1, id = venue << 16 | n.
@@ -527,6 +546,7 @@ library Records {
         uint8 takerDelay;
         // as venue.access, on top of it
         uint8 access;
+        // MARKET_CROSS
         uint16 flags;
         // calendar of its sessions, 0 = always open
         uint16 calendar;
@@ -565,20 +585,20 @@ library Records {
         uint64 maxLots;
         // ms
         uint64 listed;
-        // ppm an hour
+        // ppb an hour
         uint32 fundingCap;
-        // ppm per 8 h
+        // ppb per 8 h
         uint32 interest;
-        // reference units
-        uint32 impactNotional;
+        // next perpetual, in listing order
+        uint32 perpNext;
         // X, ppm
         uint32 bandListing;
         // Y, ppm
         uint32 bandBasis;
-        // ppm of another market's profit that counts
+        // ppm of its profit beyond its own margin that counts for others
         uint32 profitWeight;
-        // margin tiers by rising notional
-        uint32 firstTier;
+        // perpetual: ledger of (venue, quote)
+        uint32 ledger;
         // market whose book is shared, 0 = own book
         uint32 guestOf;
         // ms after which nothing opens any more, 0 = never
@@ -639,7 +659,7 @@ library Records {
         uint32 triggerLow;
         // highest
         uint32 triggerHigh;
-        // outcome: lots held long, all accounts
+        // outcome, perpetual: lots held long, all accounts
         uint64 openLots;
         // ms when the band's anchor was set
         uint64 bandTime;
@@ -653,46 +673,95 @@ library Records {
         uint8 isTriggering;
     }
 
-    // Index, mark and funding of a perpetual; same slot as its market.
+    // Index, mark and funding of a perpetual; same slot as its market. SUB = 2^16 parts of a tick.
     struct Price {
-        // ticks of 1e-8
-        uint64 mark;
-        // ticks of 1e-8
-        uint64 index;
-        // averaged mid - index
+        // ticks
+        uint32 mark;
+        // ticks
+        uint32 index;
+        // PRICE_NONE .. PRICE_THROTTLED
+        uint8 state;
+        // number of the hour whose premium is being sampled
+        uint32 hour;
+        // initial rate that the open interest asks for, ppm
+        uint32 oiRate;
+        // positions by side, oldest first
+        uint32 longFirst;
+        uint32 longLast;
+        uint32 shortFirst;
+        uint32 shortLast;
+        // price of final settlement, ticks, 0 = live
+        uint32 settlement;
+        // feed.round when the price broke
+        uint32 round;
+        // feed.trips that it knows
+        uint32 trips;
+        // ms when REOPEN or THROTTLED ends
+        uint64 until;
+        // ms, 0 = not stale
+        uint64 staleSince;
+        // slow average of (impact mid - index), SUB
         int64 basis;
-        // quote atoms per lot, scaled 2^20
+        // fast average of the same, SUB
+        int64 book;
+        // index averaged over an hour, SUB
+        int64 average;
+        // atoms per lot, scaled by funding_scale
         int64 fundingIndex;
-        // open interest, lots (one side)
-        uint64 openLots;
-        // ms of the last premium sample
-        uint64 premiumTime;
-        // sum of premium samples of this hour
+        // premium samples of this hour, ppb
         int64 premiumSum;
+        // funding paid minus received, atoms
+        int64 pot;
+        // ms of the last mark tick
+        uint64 tickTime;
+        // ms of the last impact sample
+        uint64 sampleTime;
+        // mark tick of the last forced order
+        uint64 forcedEpoch;
+        // ms when the breaker last tripped
+        uint64 broken;
         uint32 premiumCount;
-        // ppm an hour, last
+        // ppb an hour, last
         int32 fundingRate;
-        // averaged impact price
-        uint64 impactBid;
-        uint64 impactAsk;
-        // price of final settlement, 0 = live
-        uint64 settlement;
-        // factor on gains at settlement, ppm
-        int64 gainFactor;
+        // ms when its maintenance was last raised, 0 = never
+        uint64 raised;
     }
 
-    // Margin tier: maintenance = notional * mmr - deduction, continuous across tiers.
+    // Margin tiers and other terms of a perpetual; same slot as its market.
     struct Tier {
-        uint32 generation;
-        // next tier of the market, by rising lower bound
-        uint32 next;
-        uint32 market;
+        // notional where tier 1 begins, atoms; tier 0 begins at 0
+        uint64 lower1;
+        uint64 lower2;
+        uint64 lower3;
+        // how many there are, 1..4
+        uint32 tiers;
+        uint32 feed;
+        // initial rate, ppm
+        uint32 imr0;
+        // initial rate, ppm
+        uint32 imr1;
+        // initial rate, ppm
+        uint32 imr2;
+        // initial rate, ppm
+        uint32 imr3;
         // maintenance rate, ppm
-        uint32 mmr;
-        // notional where the tier begins, quote atoms
-        uint64 lower;
-        // quote atoms
-        uint64 deduction;
+        uint32 mmr0;
+        // maintenance rate, ppm
+        uint32 mmr1;
+        // maintenance rate, ppm
+        uint32 mmr2;
+        // maintenance rate, ppm
+        uint32 mmr3;
+        // open interest where initial margin begins to rise, atoms
+        uint64 oiLower;
+        // open interest where it reaches the whole notional, atoms
+        uint64 oiUpper;
+        // feed units of a tick
+        uint64 feedScale;
+        // of the funding index: floor(2^48 / (max_price * tick_value))
+        uint64 fundingScale;
+        // depth that an impact price asks for, atoms
+        uint64 impactNotional;
     }
 
     // All resting orders of one side at one price, or all plans of one trigger, oldest first.
@@ -717,6 +786,8 @@ library Records {
         uint64 lots;
         // orders
         uint32 count;
+        // perpetual: of it, lots of orders that are not reduce-only
+        uint64 firm;
     }
 
     // An open order: resting, waiting to take, or held by a plan. Id = generation << 32 | slot.
@@ -771,7 +842,7 @@ library Records {
         uint32 fills;
         // ORDER_* bits
         uint8 flags;
-        // outcome: the holding it changes
+        // outcome: the holding it changes; perpetual: the position
         uint32 holding;
         // 0 = none; unique among the account's open orders
         bytes16 clientId;
@@ -789,6 +860,10 @@ library Records {
         uint32 timer;
         // bucket of its client id
         uint32 bucket;
+        // perpetual: loss of one lot at its own price against the mark at entry, atoms
+        uint64 reserve;
+        // perpetual: the pool it belongs to
+        uint32 pool;
     }
 
     // A conditional order held off book: trigger or bracket; TWAP, trailing and iceberg are reserved.
@@ -845,47 +920,66 @@ library Records {
         uint64 nextTime;
     }
 
-    // Margin pool of an account on a venue (cross) or of one market (isolated).
+    // Margin pool of an account on a venue in one asset (cross) or of one market (isolated).
     struct Pool {
         uint32 generation;
-        // next pool of the account, by rising (venue, market)
+        // next pool of the account, by rising (venue, asset, market)
         uint32 next;
         uint32 previous;
         uint32 account;
         uint32 venue;
-        // 0 = cross
-        uint32 market;
         // settlement asset
         uint32 asset;
+        // 0 = cross
+        uint32 market;
         // by rising market
         uint32 firstPosition;
         // atoms
         int64 collateral;
-        // most that may be pulled, atoms
+        // most that may be pulled without the owner, atoms
         uint64 allowance;
-        // atoms
+        // of it, atoms
         uint64 pulled;
-        // atoms
-        uint64 orderMargin;
-        // at `epoch`, atoms
+        // margin that its owner put in to stay, atoms
+        uint64 kept;
+        // at `epoch`, atoms: this and the sums below
         int64 equity;
-        // initial margin at `epoch`, atoms
+        // equity at entry
+        int64 weighted;
+        // initial margin
         uint64 initial;
-        // atoms
         uint64 maintenance;
+        // of the worst sides
+        uint64 notional;
+        // of the positions in loss, at the price that a release assumes
+        int64 losses;
+        // sum of order.locked of its orders
+        uint64 orderMargin;
         // mark tick it was last valued at
         uint64 epoch;
         // liquidation queue
         uint32 queueNext;
         uint32 queuePrevious;
-        // FREE, ACTIVE, LIQUIDATING, BANKRUPT
+        // FREE, ACTIVE, POOL_LIQUIDATING, POOL_BANKRUPT
         uint8 state;
         uint8 positionCount;
-        uint16 orderCount;
-        // ms of the last liquidation step
+        // positions registered for ADL
+        uint16 registered;
+        // open orders, forced ones apart
+        uint32 orderCount;
+        // forced order under way, 0 = none
+        uint32 forced;
+        // of the account in the asset
+        uint32 balance;
+        uint32 ledger;
+        // owner of the account, so that a pool proves whose it is
+        uint32 owner;
+        // ms of the last forced order
         uint64 liquidated;
         // ms, 0 = healthy
         uint64 belowSince;
+        // what its releases lost to deficits, atoms
+        uint64 haircut;
     }
 
     // Position of a pool in a market: equity = quote + lots * mark; entry price is display only.
@@ -899,8 +993,11 @@ library Records {
         uint32 account;
         // FREE, ACTIVE
         uint8 state;
+        // POSITION_ADL, POSITION_PROFIT
         uint8 flags;
-        // list of the market's positions by side, for ADL sweeps
+        // open orders that name it
+        uint16 uses;
+        // next (newer) position of the market on its side
         uint32 sideNext;
         // signed
         int64 lots;
@@ -908,16 +1005,19 @@ library Records {
         int64 quote;
         // at the last touch
         int64 fundingIndex;
-        int64 reserved;
-        // open buy orders
+        // in a job: loss of a registered position, equity of a counterparty, atoms
+        uint64 claim;
+        // open lots of buy orders that may open
         uint64 buyLots;
-        // open sell orders
+        // of sell orders
         uint64 sellLots;
         uint32 sidePrevious;
+        // next registered position of its side
+        uint32 jobNext;
+        // hundredths, 0 = the highest
+        uint32 leverage;
         // owner of the account, so that a position proves whose it is
         uint32 owner;
-        // hundredths
-        uint64 leverage;
     }
 
     // An event with outcomes; slot = group id given out on L1. Payouts are fractions of PAYOUT_UNIT.
@@ -984,13 +1084,14 @@ library Records {
     struct Agenda {
         // books whose plans must be looked at, first in first out
         uint32 triggerFirst;
+        // pools being liquidated, first in first out, by pool.queue_next
         uint32 liquidationFirst;
         uint32 liquidationLast;
-        // next pool of the mark sweep
+        // pool that the sweep visited last
         uint32 poolCursor;
         // forced operations that are retried
         uint32 forcedFirst;
-        // markets with a job
+        // markets with a job, first in first out, by job.next
         uint32 jobFirst;
         uint8 restartPhase;
         // the closing batch has begun
@@ -1000,10 +1101,11 @@ library Records {
         uint64 nextMark;
         // ms when the restart phases began, 0 = never
         uint64 restartTime;
-        // mark tick the sweep works for
-        uint64 sweepEpoch;
-        // ms
-        uint64 nextFunding;
+        // ms when the sweep last moved
+        uint64 sweepTime;
+        // live perpetuals in listing order, by market.perp_next
+        uint32 perpFirst;
+        uint32 perpLast;
         // timers set so far
         uint64 timerSeq;
         // tasks, first in first out
@@ -1015,34 +1117,69 @@ library Records {
         uint32 sweepLeft;
         // orders and plans that tasks removed in this block
         uint32 removed;
+        uint32 jobLast;
+        // pools in the liquidation queue
+        uint32 liquidations;
+        // live perpetuals
+        uint32 perps;
+        // of jobs, in this block
+        uint32 looks;
+        // of the sweep or the queue, still to be made in this block
+        uint32 visits;
     }
 
-    // Work of a market that spans blocks (ADL, settlement, cancel-all); same slot as the market.
+    // Work on all positions of a perpetual (ADL, settlement); same slot as the market.
     struct Job {
+        // JOB_ADL, JOB_SETTLE; 0 = none (positions may be registered)
         uint8 kind;
         uint8 stage;
+        // POSITION_PROFIT or 0: the group that is levelled
+        uint8 group;
+        // JOB_SETTLE that waits for this job's end
+        uint8 nextKind;
         // next market with a job
         uint32 next;
+        // position looked at last
         uint32 cursor;
-        // positions by side, for sweeps
+        // registered positions by side
         uint32 longFirst;
-        // mark tick of the snapshot
-        uint64 epoch;
-        // L of the water-filling, on its grid
-        uint64 level;
-        // still to cross
-        uint64 lots;
-        // sum at L
-        uint64 sum;
-        // sum at L - 1
-        uint64 sumBelow;
-        // weighted zero price
-        uint64 price;
         uint32 shortFirst;
-        // at settlement, atoms
+        // of the bisection
+        uint32 low;
+        uint32 high;
+        // L
+        uint32 level;
+        // registered
+        uint64 longLots;
+        uint64 shortLots;
+        // lots that the group still gives: T
+        uint64 target;
+        // running sum of the stage
+        uint64 running;
+        // D
+        uint64 loss;
+        // what counterparties are asked for
+        uint64 charge;
+        // what the fund paid: f
+        uint64 covered;
+        // what counterparties paid
+        uint64 raised;
+        // S(L), or of the probe
+        uint64 sum;
+        // S(L - 1)
+        uint64 sumBelow;
+        // G1 lots of the group PROFIT; settlement: gains, atoms
         uint64 gains;
-        // atoms
-        uint64 shortfall;
+        // G2 lots; settlement: shortfall, atoms
+        uint64 others;
+        // ms when what is registered is due, 0 = nothing is
+        uint64 ripe;
+        // second running sum of the stage
+        uint64 given;
+        // net change of the market's lots by this job so far, 0 at its end
+        int64 lotsMoved;
+        // raised or from the fund and not given on yet, atoms, 0 at its end
+        uint64 money;
     }
 
     // What an account holds of an outcome: Yes and No lots. Unlocked lots stand on one side only.
@@ -1132,13 +1269,13 @@ library Records {
         uint32 next;
         // FREE, ACTIVE
         uint8 state;
-        // TASK_ACCOUNT, TASK_MARKET
+        // TASK_ACCOUNT, TASK_MARKET, TASK_POOL
         uint8 kind;
         // BUY, SELL or BOTH_SIDES
         uint8 side;
         // why the orders leave (CANCEL_*)
         uint8 reason;
-        // account or market
+        // account, market or pool
         uint32 subject;
         // only orders of this market, 0 = every market
         uint32 market;
@@ -1221,6 +1358,21 @@ library Records {
         uint8 access;
         // FREE, ACTIVE
         uint8 state;
+    }
+
+    // Highest and lowest index of a feed in the last 60 to 90 s, for its breaker; same slot as the feed.
+    struct Watch {
+        // of the running bucket, 0 = empty
+        uint64 low0;
+        uint64 high0;
+        // of the bucket before
+        uint64 low1;
+        uint64 high1;
+        // of the one before that
+        uint64 low2;
+        uint64 high2;
+        // ms when the running bucket began
+        uint64 from;
     }
 
     /// @notice Words of a record of table `recordType`, 0 if there is no such table.
@@ -1457,11 +1609,10 @@ library Records {
         record.state = uint8(word >> 128);
         record.access = uint8(word >> 136);
         record.marketCount = uint16(word >> 144);
-        record.notionalCap = uint64(word >> 192);
         word = uint256(words[1]);
         record.credentialProvider = address(uint160(word));
         record.minClass = uint16(word >> 160);
-        record.openInterest = uint64(word >> 192);
+        record.perps = uint16(word >> 176);
         word = uint256(words[2]);
         record.stake = uint64(word);
         record.marketOrders = uint32(word >> 64);
@@ -1481,66 +1632,72 @@ library Records {
         record.deficit = uint64(word >> 192);
         word = uint256(words[1]);
         record.state = uint8(word);
-        record.claims = uint64(word >> 64);
+        record.perps = uint32(word >> 32);
+        record.fund = uint64(word >> 64);
+        record.cap = uint64(word >> 128);
+        record.openValue = uint64(word >> 192);
+        word = uint256(words[2]);
+        record.claims = uint64(word);
+        record.haircuts = uint64(word >> 64);
     }
 
     /// @notice Decode a record of table fund from its words.
     function decodeFund(bytes32[] memory words) internal pure returns (Fund memory record) {
         _requireWords(TYPE_FUND, words.length, WORDS_FUND);
         uint256 word = uint256(words[0]);
-        record.generation = uint32(word);
-        record.next = uint32(word >> 32);
-        record.venue = uint32(word >> 64);
-        record.asset = uint32(word >> 96);
-        record.account = uint32(word >> 128);
-        record.pool = uint32(word >> 160);
-        record.lossDay = uint64(word >> 192);
-        word = uint256(words[1]);
-        record.lossTime = uint64(word);
-        record.lossCap = uint64(word >> 64);
-        record.income = uint64(word >> 128);
-        record.paid = uint64(word >> 192);
+        record.lossCap = uint64(word);
+        record.spent = uint64(word >> 64);
+        record.day = uint64(word >> 128);
+        record.pool = uint32(word >> 192);
     }
 
     /// @notice Decode a record of table feed from its words.
     function decodeFeed(bytes32[] memory words) internal pure returns (Feed memory record) {
         _requireWords(TYPE_FEED, words.length, WORDS_FEED);
         uint256 word = uint256(words[0]);
-        record.generation = uint32(word);
-        record.firstPrice = uint32(word >> 32);
-        record.venue = uint32(word >> 64);
-        record.state = uint8(word >> 96);
-        record.providers = uint8(word >> 104);
-        record.quorum = uint8(word >> 112);
-        record.decimals = uint8(word >> 120);
-        record.heartbeat = uint32(word >> 128);
-        record.deviation = uint32(word >> 160);
+        record.venue = uint32(word);
+        record.state = uint8(word >> 32);
+        record.providers = uint8(word >> 40);
+        record.quorum = uint8(word >> 48);
+        record.isFresh = uint8(word >> 56);
+        record.heartbeat = uint32(word >> 64);
+        record.deviation = uint32(word >> 96);
+        record.breaker = uint32(word >> 128);
+        record.round = uint32(word >> 160);
         record.index = uint64(word >> 192);
         word = uint256(words[1]);
-        record.indexTime = uint64(word);
-        record.staleSince = uint64(word >> 64);
-        record.breakerUntil = uint64(word >> 128);
-        record.reference_ = uint64(word >> 192);
+        record.epoch = uint64(word);
+        record.roundStart = uint64(word >> 64);
+        record.trips = uint32(word >> 128);
+        word = uint256(words[2]);
+        record.price0 = uint64(word);
+        record.price1 = uint64(word >> 64);
+        record.price2 = uint64(word >> 128);
+        record.price3 = uint64(word >> 192);
+        word = uint256(words[3]);
+        record.price4 = uint64(word);
+        record.price5 = uint64(word >> 64);
+        record.price6 = uint64(word >> 128);
+        record.price7 = uint64(word >> 192);
+        word = uint256(words[4]);
+        record.time0 = uint64(word);
+        record.time1 = uint64(word >> 64);
+        record.time2 = uint64(word >> 128);
+        record.time3 = uint64(word >> 192);
+        word = uint256(words[5]);
+        record.time4 = uint64(word);
+        record.time5 = uint64(word >> 64);
+        record.time6 = uint64(word >> 128);
+        record.time7 = uint64(word >> 192);
     }
 
-    /// @notice Decode a record of table provider_price from its words.
-    function decodeProviderPrice(bytes32[] memory words)
-        internal
-        pure
-        returns (ProviderPrice memory record)
-    {
-        _requireWords(TYPE_PROVIDER_PRICE, words.length, WORDS_PROVIDER_PRICE);
+    /// @notice Decode a record of table provider from its words.
+    function decodeProvider(bytes32[] memory words) internal pure returns (Provider memory record) {
+        _requireWords(TYPE_PROVIDER, words.length, WORDS_PROVIDER);
         uint256 word = uint256(words[0]);
-        record.generation = uint32(word);
-        record.next = uint32(word >> 32);
-        record.feed = uint32(word >> 64);
-        record.provider = uint32(word >> 96);
-        record.price = uint64(word >> 128);
-        record.time = uint64(word >> 192);
-        word = uint256(words[1]);
         record.signer = address(uint160(word));
-        record.state = uint8(word >> 160);
-        record.applied = uint64(word >> 192);
+        record.provider = uint32(word >> 160);
+        record.incident = uint64(word >> 192);
     }
 
     /// @notice Decode a record of table market from its words.
@@ -1581,11 +1738,11 @@ library Records {
         word = uint256(words[4]);
         record.fundingCap = uint32(word);
         record.interest = uint32(word >> 32);
-        record.impactNotional = uint32(word >> 64);
+        record.perpNext = uint32(word >> 64);
         record.bandListing = uint32(word >> 96);
         record.bandBasis = uint32(word >> 128);
         record.profitWeight = uint32(word >> 160);
-        record.firstTier = uint32(word >> 192);
+        record.ledger = uint32(word >> 192);
         record.guestOf = uint32(word >> 224);
         word = uint256(words[5]);
         record.closes = uint64(word);
@@ -1641,33 +1798,64 @@ library Records {
     function decodePrice(bytes32[] memory words) internal pure returns (Price memory record) {
         _requireWords(TYPE_PRICE, words.length, WORDS_PRICE);
         uint256 word = uint256(words[0]);
-        record.mark = uint64(word);
-        record.index = uint64(word >> 64);
-        record.basis = int64(uint64(word >> 128));
-        record.fundingIndex = int64(uint64(word >> 192));
+        record.mark = uint32(word);
+        record.index = uint32(word >> 32);
+        record.state = uint8(word >> 64);
+        record.hour = uint32(word >> 96);
+        record.oiRate = uint32(word >> 128);
+        record.longFirst = uint32(word >> 160);
+        record.longLast = uint32(word >> 192);
+        record.shortFirst = uint32(word >> 224);
         word = uint256(words[1]);
-        record.openLots = uint64(word);
-        record.premiumTime = uint64(word >> 64);
-        record.premiumSum = int64(uint64(word >> 128));
-        record.premiumCount = uint32(word >> 192);
-        record.fundingRate = int32(uint32(word >> 224));
+        record.shortLast = uint32(word);
+        record.settlement = uint32(word >> 32);
+        record.round = uint32(word >> 64);
+        record.trips = uint32(word >> 96);
+        record.until = uint64(word >> 128);
+        record.staleSince = uint64(word >> 192);
         word = uint256(words[2]);
-        record.impactBid = uint64(word);
-        record.impactAsk = uint64(word >> 64);
-        record.settlement = uint64(word >> 128);
-        record.gainFactor = int64(uint64(word >> 192));
+        record.basis = int64(uint64(word));
+        record.book = int64(uint64(word >> 64));
+        record.average = int64(uint64(word >> 128));
+        record.fundingIndex = int64(uint64(word >> 192));
+        word = uint256(words[3]);
+        record.premiumSum = int64(uint64(word));
+        record.pot = int64(uint64(word >> 64));
+        record.tickTime = uint64(word >> 128);
+        record.sampleTime = uint64(word >> 192);
+        word = uint256(words[4]);
+        record.forcedEpoch = uint64(word);
+        record.broken = uint64(word >> 64);
+        record.premiumCount = uint32(word >> 128);
+        record.fundingRate = int32(uint32(word >> 160));
+        record.raised = uint64(word >> 192);
     }
 
     /// @notice Decode a record of table tier from its words.
     function decodeTier(bytes32[] memory words) internal pure returns (Tier memory record) {
         _requireWords(TYPE_TIER, words.length, WORDS_TIER);
         uint256 word = uint256(words[0]);
-        record.generation = uint32(word);
-        record.next = uint32(word >> 32);
-        record.market = uint32(word >> 64);
-        record.mmr = uint32(word >> 96);
-        record.lower = uint64(word >> 128);
-        record.deduction = uint64(word >> 192);
+        record.lower1 = uint64(word);
+        record.lower2 = uint64(word >> 64);
+        record.lower3 = uint64(word >> 128);
+        record.tiers = uint32(word >> 192);
+        record.feed = uint32(word >> 224);
+        word = uint256(words[1]);
+        record.imr0 = uint32(word);
+        record.imr1 = uint32(word >> 32);
+        record.imr2 = uint32(word >> 64);
+        record.imr3 = uint32(word >> 96);
+        record.mmr0 = uint32(word >> 128);
+        record.mmr1 = uint32(word >> 160);
+        record.mmr2 = uint32(word >> 192);
+        record.mmr3 = uint32(word >> 224);
+        word = uint256(words[2]);
+        record.oiLower = uint64(word);
+        record.oiUpper = uint64(word >> 64);
+        record.feedScale = uint64(word >> 128);
+        record.fundingScale = uint64(word >> 192);
+        word = uint256(words[3]);
+        record.impactNotional = uint64(word);
     }
 
     /// @notice Decode a record of table level from its words.
@@ -1686,6 +1874,7 @@ library Records {
         word = uint256(words[1]);
         record.lots = uint64(word);
         record.count = uint32(word >> 64);
+        record.firm = uint64(word >> 128);
     }
 
     /// @notice Decode a record of table order from its words.
@@ -1733,6 +1922,8 @@ library Records {
         record.cover = uint64(word);
         record.timer = uint32(word >> 64);
         record.bucket = uint32(word >> 96);
+        record.reserve = uint64(word >> 128);
+        record.pool = uint32(word >> 192);
     }
 
     /// @notice Decode a record of table plan from its words.
@@ -1785,27 +1976,39 @@ library Records {
         record.previous = uint32(word >> 64);
         record.account = uint32(word >> 96);
         record.venue = uint32(word >> 128);
-        record.market = uint32(word >> 160);
-        record.asset = uint32(word >> 192);
+        record.asset = uint32(word >> 160);
+        record.market = uint32(word >> 192);
         record.firstPosition = uint32(word >> 224);
         word = uint256(words[1]);
         record.collateral = int64(uint64(word));
         record.allowance = uint64(word >> 64);
         record.pulled = uint64(word >> 128);
-        record.orderMargin = uint64(word >> 192);
+        record.kept = uint64(word >> 192);
         word = uint256(words[2]);
         record.equity = int64(uint64(word));
-        record.initial = uint64(word >> 64);
-        record.maintenance = uint64(word >> 128);
-        record.epoch = uint64(word >> 192);
+        record.weighted = int64(uint64(word >> 64));
+        record.initial = uint64(word >> 128);
+        record.maintenance = uint64(word >> 192);
         word = uint256(words[3]);
+        record.notional = uint64(word);
+        record.losses = int64(uint64(word >> 64));
+        record.orderMargin = uint64(word >> 128);
+        record.epoch = uint64(word >> 192);
+        word = uint256(words[4]);
         record.queueNext = uint32(word);
         record.queuePrevious = uint32(word >> 32);
         record.state = uint8(word >> 64);
         record.positionCount = uint8(word >> 72);
-        record.orderCount = uint16(word >> 80);
-        record.liquidated = uint64(word >> 128);
-        record.belowSince = uint64(word >> 192);
+        record.registered = uint16(word >> 80);
+        record.orderCount = uint32(word >> 96);
+        record.forced = uint32(word >> 128);
+        record.balance = uint32(word >> 160);
+        record.ledger = uint32(word >> 192);
+        record.owner = uint32(word >> 224);
+        word = uint256(words[5]);
+        record.liquidated = uint64(word);
+        record.belowSince = uint64(word >> 64);
+        record.haircut = uint64(word >> 128);
     }
 
     /// @notice Decode a record of table position from its words.
@@ -1820,18 +2023,20 @@ library Records {
         record.account = uint32(word >> 160);
         record.state = uint8(word >> 192);
         record.flags = uint8(word >> 200);
+        record.uses = uint16(word >> 208);
         record.sideNext = uint32(word >> 224);
         word = uint256(words[1]);
         record.lots = int64(uint64(word));
         record.quote = int64(uint64(word >> 64));
         record.fundingIndex = int64(uint64(word >> 128));
-        record.reserved = int64(uint64(word >> 192));
+        record.claim = uint64(word >> 192);
         word = uint256(words[2]);
         record.buyLots = uint64(word);
         record.sellLots = uint64(word >> 64);
         record.sidePrevious = uint32(word >> 128);
-        record.owner = uint32(word >> 160);
-        record.leverage = uint64(word >> 192);
+        record.jobNext = uint32(word >> 160);
+        record.leverage = uint32(word >> 192);
+        record.owner = uint32(word >> 224);
     }
 
     /// @notice Decode a record of table event_group from its words.
@@ -1903,8 +2108,9 @@ library Records {
         word = uint256(words[1]);
         record.nextMark = uint64(word);
         record.restartTime = uint64(word >> 64);
-        record.sweepEpoch = uint64(word >> 128);
-        record.nextFunding = uint64(word >> 192);
+        record.sweepTime = uint64(word >> 128);
+        record.perpFirst = uint32(word >> 192);
+        record.perpLast = uint32(word >> 224);
         word = uint256(words[2]);
         record.timerSeq = uint64(word);
         record.taskFirst = uint32(word >> 64);
@@ -1912,6 +2118,12 @@ library Records {
         record.holdingCursor = uint32(word >> 128);
         record.sweepLeft = uint32(word >> 160);
         record.removed = uint32(word >> 192);
+        record.jobLast = uint32(word >> 224);
+        word = uint256(words[3]);
+        record.liquidations = uint32(word);
+        record.perps = uint32(word >> 32);
+        record.looks = uint32(word >> 64);
+        record.visits = uint32(word >> 96);
     }
 
     /// @notice Decode a record of table job from its words.
@@ -1920,20 +2132,35 @@ library Records {
         uint256 word = uint256(words[0]);
         record.kind = uint8(word);
         record.stage = uint8(word >> 8);
+        record.group = uint8(word >> 16);
+        record.nextKind = uint8(word >> 24);
         record.next = uint32(word >> 32);
         record.cursor = uint32(word >> 64);
         record.longFirst = uint32(word >> 96);
-        record.epoch = uint64(word >> 128);
-        record.level = uint64(word >> 192);
+        record.shortFirst = uint32(word >> 128);
+        record.low = uint32(word >> 160);
+        record.high = uint32(word >> 192);
+        record.level = uint32(word >> 224);
         word = uint256(words[1]);
-        record.lots = uint64(word);
-        record.sum = uint64(word >> 64);
-        record.sumBelow = uint64(word >> 128);
-        record.price = uint64(word >> 192);
+        record.longLots = uint64(word);
+        record.shortLots = uint64(word >> 64);
+        record.target = uint64(word >> 128);
+        record.running = uint64(word >> 192);
         word = uint256(words[2]);
-        record.shortFirst = uint32(word);
-        record.gains = uint64(word >> 64);
-        record.shortfall = uint64(word >> 128);
+        record.loss = uint64(word);
+        record.charge = uint64(word >> 64);
+        record.covered = uint64(word >> 128);
+        record.raised = uint64(word >> 192);
+        word = uint256(words[3]);
+        record.sum = uint64(word);
+        record.sumBelow = uint64(word >> 64);
+        record.gains = uint64(word >> 128);
+        record.others = uint64(word >> 192);
+        word = uint256(words[4]);
+        record.ripe = uint64(word);
+        record.given = uint64(word >> 64);
+        record.lotsMoved = int64(uint64(word >> 128));
+        record.money = uint64(word >> 192);
     }
 
     /// @notice Decode a record of table holding from its words.
@@ -2077,6 +2304,20 @@ library Records {
         record.phase = uint8(word >> 184);
         record.access = uint8(word >> 192);
         record.state = uint8(word >> 200);
+    }
+
+    /// @notice Decode a record of table watch from its words.
+    function decodeWatch(bytes32[] memory words) internal pure returns (Watch memory record) {
+        _requireWords(TYPE_WATCH, words.length, WORDS_WATCH);
+        uint256 word = uint256(words[0]);
+        record.low0 = uint64(word);
+        record.high0 = uint64(word >> 64);
+        record.low1 = uint64(word >> 128);
+        record.high1 = uint64(word >> 192);
+        word = uint256(words[1]);
+        record.low2 = uint64(word);
+        record.high2 = uint64(word >> 64);
+        record.from = uint64(word >> 128);
     }
 
     function _requireWords(uint256 recordType, uint256 received, uint256 expected) private pure {

@@ -51,12 +51,12 @@ contract RecordsHarness1 {
         return Records.decodeFund(words);
     }
 
-    function decodeProviderPrice(bytes32[] calldata words)
+    function decodeProvider(bytes32[] calldata words)
         external
         pure
-        returns (Records.ProviderPrice memory)
+        returns (Records.Provider memory)
     {
-        return Records.decodeProviderPrice(words);
+        return Records.decodeProvider(words);
     }
 
     function decodeBook(bytes32[] calldata words) external pure returns (Records.Book memory) {

@@ -94,4 +94,8 @@ contract RecordsHarness2 {
     {
         return Records.decodeCalendar(words);
     }
+
+    function decodeWatch(bytes32[] calldata words) external pure returns (Records.Watch memory) {
+        return Records.decodeWatch(words);
+    }
 }

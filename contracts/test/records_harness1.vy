@@ -58,8 +58,8 @@ def decode_fund(words: DynArray[bytes32, 6]) -> records.Fund:
 
 @external
 @pure
-def decode_provider_price(words: DynArray[bytes32, 6]) -> records.ProviderPrice:
-    return records.decode_provider_price(words)
+def decode_provider(words: DynArray[bytes32, 6]) -> records.Provider:
+    return records.decode_provider(words)
 
 
 @external

@@ -114,3 +114,9 @@ def decode_task(words: DynArray[bytes32, 6]) -> records.Task:
 @pure
 def decode_calendar(words: DynArray[bytes32, 6]) -> records.Calendar:
     return records.decode_calendar(words)
+
+
+@external
+@pure
+def decode_watch(words: DynArray[bytes32, 6]) -> records.Watch:
+    return records.decode_watch(words)

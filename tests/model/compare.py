@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.model import perp_snapshot
 from tests.model.snapshot import (
     AGENDA_FIELDS,
     APPROVAL_FIELDS,
@@ -269,6 +270,7 @@ def build_snapshot(
     live_keys = built.live("key")
     return {
         "machine": Rows(tables, "machine", 1).get(0, MACHINE_FIELDS),
+        "perpetuals": perp_snapshot.read(tables),
         "agenda": agenda.get(0, AGENDA_FIELDS),
         "heads": {name: built.head(name) for name in TABLES},
         "timers": [

@@ -12,6 +12,10 @@ orders, matching      orders, release, fills and fees
 outcome, plans        outcome markets; stop and take-profit orders
 phases, access        what a market takes, and from whom; bands, updates; simulated assets
 tasks                 work that spans blocks
+perps, pools          perpetuals: listing, orders, fills; margin pools and the venue's wall
+margin, funding       what a position is worth, asks for and pays
+prices                feeds, index, mark ticks, bands
+liquidation, adl      queue, forced orders, takeover; deleveraging, settlement
 snapshot              the whole state as plain dicts and lists
 ====================  ====================================================================
 
@@ -22,7 +26,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.model import access, envelopes, inbox, matching, orders, outcome, phases, plans, tasks
+from tests.model import (
+    access,
+    adl,
+    envelopes,
+    inbox,
+    liquidation,
+    matching,
+    orders,
+    outcome,
+    phases,
+    plans,
+    prices,
+    tasks,
+)
 from tests.model.orders import get_bucket
 from tests.model.records import POST_TIFS
 from tests.model.snapshot import ORDER_FIELDS, build_snapshot
@@ -127,10 +144,14 @@ class Model(State):
 
         run_class(0)
         self._serve_timers()
+        prices.tick(self)
         run_class(1)
         tasks.run(self)
         outcome.sweep(self)
         run_class(2)
+        liquidation.sweep(self)
+        liquidation.run(self)
+        adl.run(self)
         run_class(3)
         matching.release(self)
         plans.run_triggers(self)
@@ -153,7 +174,7 @@ class Model(State):
         if (kind, size) == (actions.LEAF_CREDENTIAL, actions.CREDENTIAL_BYTES):
             return access.run_credential(self, leaf, signer, self.leaf)
         if (kind, size) == (actions.LEAF_PRICE, actions.PRICE_BYTES):
-            return self.reject_leaf(self.leaf, Code.UNEXPECTED_LEAF)
+            return prices.run_leaf(self, leaf, signer, self.leaf)
         if (kind, size) != (actions.LEAF_INBOX, actions.INBOX_MARK_BYTES):
             return self.reject_leaf(self.leaf, Code.MALFORMED)
         end = int.from_bytes(leaf[1:], "big")

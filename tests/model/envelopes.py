@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.model import access, inbox, orders, outcome, plans, quota, tasks
+from tests.model import access, inbox, liquidation, orders, outcome, plans, pools, quota, tasks
 from tests.model.records import Key, Plan, Refused, require
 from tests.model.state import Body, State
 from tradezone.protocol import actions, enums, events, limits
@@ -188,4 +188,10 @@ HANDLERS = {
     actions.REVOKE_ACCESS: access.revoke_access,
     actions.OPEN_BALANCE: access.open_balance,
     actions.CLOSE_BALANCE: access.close_balance,
+    actions.LEVERAGE: pools.set_leverage,
+    actions.ALLOWANCE: pools.set_allowance,
+    actions.ADJUST_MARGIN: pools.adjust_margin,
+    actions.FUND: pools.fund,
+    actions.DEFUND: pools.defund,
+    actions.CHECK: liquidation.check,
 }

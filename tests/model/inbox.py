@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.model import outcome, phases, quota
-from tests.model.records import Asset, Book, Event, Key, Market, Owner, Refused, Venue, require
+from tests.model import outcome, perps, phases, pools, prices, quota
+from tests.model.records import (
+    Asset,
+    Book,
+    Event,
+    Key,
+    Ledger,
+    Market,
+    Owner,
+    Perp,
+    Refused,
+    Venue,
+    require,
+)
 from tests.model.state import Body, State
 from tradezone.protocol import actions, enums, events, limits, messages
 from tradezone.protocol.errors import Code
@@ -192,6 +204,11 @@ def _terms(body: Body) -> dict[str, int]:
     }
 
 
+def list_home(zone: State, body: Body, venue: Venue, **terms: Any) -> Market:
+    """A home market, from the message's common fields and `terms`."""
+    return _list(zone, body["venue"], _receivers(zone, venue), **terms, **_terms(body))
+
+
 def list_market(zone: State, body: Body) -> None:
     require(body["market"] == zone.slots["market"].high_water, Code.NOT_NEXT_ID)
     venue = zone.venues.get(body["venue"])
@@ -214,17 +231,87 @@ def list_market(zone: State, body: Body) -> None:
         )
     )
     require(is_good, Code.BAD_PARAMETERS)
-    _list(
+    list_home(
         zone,
-        body["venue"],
-        _receivers(zone, venue),
+        body,
+        venue,
         kind=enums.MARKET_SPOT,
         base=body["base"],
         quote=body["quote"],
         lot_size=body["lotSize"],
         max_price=body["maxPrice"],
-        **_terms(body),
     )
+
+
+def is_room_in_ledger(zone: State, body: Body) -> bool:
+    ledger = zone.ledgers.get((body["venue"], body["quote"]))
+    count = sum(perp.is_live and perp.ledger is ledger for perp in zone.perps.values())
+    return count < limits.MAX_LEDGER_PERPS
+
+
+def list_perp(zone: State, body: Body) -> None:
+    require(body["market"] == zone.slots["market"].high_water, Code.NOT_NEXT_ID)
+    venue = zone.venues.get(body["venue"])
+    require(venue is not None, Code.VENUE_NOT_FOUND)
+    asset = zone.assets.get(body["quote"])
+    require(asset is not None, Code.ASSET_NOT_FOUND)
+    is_kind = not asset.is_simulated or is_simulated_of(zone, asset, body["venue"])
+    require(is_kind, Code.NOT_SAME_KIND)
+    feed = zone.feeds.get(body["feed"])
+    require(feed is not None and feed.venue == body["venue"], Code.FEED_NOT_FOUND)
+    calendar = zone.calendars.get(body["calendar"])
+    tick, top = body["tickValue"], body["maxPrice"]
+    is_good = (
+        body["id"] >> 16 == body["venue"]
+        and sum(perp.is_live for perp in zone.perps.values()) < limits.MAX_PERPS
+        and is_room_in_ledger(zone, body)
+        and phases.is_bounded(body, tick=tick, max_price=top, lot_size=1, is_outcome=False)
+        and top * tick <= limits.MAX_LOT_VALUE
+        and body["maxLots"] * top * tick <= limits.MAX_POSITION_VALUE
+        and 1 <= body["feedScale"] <= limits.MAX_FEED_SCALE
+        and 1 <= body["openInterestCap"] <= limits.MAX_OPEN_VALUE
+        and body["accountCap"] <= limits.MAX_OPEN_VALUE
+        and limits.MIN_BAND <= body["band"] <= limits.MAX_BAND
+        and (body["calendar"] == 0 or (calendar is not None and calendar.venue == body["venue"]))
+        and body["closes"] <= limits.MAX_TIME
+        and perps.are_parameters_good(body, body["band"])
+    )
+    require(is_good, Code.BAD_PARAMETERS)
+    wall = (body["venue"], body["quote"])
+    has_room = wall in zone.ledgers or zone.slots["ledger"].has_room()
+    require(has_room, Code.TABLE_FULL)
+    market = list_home(
+        zone,
+        body,
+        venue,
+        kind=enums.MARKET_PERP,
+        base=0,
+        quote=body["quote"],
+        lot_size=1,
+        max_price=top,
+        calendar=body["calendar"],
+        band=body["band"],
+        open_interest_cap=body["openInterestCap"],
+        account_cap=body["accountCap"],
+        closes=body["closes"],
+    )
+    if wall not in zone.ledgers:
+        zone.ledgers[wall] = Ledger(zone.slots["ledger"].take(), *wall)
+    perp = zone.perps[market.slot] = Perp(
+        market=market,
+        ledger=zone.ledgers[wall],
+        feed=feed,
+        feed_scale=body["feedScale"],
+        funding_scale=limits.FUNDING_UNIT // (top * tick),
+        **dict.fromkeys(
+            ("funding_cap", "interest", "impact_notional", "band_listing", "band_basis"), 0
+        ),
+        oi_lower=0,
+        oi_upper=0,
+        loss_cap=0,
+        tiers=[],
+    )
+    perps.set_parameters(zone, perp, body)
 
 
 def list_event(zone: State, body: Body) -> None:
@@ -351,4 +438,11 @@ HANDLERS = {
     messages.SET_CALENDAR: phases.set_calendar,
     messages.RESOLUTION: outcome.resolve,
     messages.SET_ASSET: set_asset,
+    messages.LIST_PERP: list_perp,
+    messages.SET_PERP: perps.set_perp,
+    messages.APPROVE_CROSS: perps.approve_cross,
+    messages.ORACLE_SET: prices.set_oracle,
+    messages.PRICE: lambda zone, body: prices.set_price(zone, body, body["signer"]),
+    messages.SLASH: pools.slash,
+    messages.SET_RISK: pools.set_risk,
 }

@@ -23,6 +23,7 @@ def check_model(model: Model) -> None:
     _check_model_books(model)
     _check_model_outcomes(model)
     _check_model_plans(model)
+    _check_model_perps(model)
     for heap in (model.timers, model.queue):
         keys = [heap.key(node) for node in heap.nodes]
         assert all(keys[i // 2 - 1] < keys[i - 1] for i in range(2, len(keys) + 1)), "heap"
@@ -37,17 +38,66 @@ def check_model(model: Model) -> None:
     assert len(tasks) == sum(account.task is not None for account in model.accounts.values())
 
 
+def _check_model_perps(model: Model) -> None:
+    """docs/spec/perps.md, Invariants."""
+    owed: Counter[tuple[int, int]] = Counter()
+    standing: Counter[int] = Counter()
+    for pool in model.pools.values():
+        wall = (pool.venue, pool.asset)
+        owed[wall] += pool.collateral + sum(p.quote for p in pool.positions.values())
+        assert model.accounts[pool.account].pools[pool.key] is pool
+        assert pool.ledger is model.ledgers[wall]
+        assert len(pool.positions) <= limits.MAX_POSITIONS
+        assert (pool in model.liquidating) == (pool.state == enums.POOL_LIQUIDATING), pool.slot
+        is_registered = any(p.is_registered for p in pool.positions.values())
+        assert is_registered == (pool.state == enums.POOL_BANKRUPT), pool.slot
+        assert 0 <= pool.pulled <= pool.allowance or pool.pulled == 0
+        has_lots = any(p.lots for p in pool.positions.values())
+        assert has_lots or is_registered or pool.collateral >= 0, f"pool {pool.slot}: owes"
+        for market, position in pool.positions.items():
+            assert (position.market, position.pool) == (market, pool)
+            assert pool.market in (0, market)
+            assert model.positions[position.slot] is position
+            perp = model.perps[market]
+            size = abs(position.lots) * perp.market.max_price * perp.tv
+            assert size <= limits.MAX_POSITION_VALUE
+            for side in (1, -1):
+                standing[position.slot, side] = perp.sides[side].count(position)
+                assert standing[position.slot, side] == (position.side == side)
+    for market, perp in model.perps.items():
+        listed = perp.sides[1] + perp.sides[-1]
+        moved, money = (perp.job.lots, perp.job.money) if perp.job else (0, 0)
+        assert sum(p.lots for p in listed) == moved, f"market {market}: lots"
+        # Lots that a job has moved on one side only are worth the mark, which stands still.
+        owed[perp.market.venue, perp.market.quote] += money + moved * perp.mark * perp.tv
+        assert len(listed) == sum(
+            p.market == market and p.lots != 0 for p in model.positions.values()
+        )
+        owed[perp.market.venue, perp.market.quote] += perp.pot
+        assert abs(perp.funding_index) < 1 << 62
+        assert (perp.job is not None) == (market in model.jobs)
+    for wall, ledger in model.ledgers.items():
+        assert min(ledger.cash, ledger.deficit, ledger.fund) >= 0, f"ledger {wall}"
+        total = owed[wall] + ledger.fund
+        assert ledger.cash + ledger.deficit == total, (
+            f"ledger {wall}: {ledger.cash} + {ledger.deficit} against {total}"
+        )
+
+
 def _check_model_money(model: Model) -> None:
     held: Counter[int] = Counter()
     locked: Counter[tuple[int, int]] = Counter()
     market_orders: Counter[int] = Counter()
     for order in model.orders.values():
         market = model.markets[order.market]
-        locked[order.account, order.pay_asset] += order.locked
         market_orders[market.venue] += 1
+        if not market.is_perp:
+            locked[order.account, order.pay_asset] += order.locked
         assert order.lots > 0, f"order {order.id}: open without open lots"
         assert order.state in (enums.WAITING, enums.RESTING), f"order {order.id}: {order.state}"
         assert 0 <= order.cover <= order.lots, f"order {order.id}: cover"
+        if market.is_perp:
+            continue
         cost = market.cost(order.side, order.price, order.lots - order.cover)
         assert order.locked >= cost, f"order {order.id}: lock below its cost"
         if order.side == enums.SELL and not market.is_outcome:
@@ -55,7 +105,8 @@ def _check_model_money(model: Model) -> None:
     for account_id, account in model.accounts.items():
         is_user = account.kind == enums.ACCOUNT_USER
         assert not is_user or len(account.balances) <= limits.MAX_BALANCES
-        assert len(account.orders) <= limits.MAX_OPEN_ORDERS
+        own = [order for order in account.orders if not order.is_forced]
+        assert len(own) <= limits.MAX_OPEN_ORDERS
         assert len(account.plans) <= limits.MAX_PLANS
         assert len(account.holdings) <= limits.MAX_HOLDINGS
         for asset, balance in account.balances.items():
@@ -68,6 +119,8 @@ def _check_model_money(model: Model) -> None:
                 for m in model.markets.values()
             )
             assert not record.is_simulated or is_quote or not balance.locked, "simulated, walled"
+    for ledger in model.ledgers.values():
+        held[ledger.asset] += ledger.cash
     for event in model.groups.values():
         assert event.cash >= 0, "cash of an event"
         held[event.asset] += event.cash

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.model import orders, outcome, phases, plans, quota
-from tests.model.records import OPPOSITE, PPM, Market, Order, ceil_div
+from tests.model import orders, outcome, perps, phases, plans, quota
+from tests.model.records import OPPOSITE, PPM, Ledger, Market, Order, ceil_div
 from tests.model.state import State
 from tradezone.protocol import enums, events, limits
 
@@ -66,6 +66,11 @@ def take(zone: State, taker: Order) -> bool:
     if not may_take(zone, taker) or (is_fok and market.has_caps):
         orders.end(zone, taker, enums.CANCEL_MARKET)
         return True
+    if market.is_perp:
+        reason = perps.why_not_take(zone, taker)
+        if reason:
+            orders.end(zone, taker, reason)
+            return True
     phases.move_anchor(zone, market)
     if is_fok and not can_fill(zone, taker):
         orders.end(zone, taker, enums.CANCEL_FOK)
@@ -93,6 +98,9 @@ def take(zone: State, taker: Order) -> bool:
                 return True
         elif phases.is_outside(zone, market, maker.side, price):
             orders.cancel_resting(zone, maker, enums.CANCEL_BAND)
+        elif market.is_perp:
+            if perps.meet(zone, taker, maker) is taker:
+                return True
         else:
             lots = min(taker.lots, maker.lots)
             capped = None
@@ -227,12 +235,7 @@ def fill(zone: State, taker: Order, maker: Order) -> None:
         event = zone.groups[market.group]
         event.cash += t.pays + m.pays - t.gets - m.gets
 
-    zone.trade_seq += 1
-    book.last_price, book.last_time = price, zone.time
-    book.volume_lots = (book.volume_lots + lots) % (1 << 62)
-    book.trades = (book.trades + 1) % (1 << 31)
-    if market.band:
-        book.band_last = price
+    note_trade(zone, market, price, lots)
     zone.emit(
         events.FILL,
         order=taker.id,
@@ -251,7 +254,25 @@ def fill(zone: State, taker: Order, maker: Order) -> None:
         outcome.annihilate(zone, taker.holding)
         outcome.annihilate(zone, maker.holding)
     share_fees(zone, market, t, m)
-    plans.note_fill(zone, market.slot, price)
+    finish_fill(zone, market, taker, maker, is_first)
+
+
+def note_trade(zone: State, market: Market, price: int, lots: int) -> None:
+    """The book remembers a fill."""
+    book = zone.books[market.slot]
+    zone.trade_seq += 1
+    book.last_price, book.last_time = price, zone.time
+    book.volume_lots = (book.volume_lots + lots) % (1 << 62)
+    book.trades = (book.trades + 1) % (1 << 31)
+    if market.band and not market.is_perp:
+        book.band_last = price
+
+
+def finish_fill(
+    zone: State, market: Market, taker: Order, maker: Order, is_first: list[bool]
+) -> None:
+    """Behind the money of a fill: plans and children are told, an empty maker leaves."""
+    plans.note_fill(zone, market.slot, zone.books[market.slot].last_price)
     for order, is_its_first in zip((taker, maker), is_first, strict=True):
         if is_its_first:
             plans.arm_children(zone, order)
@@ -312,7 +333,8 @@ def get_referral(market: Market, fee: int) -> int:
     return fee * market.referrer_share // PPM
 
 
-def share_fees(zone: State, market: Market, t: Side, m: Side) -> None:
+def share_fees(zone: State, market: Market, t: Side, m: Side, ledger: Ledger | None = None) -> int:
+    """Share out the fees of a fill; return the insurance part, which a ledger keeps inside its wall."""
     venue = zone.venues[market.venue]
     fees = [t.fee, max(m.fee, 0)]
     pot = t.fee + m.fee
@@ -320,7 +342,8 @@ def share_fees(zone: State, market: Market, t: Side, m: Side) -> None:
     to_venue = rest * (PPM - market.insurance_share) // PPM
     to_insurance = rest * market.insurance_share // PPM
     zone.balance(venue.fee_account, market.quote).free += to_venue
-    zone.balance(venue.fund_account, market.quote).free += to_insurance
+    if ledger is None:
+        zone.balance(venue.fund_account, market.quote).free += to_insurance
     to_protocol = pot + t.extra + m.extra - to_venue - to_insurance
 
     def give(account: int, part: int, order: Order, flag: int) -> int:
@@ -359,3 +382,4 @@ def share_fees(zone: State, market: Market, t: Side, m: Side) -> None:
     for side, fee in zip((t, m), fees, strict=True):
         owner = zone.owners[side.order.owner]
         quota.reward(owner, zone.assets[market.quote], get_least(market, fee))
+    return to_insurance

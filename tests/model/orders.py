@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.model import access, outcome, phases, plans
+from typing import Any
+
+from tests.model import access, outcome, perps, phases, plans, pools
 from tests.model.records import (
     OPPOSITE,
     POST_TIFS,
@@ -70,7 +72,7 @@ def admit(
             and tif <= enums.TIF_MARKET
             and is_good_stp(item["stp"])
             and item["flags"] <= enums.ORDER_REDUCE_ONLY
-            and (not is_reduce_only or home.is_outcome)
+            and (not is_reduce_only or home.is_outcome or home.is_perp)
             and (tif != enums.TIF_FOK or not home.has_caps)
             and item["expires"] <= limits.MAX_TIME
         )
@@ -89,7 +91,8 @@ def admit(
     if tif == enums.TIF_POST_SLIDE:
         price = slide(home, book, side, price)
     notional = home.notional(price, lots)
-    may_close = is_reduce_only or (side == enums.SELL and not home.is_outcome)
+    is_spot = home.kind == enums.MARKET_SPOT
+    may_close = is_reduce_only or (side == enums.SELL and is_spot)
     require(may_close or notional >= home.min_notional, Code.NOTIONAL_TOO_SMALL)
     require(notional <= home.max_notional, Code.NOTIONAL_TOO_LARGE)
     if not is_plan:
@@ -118,6 +121,43 @@ def admit(
         require(len(chain) < limits.MAX_BUCKET_LENGTH, Code.BUCKET_FULL)
     pay, receive = home.assets(side)
     cover = 0
+    if home.is_perp:
+        entry = perps.check_entry(
+            zone,
+            account_id,
+            zone.perps[home.slot],
+            side,
+            price,
+            lots,
+            item["flags"],
+            interface_fee,
+        )
+        has_room = zone.slots["order"].has_room() and (expires == 0 or zone.has_timer_room())
+        require(has_room, Code.TABLE_FULL)
+        pool, position = perps.enter_pool(zone, account_id, entry)
+        return make_order(
+            zone,
+            account=account_id,
+            market=home,
+            key=key_slot,
+            side=side,
+            tif=tif,
+            stp=item["stp"],
+            price=price,
+            lots=entry.lots,
+            locked=entry.lock,
+            expires=expires,
+            client_id=client_id,
+            pay_asset=0,
+            receive_asset=0,
+            flags=item["flags"],
+            door=door.slot if door else 0,
+            interface=interface,
+            interface_fee=interface_fee,
+            pool=pool,
+            position=position,
+            reserve=entry.reserve,
+        )
     if home.is_outcome:
         lots, cover = _check_outcome(zone, account_id, home, side, price, lots, is_reduce_only)
     elif side == enums.SELL and notional < home.min_notional:
@@ -133,14 +173,10 @@ def admit(
     paying = zone.balance(account_id, pay)
     paying.free -= lock
     paying.locked += lock
-    slot = zone.slots["order"].take()
-    zone.order_seq += 1
-    order = Order(
-        slot=slot,
-        generation=zone.slots["order"].generation(slot),
+    return make_order(
+        zone,
         account=account_id,
-        owner=account.owner,
-        market=home.slot,
+        market=home,
         key=key_slot,
         side=side,
         tif=tif,
@@ -148,7 +184,6 @@ def admit(
         price=price,
         lots=lots,
         locked=lock,
-        seq=zone.order_seq,
         expires=expires,
         client_id=client_id,
         pay_asset=pay,
@@ -157,17 +192,33 @@ def admit(
         door=door.slot if door else 0,
         interface=interface,
         interface_fee=interface_fee,
+        cover=cover,
     )
-    if home.is_outcome:
-        order.holding = outcome.get_or_open_holding(zone, account_id, home.slot)
+
+
+def make_order(zone: State, *, account: int, market: Market, cover: int = 0, **terms: Any) -> Order:
+    """An order comes into being: slot, id, lists, bucket, timer."""
+    slot = zone.slots["order"].take()
+    zone.order_seq += 1
+    order = Order(
+        slot=slot,
+        generation=zone.slots["order"].generation(slot),
+        account=account,
+        owner=zone.accounts[account].owner,
+        market=market.slot,
+        seq=zone.order_seq,
+        **terms,
+    )
+    if market.is_outcome:
+        order.holding = outcome.get_or_open_holding(zone, account, market.slot)
         outcome.set_cover(order, cover)
     zone.orders[slot] = order
-    account.orders.insert(0, order)
-    if client_id:
-        zone.buckets.setdefault(get_bucket(account_id, client_id), []).insert(0, order)
-    if expires:
-        order.timer = zone.set_timer(enums.TIMER_ORDER, slot, expires)
-    zone.venues[home.venue].market_orders += 1
+    zone.accounts[account].orders.insert(0, order)
+    if order.client_id:
+        zone.buckets.setdefault(get_bucket(account, order.client_id), []).insert(0, order)
+    if order.expires:
+        order.timer = zone.set_timer(enums.TIMER_ORDER, slot, order.expires)
+    zone.venues[market.venue].market_orders += 1
     return order
 
 
@@ -244,8 +295,10 @@ def leave_level(zone: State, order: Order) -> None:
 
 
 def unlock(zone: State, order: Order, amount: int) -> None:
-    balance = zone.balance(order.account, order.pay_asset)
     order.locked -= amount
+    if order.pool is not None:
+        return  # the lock of a perpetual's order stays inside its pool
+    balance = zone.balance(order.account, order.pay_asset)
     balance.locked -= amount
     balance.free += amount
 
@@ -270,6 +323,8 @@ def forget(zone: State, order: Order) -> None:
         zone.buckets[get_bucket(order.account, order.client_id)].remove(order)
     del zone.orders[order.slot]
     zone.slots["order"].give_back(order.slot)
+    if order.pool is not None:
+        perps.forget(zone, order)
 
 
 def end(zone: State, order: Order, reason: int) -> None:
@@ -300,12 +355,17 @@ def shrink(zone: State, order: Order, lots: int) -> None:
     """Bring the open lots down to `lots`, in place, and say so."""
     market = zone.markets[order.market]
     cover = min(order.cover, lots)
-    lock = market.lock(order.side, order.price, lots - cover, order.interface_fee)
+    if order.pool is not None:
+        lock = perps.get_order_lock(zone, order, lots)
+    else:
+        lock = market.lock(order.side, order.price, lots - cover, order.interface_fee)
     order.lots = lots
     unlock(zone, order, order.locked - min(order.locked, lock))
     outcome.set_cover(order, cover)
     zone.emit_order(events.ORDER_AMENDED, order)
     release_cover(zone, order, cover)
+    if order.pool is not None:
+        pools.release(zone, order.pool)
 
 
 # --- CANCEL, AMEND, MASS_QUOTE -----------------------------------------------------------------------
@@ -314,7 +374,8 @@ def shrink(zone: State, order: Order, lots: int) -> None:
 def _find_own(zone: State, account: int, item: Body) -> Order:
     order = zone.find_order(account, item["order"], item["client_id"])
     require(order is not None, Code.ORDER_NOT_FOUND)
-    require(order.account == account, Code.NOT_ORDER_OWNER)
+    is_own = order.account == account and not order.is_forced
+    require(is_own, Code.NOT_ORDER_OWNER)
     return order
 
 
@@ -381,6 +442,9 @@ def _replace(zone: State, order: Order, key: Key, mode: int, price: int, lots: i
     if tif == enums.TIF_POST_ONLY:
         require(not book.is_crossed_by(order.side, price), Code.POST_ONLY_WOULD_CROSS)
     cover = 0
+    if order.pool is not None:
+        _replace_perp(zone, order, key, tif, price, lots)
+        return
     if order.holding is not None:
         cover = min(lots, order.cover + order.holding.unlocked(order.side))
         require(not order.is_reduce_only or lots <= cover, Code.NOTHING_TO_REDUCE)
@@ -397,6 +461,34 @@ def _replace(zone: State, order: Order, key: Key, mode: int, price: int, lots: i
     outcome.set_cover(order, cover)
     zone.emit_order(events.ORDER_AMENDED, order, flag=1)
     release_cover(zone, order, cover)
+    enter(zone, order)
+
+
+def _replace_perp(zone: State, order: Order, key: Key, tif: int, price: int, lots: int) -> None:
+    """Checks 19 and 20 with the old order taken out, then the new terms."""
+    old = order.lots, order.locked
+    order.lots = order.locked = 0
+    try:
+        entry = perps.check_entry(
+            zone,
+            order.account,
+            zone.perps[order.market],
+            order.side,
+            price,
+            lots,
+            order.flags & enums.ORDER_REDUCE_ONLY,
+            order.interface_fee,
+        )
+        require(entry.lots == lots, Code.NOTHING_TO_REDUCE)
+    finally:
+        order.lots, order.locked = old
+    leave_level(zone, order)
+    zone.order_seq += 1
+    order.key, order.reserve, order.locked = key.slot, entry.reserve, entry.lock
+    order.price, order.lots, order.tif, order.seq = price, lots, tif, zone.order_seq
+    perps.enter_pool(zone, order.account, entry)
+    zone.emit_order(events.ORDER_AMENDED, order, flag=1)
+    pools.release(zone, order.pool)
     enter(zone, order)
 
 

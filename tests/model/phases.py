@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.model import tasks
+from tests.model import adl, perps, prices, tasks
 from tests.model.records import POST_TIFS, PPM, Calendar, Market, Pending, Timer, require
 from tests.model.state import Body, State
 from tradezone.protocol import enums, events, limits
@@ -23,7 +23,7 @@ def get_phases(zone: State, market: Market) -> set[int]:
         phases.add(enums.PHASE_REDUCE_ONLY)
     if state == enums.VENUE_WOUND_DOWN:
         phases.add(enums.PHASE_CANCEL_ONLY)
-    return phases
+    return phases | prices.get_phases(zone, market)
 
 
 def get_restart_phases(zone: State) -> set[int]:
@@ -65,7 +65,7 @@ def open_block(zone: State, time: int) -> None:
 def move_anchor(zone: State, market: Market) -> None:
     """Look at the anchor of the band."""
     book = zone.books[market.slot]
-    if market.band == 0:
+    if market.band == 0 or market.is_perp:
         return
     before = book.band_price
     if before == 0:
@@ -89,6 +89,8 @@ def move_anchor(zone: State, market: Market) -> None:
 
 def get_band(zone: State, market: Market) -> tuple[int, int] | None:
     """(low, high), or None without a band."""
+    if market.is_perp:
+        return prices.get_band(zone, zone.perps[market.slot])
     anchor = zone.books[market.slot].band_price
     if market.band == 0 or anchor == 0:
         return None
@@ -175,7 +177,7 @@ def update_market(zone: State, body: Body) -> None:
     if market.guest_of:
         is_good &= body["phase"] in phases and body["guestFee"] <= limits.MAX_INTERFACE_FEE
     else:
-        if market.kind == enums.MARKET_SPOT:
+        if market.kind != enums.MARKET_OUTCOME:
             phases.add(enums.PHASE_SETTLED)
         is_good &= (
             body["phase"] in phases
@@ -188,6 +190,7 @@ def update_market(zone: State, body: Body) -> None:
             )
             and (body["band"] == 0 or limits.MIN_BAND <= body["band"] <= limits.MAX_BAND)
             and body["guestFee"] == 0
+            and (not market.is_perp or perps.is_update_good(zone.perps[market.slot], body))
         )
     require(is_good, Code.BAD_PARAMETERS)
     if body["effectiveAt"] <= zone.time:
@@ -221,6 +224,8 @@ def apply_update(zone: State, market: Market, body: Body) -> None:
     if market.phase == enums.PHASE_SETTLED:
         tasks.begin_market_task(zone, market)
         zone.venues[market.venue].market_count -= 1
+        if market.is_perp and not market.guest_of:
+            adl.begin_settlement(zone, zone.perps[market.slot])
 
 
 def serve_update(zone: State, timer: Timer) -> None:
@@ -244,6 +249,10 @@ def update_venue(zone: State, body: Body) -> None:
         and body["stake"] < 1 << 62
     )
     require(is_good, Code.BAD_PARAMETERS)
+    is_live = any(
+        perp.is_live and perp.market.venue == body["venue"] for perp in zone.perps.values()
+    )
+    require(body["state"] != enums.VENUE_WOUND_DOWN or not is_live, Code.NOT_ELIGIBLE)
     venue.state, venue.access = body["state"], body["access"]
     venue.credential_provider, venue.min_class = body["credentialProvider"], body["minClass"]
     venue.regions, venue.stake = body["regions"], body["stake"]

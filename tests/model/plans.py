@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.model import access, orders
-from tests.model.records import PPM, Key, Level, Order, Plan, Refused, require
+from tests.model.records import PPM, TRIGGER_LISTS, Key, Level, Order, Plan, Refused, require
 from tests.model.state import Body, State
 from tradezone.protocol import enums, events, limits
 from tradezone.protocol.errors import Code
@@ -29,15 +29,15 @@ def place_plan(zone: State, account_id: int, key: Key, item: Body, neighbour: Pl
     is_good = (
         side <= enums.SELL
         and item["kind"] in (enums.PLAN_STOP, enums.PLAN_TAKE_PROFIT)
-        and item["source"] == enums.SOURCE_LAST
+        and item["source"] <= (enums.SOURCE_INDEX if home.is_perp else enums.SOURCE_LAST)
         and grouping <= enums.GROUP_POSITION
         and is_priced
         and tif <= enums.TIF_MARKET
         and orders.is_good_stp(item["stp"])
         and item["flags"] <= enums.ORDER_REDUCE_ONLY
-        and (not is_reduce_only or home.is_outcome)
+        and (not is_reduce_only or home.is_outcome or home.is_perp)
         and (tif != enums.TIF_FOK or not home.has_caps)
-        and (grouping != enums.GROUP_POSITION or (home.is_outcome and is_reduce_only))
+        and (grouping != enums.GROUP_POSITION or is_reduce_only)
         and item["expires"] <= limits.MAX_TIME
         and (grouping == enums.GROUP_ORDER or not names_parent)
     )
@@ -132,6 +132,14 @@ def place_plan(zone: State, account_id: int, key: Key, item: Body, neighbour: Pl
     return plan
 
 
+def get_price(zone: State, market: int, source: int) -> int:
+    """The price that plans of a source look at, ticks; 0 if there is none yet."""
+    if source == enums.SOURCE_LAST:
+        return zone.books[market].last_price
+    perp = zone.perps[market]
+    return perp.mark if source == enums.SOURCE_MARK else perp.index
+
+
 def arm(zone: State, plan: Plan) -> None:
     """Put a plan at the end of its trigger level."""
     book = zone.books[plan.market]
@@ -142,8 +150,9 @@ def arm(zone: State, plan: Plan) -> None:
     levels[plan.trigger].orders.append(plan)
     plan.state = enums.PLAN_ARMED
     zone.emit(events.PLAN_ARMED_NOW, order=plan.id, account=plan.account, market=plan.market)
-    if book.last_price and plan.is_reached_by(book.last_price):
-        look_later(zone, plan.market, book.last_price)
+    price = get_price(zone, plan.market, plan.source)
+    if price and plan.is_reached_by(price):
+        look_later(zone, plan.market, price if plan.source == enums.SOURCE_LAST else 0)
 
 
 def arm_children(zone: State, parent: Order) -> None:
@@ -216,10 +225,11 @@ def note_fill(zone: State, market: int, price: int) -> None:
 
 
 def look_later(zone: State, market: int, price: int) -> None:
-    """Widen the range that the book's plans will be looked at with."""
+    """Widen the range that the book's plans will be looked at with; price 0 widens nothing."""
     book = zone.books[market]
-    book.trigger_low = min(book.trigger_low or price, price)
-    book.trigger_high = max(book.trigger_high, price)
+    if price:
+        book.trigger_low = min(book.trigger_low or price, price)
+        book.trigger_high = max(book.trigger_high, price)
     if market not in zone.triggering:
         zone.triggering.append(market)
 
@@ -243,9 +253,21 @@ def _find_reached(zone: State, market: int) -> Plan | None:
     if up and up[0] <= book.trigger_high:
         return book.triggers[enums.TRIGGER_UP_LAST][up[0]].orders[0]
     down = book.trigger_prices(enums.TRIGGER_DOWN_LAST)
-    if down and down[0] >= book.trigger_low:
+    if down and book.trigger_low and down[0] >= book.trigger_low:
         return book.triggers[enums.TRIGGER_DOWN_LAST][down[0]].orders[0]
+    for side in TRIGGER_LISTS[2:]:
+        if book.triggers[side]:
+            level = book.triggers[side][book.trigger_prices(side)[0]]
+            plan: Plan = level.orders[0]
+            if plan.is_reached_by(get_price(zone, market, plan.source)):
+                return plan
     return None
+
+
+def note_mark(zone: State, market: int) -> None:
+    """Mark or index of a perpetual has changed."""
+    if any(zone.books[market].triggers[side] for side in TRIGGER_LISTS[2:]):
+        look_later(zone, market, 0)
 
 
 def fire(zone: State, plan: Plan) -> None:

@@ -159,6 +159,7 @@ class Account:
     plans: list[Plan] = field(default_factory=list)  # newest first
     holdings: dict[int, Holding] = field(default_factory=dict)  # by market
     approvals: dict[tuple[int, int], Approval] = field(default_factory=dict)  # by (kind, subject)
+    pools: dict[tuple[int, int, int], Pool] = field(default_factory=dict)  # venue, asset, market
     timer: Timer | None = None  # dead-man switch
     task: Task | None = None
 
@@ -293,6 +294,10 @@ class Market:
     group_next: int = 0
 
     @property
+    def is_perp(self) -> bool:
+        return self.kind == enums.MARKET_PERP
+
+    @property
     def is_outcome(self) -> bool:
         return self.kind == enums.MARKET_OUTCOME
 
@@ -345,7 +350,12 @@ class Level:
     orders: list[Any] = field(default_factory=list)  # orders or plans, oldest first
 
 
-TRIGGER_LISTS = (enums.TRIGGER_UP_LAST, enums.TRIGGER_DOWN_LAST)
+TRIGGER_LISTS = tuple(range(enums.TRIGGER_UP_LAST, enums.TRIGGER_DOWN_INDEX + 1))
+
+
+def falls(trigger_list: int) -> bool:
+    """Whether the plans of a list fire when the price falls."""
+    return trigger_list % 2 == 1
 
 
 @dataclass(eq=False)
@@ -378,7 +388,7 @@ class Book:
 
     def trigger_prices(self, side: int) -> list[int]:
         """Triggers of a list, the nearest to firing first."""
-        return sorted(self.triggers[side], reverse=side == enums.TRIGGER_DOWN_LAST)
+        return sorted(self.triggers[side], reverse=falls(side))
 
     def is_crossed_by(self, side: int, price: int) -> bool:
         """Whether an order of `side` at `price` would take."""
@@ -413,6 +423,9 @@ class Order:
     interface_fee: int = 0
     cover: int = 0
     holding: Holding | None = None
+    pool: Pool | None = None  # of a perpetual, with the next two
+    position: Position | None = None
+    reserve: int = 0
     filled: int = 0
     state: int = enums.FREE
     release: int = 0
@@ -423,6 +436,10 @@ class Order:
     @property
     def id(self) -> int:
         return self.generation << 32 | self.slot
+
+    @property
+    def is_forced(self) -> bool:
+        return self.flags & enums.ORDER_FORCED != 0
 
     @property
     def is_reduce_only(self) -> bool:
@@ -468,12 +485,13 @@ class Plan:
     def list_side(self) -> int:
         """The trigger list of the book that it stands on."""
         fires_up = (self.kind == enums.PLAN_STOP) == (self.side == enums.BUY)
-        return enums.TRIGGER_UP_LAST if fires_up else enums.TRIGGER_DOWN_LAST
+        first = enums.TRIGGER_UP_LAST + 2 * self.source
+        return first if fires_up else first + 1
 
     def is_reached_by(self, price: int) -> bool:
-        if self.list_side == enums.TRIGGER_UP_LAST:
-            return price >= self.trigger
-        return price <= self.trigger
+        if falls(self.list_side):
+            return price <= self.trigger
+        return price >= self.trigger
 
 
 @dataclass(eq=False)
@@ -495,6 +513,157 @@ class Holding:
     def held(self, side: int) -> int:
         """What counts to the account's cap: yes of a buyer, no of a seller."""
         return self.yes if side == enums.BUY else self.no
+
+
+@dataclass(eq=False)
+class Ledger:
+    slot: int
+    venue: int
+    asset: int
+    cash: int = 0
+    deficit: int = 0
+    fund: int = 0
+    cap: int = 0
+    haircuts: int = 0
+
+
+@dataclass(eq=False)
+class Feed:
+    slot: int
+    venue: int
+    quorum: int
+    heartbeat: int
+    deviation: int
+    breaker: int
+    providers: list[tuple[int, bytes]]  # (id, signer) by place
+    prices: list[int]
+    times: list[int]
+    incidents: list[int]
+    is_fresh: bool = False
+    index: int = 0
+    epoch: int = 0
+    round: int = 0
+    round_start: int = 0
+    trips: int = 0
+    buckets: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)] * 3)
+    window_from: int = 0
+
+
+@dataclass(eq=False)
+class Perp:
+    """Terms, price and lists of a perpetual; `tiers` are (lower, imr, mmr)."""
+
+    market: Market
+    ledger: Ledger
+    feed: Feed
+    feed_scale: int
+    funding_scale: int
+    funding_cap: int
+    interest: int
+    impact_notional: int
+    band_listing: int
+    band_basis: int
+    oi_lower: int
+    oi_upper: int
+    loss_cap: int
+    tiers: list[tuple[int, int, int]]
+    weight: int = 0
+    is_cross: bool = False
+    # price
+    state: int = enums.PRICE_NONE
+    mark: int = 0
+    index: int = 0
+    basis: int = 0
+    book: int = 0
+    average: int = 0
+    oi_rate: int = 0
+    round: int = 0
+    trips: int = 0
+    until: int = 0
+    stale_since: int = 0
+    broken: int = 0
+    raised: int = 0
+    tick_time: int = 0
+    sample_time: int = 0
+    forced_epoch: int = 0
+    settlement: int = 0
+    # funding
+    hour: int = 0
+    premium_sum: int = 0
+    premium_count: int = 0
+    funding_rate: int = 0
+    funding_index: int = 0
+    pot: int = 0
+    # what the fund risks
+    spent: int = 0
+    day: int = 0
+    fund_pool: Pool | None = None
+    # positions by side, oldest first
+    sides: dict[int, list[Position]] = field(default_factory=lambda: {1: [], -1: []})
+    registered: dict[int, list[Position]] = field(default_factory=lambda: {1: [], -1: []})
+    adl_time: int = 0  # when the registered ones are due, 0 = none
+    job: Any = None
+    must_settle: bool = False
+    is_live: bool = True
+
+    @property
+    def tv(self) -> int:
+        return self.market.tick_value
+
+    @property
+    def max_leverage(self) -> int:
+        return 100 * PPM // self.tiers[0][1]
+
+    @property
+    def open_lots(self) -> int:
+        return sum(position.lots for position in self.sides[1])
+
+
+@dataclass(eq=False)
+class Pool:
+    slot: int
+    generation: int
+    account: int
+    venue: int
+    asset: int
+    market: int  # 0 = cross
+    ledger: Ledger
+    epoch: int
+    positions: dict[int, Position] = field(default_factory=dict)  # by market
+    collateral: int = 0
+    allowance: int = 0
+    pulled: int = 0
+    kept: int = 0
+    haircut: int = 0
+    state: int = enums.ACTIVE
+    forced: Order | None = None
+    liquidated: int = 0
+    below_since: int = 0
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        return self.venue, self.asset, self.market
+
+    def by_market(self) -> list[Position]:
+        return [self.positions[market] for market in sorted(self.positions)]
+
+
+@dataclass(eq=False)
+class Position:
+    slot: int
+    pool: Pool
+    market: int
+    leverage: int
+    funding_index: int
+    lots: int = 0
+    quote: int = 0
+    claim: int = 0
+    is_registered: bool = False
+    is_profit: bool = False
+
+    @property
+    def side(self) -> int:
+        return (self.lots > 0) - (self.lots < 0)
 
 
 @dataclass(eq=False)
@@ -546,3 +715,5 @@ class OutboxRecord:
     time: int
     inbox: int
     kind: int = enums.OUTBOX_WITHDRAWAL
+    venue: int = 0
+    market: int = 0

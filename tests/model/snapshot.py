@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tests.model import outcome
+from tests.model import outcome, perp_snapshot
 from tests.model.records import TRIGGER_LISTS, Approval, Book, Order, Plan
 from tradezone.protocol import enums
 
@@ -109,9 +109,10 @@ def get_book(zone: State, market: int, book: Book) -> dict[str, Any]:
 def get_order(zone: State, order: Order) -> dict[str, Any]:
     balances = zone.accounts[order.account].balances
     values = pick(order, ORDER_FIELDS)
-    values["pay_balance"] = balances[order.pay_asset].slot
-    values["receive_balance"] = balances[order.receive_asset].slot
-    values["holding"] = order.holding.slot if order.holding else 0
+    for name, asset in (("pay", order.pay_asset), ("receive", order.receive_asset)):
+        values[f"{name}_balance"] = balances[asset].slot if asset else 0
+    held = order.holding or order.position
+    values["holding"] = held.slot if held else 0
     values["children"] = [plan.id for plan in order.children]
     values["timer"] = zone.timers.place(order.timer)
     # The release fields mean something only while the order waits.
@@ -138,7 +139,11 @@ def build_snapshot(zone: State) -> dict[str, Any]:
     uses: Counter[int] = Counter()
     for order in zone.orders.values():
         for asset in (order.pay_asset, order.receive_asset):
+            if asset == 0:
+                continue  # a perpetual's money is in its pool
             uses[zone.accounts[order.account].balances[asset].slot] += 1
+    for pool in zone.pools.values():
+        uses[zone.accounts[pool.account].balances[pool.asset].slot] += 1
     balances = [b for account in zone.accounts.values() for b in account.balances.values()]
 
     def get_pending(market: int, pending: Any) -> dict[str, int]:
@@ -151,6 +156,7 @@ def build_snapshot(zone: State) -> dict[str, Any]:
 
     return {
         "machine": pick(zone, MACHINE_FIELDS),
+        "perpetuals": perp_snapshot.build(zone),
         "agenda": pick(zone, AGENDA_FIELDS),
         "heads": {
             name: {
@@ -273,8 +279,8 @@ def build_snapshot(zone: State) -> dict[str, Any]:
                 "recipient": record.recipient.hex(),
                 **pick(record, ("kind", "owner", "asset", "amount", "time", "inbox")),
                 "status": 0,
-                "venue": 0,
-                "market": 0,
+                "venue": record.venue,
+                "market": record.market,
             }
             for slot, record in zone.outbox.items()
         },

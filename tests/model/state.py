@@ -12,15 +12,20 @@ from tests.model.records import (
     Book,
     Calendar,
     Event,
+    Feed,
     Heap,
     Holding,
     Key,
+    Ledger,
     Market,
     Order,
     OutboxRecord,
     Owner,
     Pending,
+    Perp,
     Plan,
+    Pool,
+    Position,
     Slots,
     Task,
     Timer,
@@ -50,6 +55,10 @@ TABLES = (
     "holding",
     "task",
     "calendar",
+    "ledger",
+    "feed",
+    "pool",
+    "position",
 )
 COLUMNS = EVENT_DTYPE.names
 NAME_LIMB = (1 << 64) - 1
@@ -86,6 +95,18 @@ class State:
             lambda market: (self.books[market].queue[0].release, self.books[market].queue[0].seq),
             size("queue"),
         )
+        self.ledgers: dict[tuple[int, int], Ledger] = {}  # by (venue, asset)
+        self.feeds: dict[int, Feed] = {}
+        self.perps: dict[int, Perp] = {}  # by market, settled ones too
+        self.pools: dict[int, Pool] = {}  # by slot
+        self.positions: dict[int, Position] = {}  # by slot
+        self.liquidating: list[Pool] = []
+        self.jobs: list[int] = []  # markets
+        self.epoch = 0
+        self.next_mark = 0
+        self.sweep_time = 0
+        self.pool_cursor = 0
+        self.looks = 0  # of jobs in this block
         self.block = 0
         self.time = 0
         self.seq = 1  # of the next leaf

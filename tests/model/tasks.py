@@ -87,13 +87,14 @@ def run(zone: State) -> None:
     while zone.tasks and zone.removed < limits.BLOCK_REMOVALS:
         zone.removed += 1
         task = zone.tasks[0]
-        look = _look_account if task.kind == enums.TASK_ACCOUNT else _look_market
+        look = LOOKS[task.kind]
         if look(zone, task, passed):
             continue
         zone.tasks.pop(0)
         if task.kind == enums.TASK_ACCOUNT:
             zone.accounts[task.subject].task = None
-        _tell(zone, events.CANCEL_ALL_DONE, task)
+        if task.kind != enums.TASK_POOL:
+            _tell(zone, events.CANCEL_ALL_DONE, task)
         zone.slots["task"].give_back(task.slot)
         passed = set()
 
@@ -104,7 +105,8 @@ def _look_account(zone: State, task: Task, passed: set[int]) -> bool:
 
     def is_meant(thing: Order | Plan) -> bool:
         return (
-            thing.seq <= task.seq
+            not (isinstance(thing, Order) and thing.is_forced)
+            and thing.seq <= task.seq
             and task.market in (0, thing.market)
             and task.side in (enums.BOTH_SIDES, thing.side)
         )
@@ -144,3 +146,27 @@ def _look_market(zone: State, task: Task, _passed: set[int]) -> bool:
             plans.cancel(zone, level.orders[0], task.reason)
             return True
     return False
+
+
+def _look_pool(zone: State, task: Task, passed: set[int]) -> bool:
+    """A pool that is being liquidated loses its orders, forced ones apart."""
+    pool = zone.pools.get(task.subject)
+    for order in zone.accounts[pool.account].orders if pool else []:
+        if id(order) in passed:
+            continue
+        is_meant = order.pool is pool and order.seq <= task.seq and not order.is_forced
+        if is_meant and order.state == enums.RESTING:
+            orders.cancel_resting(zone, order, task.reason)
+            return True
+        if is_meant and not order.flags & enums.ORDER_CANCELLED_WAITING:
+            orders.cancel_waiting(zone, order)
+        passed.add(id(order))
+        return True
+    return False
+
+
+LOOKS = {
+    enums.TASK_ACCOUNT: _look_account,
+    enums.TASK_MARKET: _look_market,
+    enums.TASK_POOL: _look_pool,
+}

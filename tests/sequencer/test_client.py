@@ -202,7 +202,11 @@ def test_every_method_makes_a_leaf_that_its_key_signed():
         signer.revoke_key((1 << 32) | 4),
         signer.create_account(),
         signer.noop(),
+        signer.allowance(2, USD, 100),
+        signer.leverage(4, "2.5"),
+        signer.add_margin(2, USD, 1, market=4),
         signer.approve_interface(12, "0.05%"),
+        signer.check(9, 2, USD),
         signer.faucet(USD),
         signer.cancel_plan(5),
         signer.redeem(OUTCOME),
@@ -211,6 +215,8 @@ def test_every_method_makes_a_leaf_that_its_key_signed():
         signer.revoke_access(2, 5),
         signer.open_balance(USD),
         signer.close_balance(USD),
+        signer.fund(2, USD, 1),
+        signer.defund(2, USD, 1),
     ]
     assert [Envelope.from_leaf(leaf).action for leaf in leaves] == list(actions.ACTIONS)
     signers = recover_signers(*join_leaves(leaves), SEPARATOR)

@@ -159,6 +159,8 @@ TRADES = [
     lambda s: s.merge(3, 1),
     lambda s: s.cancel_plan(5),
     lambda s: s.redeem(OUTCOME),
+    lambda s: s.leverage(4, 5),
+    lambda s: s.check(9, VENUE, USD),
     lambda s: s.noop(),
 ]
 OWNERS_OWN = [
@@ -174,6 +176,10 @@ OWNERS_OWN = [
     lambda s: s.revoke_access(VENUE, OWNER),
     lambda s: s.open_balance(USD),
     lambda s: s.close_balance(USD),
+    lambda s: s.allowance(VENUE, USD, 1),
+    lambda s: s.take_margin(VENUE, USD, 1),
+    lambda s: s.fund(VENUE, USD, 1),
+    lambda s: s.defund(VENUE, USD, 1),
 ]
 
 

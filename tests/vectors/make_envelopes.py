@@ -75,6 +75,19 @@ TYPED = {
     26: ("RevokeAccess", [("venue", "uint32"), ("grantee", "uint32")]),
     27: ("OpenBalance", [("asset", "uint32")]),
     28: ("CloseBalance", [("asset", "uint32")]),
+    16: ("Allowance", [("venue", "uint32"), ("asset", "uint32"), ("amount", "uint64")]),
+    18: (
+        "AdjustMargin",
+        [
+            ("venue", "uint32"),
+            ("asset", "uint32"),
+            ("market", "uint32"),
+            ("direction", "uint8"),
+            ("amount", "uint64"),
+        ],
+    ),
+    29: ("Fund", [("venue", "uint32"), ("asset", "uint32"), ("amount", "uint64")]),
+    30: ("Defund", [("venue", "uint32"), ("asset", "uint32"), ("amount", "uint64")]),
 }
 ITEMS = {
     1: [
@@ -127,6 +140,8 @@ ITEMS = {
     9: [("group", 4), ("lots", 8)],
     22: [("plan", 8)],
     23: [("market", 4)],
+    17: [("market", 4), ("mode", 1), ("leverage", 4)],
+    20: [("account", 4), ("venue", 4), ("asset", 4), ("market", 4)],
 }
 # of a credential leaf, behind its kind byte; the signature covers all but the first field
 CREDENTIAL = [
@@ -139,6 +154,22 @@ CREDENTIAL = [
     ("expires", "uint64"),
 ]
 DAYS, CLOSURES = range(7), range(4)
+PLACES, TIERS = range(8), range(4)
+PERP = [
+    ("fundingCap", "uint32"),
+    ("interest", "uint32"),
+    ("impactNotional", "uint64"),
+    ("bandListing", "uint32"),
+    ("bandBasis", "uint32"),
+    ("oiLower", "uint64"),
+    ("oiUpper", "uint64"),
+    ("lossCap", "uint64"),
+    *(
+        (f"{name}{k}", kind)
+        for k in TIERS
+        for name, kind in (("lower", "uint64"), ("imr", "uint32"), ("mmr", "uint32"))
+    ),
+]
 MESSAGES = {
     1: [("owner", "uint32"), ("address", "address"), ("asset", "uint32"), ("amount", "uint64")],
     2: [("owner", "uint32"), ("address", "address"), ("referrer", "uint32"), ("kind", "uint8")],
@@ -241,6 +272,55 @@ MESSAGES = {
         *((f"{edge}{day}", "uint16") for day in DAYS for edge in ("open", "close")),
         *((f"{edge}{n}", "uint64") for n in CLOSURES for edge in ("from", "to")),
     ],
+    13: [
+        ("market", "uint32"),
+        ("id", "uint32"),
+        ("venue", "uint32"),
+        ("quote", "uint32"),
+        ("feed", "uint32"),
+        ("feedScale", "uint64"),
+        ("tickValue", "uint64"),
+        ("minNotional", "uint64"),
+        ("maxNotional", "uint64"),
+        ("maxLots", "uint64"),
+        ("maxPrice", "uint32"),
+        ("takerFee", "int32"),
+        ("makerFee", "int32"),
+        ("protocolShare", "uint32"),
+        ("insuranceShare", "uint32"),
+        ("takerDelay", "uint8"),
+        ("calendar", "uint16"),
+        ("band", "uint32"),
+        ("openInterestCap", "uint64"),
+        ("accountCap", "uint64"),
+        ("closes", "uint64"),
+        ("effectiveAt", "uint64"),
+        *PERP,
+    ],
+    14: [("market", "uint32"), *PERP],
+    15: [("market", "uint32"), ("weight", "uint32")],
+    32: [
+        ("feed", "uint32"),
+        ("venue", "uint32"),
+        ("quorum", "uint8"),
+        ("heartbeat", "uint32"),
+        ("deviation", "uint32"),
+        ("breaker", "uint32"),
+        *(
+            (f"{name}{place}", kind)
+            for place in PLACES
+            for name, kind in (("provider", "uint32"), ("signer", "address"))
+        ),
+    ],
+    33: [
+        ("feed", "uint32"),
+        ("provider", "uint32"),
+        ("signer", "address"),
+        ("price", "uint64"),
+        ("time", "uint64"),
+    ],
+    49: [("venue", "uint32"), ("asset", "uint32"), ("amount", "uint64")],
+    50: [("venue", "uint32"), ("asset", "uint32"), ("cap", "uint64")],
     34: [("group", "uint32"), ("state", "uint8"), ("payouts", "bytes32")],
     48: [
         ("asset", "uint32"),
@@ -495,6 +575,19 @@ def messages():
     closed = {f"from{n}": NOW + n * 10**8 for n in CLOSURES} | {
         f"to{n}": NOW + n * 10**8 + 1 for n in CLOSURES
     }
+    perp = {
+        "fundingCap": 400_000,
+        "interest": 100_000,
+        "impactNotional": 10**10,
+        "bandListing": 100_000,
+        "bandBasis": 50_000,
+        "oiLower": 10**13,
+        "oiUpper": 10**14,
+        "lossCap": 10**12,
+        **{f"lower{k}": 10**12 * k if k < 2 else 0 for k in TIERS},
+        **{f"imr{k}": 50_000 * (k + 1) if k < 2 else 0 for k in TIERS},
+        **{f"mmr{k}": 25_000 * (k + 1) if k < 2 else 0 for k in TIERS},
+    }
     bodies = [
         (1, {"owner": 2, "address": address, "asset": 1, "amount": 10**12}),
         (2, {"owner": 2, "address": address, "referrer": 1, "kind": 1}),
@@ -598,7 +691,57 @@ def messages():
             },
         ),
         (12, {"calendar": 4, "venue": 2, **hours, **closed}),
+        (
+            32,
+            {
+                "feed": 1,
+                "venue": 2,
+                "quorum": 2,
+                "heartbeat": 3_000,
+                "deviation": 20_000,
+                "breaker": 50_000,
+                **{f"provider{i}": 40 + i if i < 3 else 0 for i in PLACES},
+                **{f"signer{i}": "0x" + f"{0xC0 + i if i < 3 else 0:02x}" * 20 for i in PLACES},
+            },
+        ),
+        (
+            13,
+            {
+                "market": 4,
+                "id": 2 << 16 | 3,
+                "venue": 2,
+                "quote": 1,
+                "feed": 1,
+                "feedScale": 10**7,
+                "tickValue": 100,
+                **terms,
+                "maxPrice": 2**30,
+                **fees,
+                "takerDelay": 3,
+                "calendar": 4,
+                "band": 200_000,
+                "openInterestCap": 10**14,
+                "accountCap": 10**13,
+                "closes": 0,
+                "effectiveAt": NOW,
+                **perp,
+            },
+        ),
+        (14, {"market": 4, **perp}),
+        (15, {"market": 4, "weight": 800_000}),
+        (
+            33,
+            {
+                "feed": 1,
+                "provider": 41,
+                "signer": "0x" + "c1" * 20,
+                "price": 58_532 * 10**8,
+                "time": NOW,
+            },
+        ),
         (34, {"group": 1, "state": 2, "payouts": payouts_of(0, 10_000, 0)}),
+        (49, {"venue": 2, "asset": 1, "amount": 10**12}),
+        (50, {"venue": 2, "asset": 1, "cap": 10**15}),
         (
             48,
             {
@@ -762,6 +905,27 @@ def good():
         envelope("revoke access", 26, {"venue": 2, "grantee": 5}, signing_key=OWNER),
         envelope("open balance", 27, {"asset": 3}, signing_key=OWNER),
         envelope("close balance", 28, {"asset": 3}, signing_key=OWNER),
+        envelope("allowance", 16, {"venue": 2, "asset": 1, "amount": 10**9}, signing_key=OWNER),
+        envelope("leverage", 17, [{"market": 4, "mode": 2, "leverage": 1_000}]),
+        envelope(
+            "add margin",
+            18,
+            {"venue": 2, "asset": 1, "market": 4, "direction": 0, "amount": 10**8},
+            signing_key=OWNER,
+        ),
+        envelope(
+            "take margin",
+            18,
+            {"venue": 2, "asset": 1, "market": 0, "direction": 1, "amount": full},
+            signing_key=OWNER,
+        ),
+        envelope(
+            "check two pools",
+            20,
+            [{"account": 9, "venue": 2, "asset": 1, "market": m} for m in (0, 4)],
+        ),
+        envelope("fund", 29, {"venue": 2, "asset": 1, "amount": 10**9}, signing_key=OWNER),
+        envelope("defund", 30, {"venue": 2, "asset": 1, "amount": 10**9}, signing_key=OWNER),
         envelope("noop", 15, {}),
         envelope("noop, all zero", 15, {}, account=0, key=0, nonce=0, expiresAfter=0),
         {
@@ -828,8 +992,8 @@ def unsigned_leaves(vectors):
         ("version 0", patched(1, 0)),
         ("version 2", patched(1, 2)),
         ("action 0", patched(ACTION_AT, 0)),
-        ("reserved action 16", patched(ACTION_AT, 16)),
-        ("action 29", patched(ACTION_AT, 29)),
+        ("action 16 with a body of action 1", patched(ACTION_AT, 16)),
+        ("action 31", patched(ACTION_AT, 31)),
         ("action 255", patched(ACTION_AT, 255)),
         ("items 0", patched(ITEMS_AT, 0)),
         ("items 2, bytes of 1", patched(ITEMS_AT, 2)),

@@ -29,7 +29,13 @@ from tradezone.client.orders import (
 from tradezone.client.signing import ClientError, NonceSource, PrivateKey
 from tradezone.protocol import actions
 from tradezone.protocol.actions import Credential, Envelope, unpack
-from tradezone.protocol.enums import SCOPE_TRADE, STP_MODE, STP_OWNER
+from tradezone.protocol.enums import (
+    MODE_CROSS,
+    MODE_ISOLATED,
+    SCOPE_TRADE,
+    STP_MODE,
+    STP_OWNER,
+)
 from tradezone.protocol.limits import (
     MAX_DEAD_MAN,
     MAX_EXPIRES_AFTER,
@@ -222,6 +228,72 @@ class Signer:
         """Be paid for what the account holds of up to 30 resolved markets; it would come by itself too."""
         items = [pack_fields(actions.REDEEM_ITEM, market=market.slot) for market in markets]
         return self._trade(actions.REDEEM, items)
+
+    # --- margin ------------------------------------------------------------------------------------
+
+    def leverage(self, market: int, leverage: Number = 0, *, is_cross: bool = False) -> bytes:
+        """Set leverage (0 = the highest) and margin mode of the account in a perpetual.
+
+        Parameters
+        ----------
+        market : int
+            market slot
+        leverage : int, str or Decimal
+            at most two decimals
+        is_cross : bool
+            share margin with the venue's other markets; only where the market is approved for it
+
+        Raises
+        ------
+        ClientError
+            more than two decimals
+        """
+        hundredths = Decimal(leverage) * 100
+        if hundredths != int(hundredths):
+            raise ClientError(f"leverage {leverage} has more than two decimals")
+        mode = MODE_CROSS if is_cross else MODE_ISOLATED
+        item = {"market": market, "mode": mode, "leverage": int(hundredths)}
+        return self._trade(actions.LEVERAGE, [pack_fields(actions.LEVERAGE_ITEM, **item)])
+
+    def check(self, account: int, venue: int, asset: Asset, market: int = 0) -> bytes:
+        """Have the margin pool of any account looked at; market 0 is its cross pool."""
+        item = {"account": account, "venue": venue, "asset": asset.id, "market": market}
+        return self._trade(actions.CHECK, [pack_fields(actions.CHECK_ITEM, **item)])
+
+    def allowance(self, venue: int, asset: Asset, amount: Number) -> bytes:
+        """Let a cross pool pull up to an amount before it is liquidated, counted from now."""
+        atoms = asset.to_atoms(amount)
+        return self._typed(actions.ALLOWANCE, venue=venue, asset=asset.id, amount=atoms)
+
+    def add_margin(self, venue: int, asset: Asset, amount: Number, market: int = 0) -> bytes:
+        """Move free money into a margin pool, to stay there; market 0 is the cross pool."""
+        return self._adjust_margin(actions.MARGIN_ADD, venue, asset, amount, market)
+
+    def take_margin(self, venue: int, asset: Asset, amount: Number, market: int = 0) -> bytes:
+        """Move margin that is not needed out of a pool; market 0 is the cross pool."""
+        return self._adjust_margin(actions.MARGIN_TAKE, venue, asset, amount, market)
+
+    def _adjust_margin(
+        self, direction: int, venue: int, asset: Asset, amount: Number, market: int
+    ) -> bytes:
+        return self._typed(
+            actions.ADJUST_MARGIN,
+            venue=venue,
+            asset=asset.id,
+            market=market,
+            direction=direction,
+            amount=asset.to_atoms(amount),
+        )
+
+    def fund(self, venue: int, asset: Asset, amount: Number) -> bytes:
+        """Give money to a venue's insurance fund; it repays the venue's deficit first."""
+        atoms = asset.to_atoms(amount)
+        return self._typed(actions.FUND, venue=venue, asset=asset.id, amount=atoms)
+
+    def defund(self, venue: int, asset: Asset, amount: Number) -> bytes:
+        """Take money out of the insurance fund of a venue that is wound down; for its owner."""
+        atoms = asset.to_atoms(amount)
+        return self._typed(actions.DEFUND, venue=venue, asset=asset.id, amount=atoms)
 
     # --- money -------------------------------------------------------------------------------------
 

@@ -127,15 +127,15 @@ RULES: Final = {
 """Rule id -> what holds."""
 
 # What is written by no rule that is in force.
-_UNUSED: Final = ("ledger", "fund", "feed", "provider_price", "tier", "pool", "position")
+_UNUSED: Final = ("ledger", "feed", "pool", "position")
 _UNUSED_FIELDS: Final = {
     "account": ("pool_count", "first_pool"),
     "asset": ("dust",),
     "approval": ("used",),
-    "venue": ("first_ledger", "notional_cap", "open_interest", "incidents"),
+    "venue": ("first_ledger", "perps", "incidents"),
     "market": (
-        *("flags", "feed", "max_leverage", "funding_cap", "interest", "impact_notional"),
-        *("band_listing", "band_basis", "profit_weight", "first_tier"),
+        *("flags", "feed", "max_leverage", "funding_cap", "interest", "perp_next"),
+        *("band_listing", "band_basis", "profit_weight", "ledger"),
     ),
     "book": ("up_mark", "down_mark", "up_index", "down_index"),
     "plan": ("interval", "slice_lots", "next_time"),
@@ -143,7 +143,8 @@ _UNUSED_FIELDS: Final = {
 }
 _UNUSED_AGENDA: Final = (
     *("liquidation_first", "liquidation_last", "pool_cursor", "forced_first", "job_first"),
-    *("restart_phase", "closing", "next_mark", "sweep_epoch", "next_funding"),
+    *("restart_phase", "closing", "next_mark", "sweep_time", "perp_first", "perp_last"),
+    *("job_last", "liquidations", "perps", "looks", "visits"),
 )
 # (table, field, table it points into, whether 0 is allowed)
 _REFERENCES: Final = (
@@ -288,8 +289,12 @@ class _Audit:
             return min(max(int(head["high_water"][table.number]), 1), table.capacity)
         if name in ("timer", "queue"):
             return min(max(int(head["in_use"][table.number]), 0) + 1, table.capacity)
-        if name in ("book", "price", "job", "pending"):
+        if name in ("book", "price", "job", "pending", "fund", "tier"):
             return self._count_rows("market")
+        if name == "watch":
+            return self._count_rows("feed")
+        if name == "provider":
+            return min(8 * self._count_rows("feed"), table.capacity)
         if name == "nonces":
             return min(4 * self._count_rows("key"), table.capacity)
         return table.capacity
@@ -504,7 +509,7 @@ class _Audit:
         for field_name in _UNUSED_AGENDA:
             if self.agenda[field_name]:
                 self.fail_one("table.unused", "agenda", 0, f"{field_name} is written")
-        for name in ("price", "job"):
+        for name in ("price", "job", "fund", "tier", "provider", "watch"):
             raw = self.tables[name][: self.rows[name]].view(np.uint8).reshape(self.rows[name], -1)
             slots = np.arange(self.rows[name])
             self.fail("table.unused", name, slots, raw.any(axis=1), "is written")

@@ -68,11 +68,11 @@ APPROVE_KEY: Final = 12
 REVOKE_KEY: Final = 13
 CREATE_ACCOUNT: Final = 14
 NOOP: Final = 15
-ALLOWANCE: Final = 16  # reserved
-LEVERAGE: Final = 17  # reserved
-ADJUST_MARGIN: Final = 18  # reserved
+ALLOWANCE: Final = 16
+LEVERAGE: Final = 17
+ADJUST_MARGIN: Final = 18
 APPROVE_INTERFACE: Final = 19
-CHECK: Final = 20  # reserved
+CHECK: Final = 20
 FAUCET: Final = 21
 CANCEL_PLAN: Final = 22
 REDEEM: Final = 23
@@ -81,6 +81,8 @@ GRANT_ACCESS: Final = 25
 REVOKE_ACCESS: Final = 26
 OPEN_BALANCE: Final = 27
 CLOSE_BALANCE: Final = 28
+FUND: Final = 29
+DEFUND: Final = 30
 
 # body layouts: (name, solidity type, bytes)
 Layout = tuple[tuple[str, str, int], ...]
@@ -150,6 +152,17 @@ PLAN_ITEM: Final[Layout] = (
 CANCEL_PLAN_ITEM: Final[Layout] = (("plan", "uint64", 8),)
 SET_ITEM: Final[Layout] = (("group", "uint32", 4), ("lots", "uint64", 8))
 REDEEM_ITEM: Final[Layout] = (("market", "uint32", 4),)
+LEVERAGE_ITEM: Final[Layout] = (
+    ("market", "uint32", 4),
+    ("mode", "uint8", 1),  # MODE_CROSS or MODE_ISOLATED
+    ("leverage", "uint32", 4),  # hundredths, 0 = the highest
+)
+CHECK_ITEM: Final[Layout] = (  # names a pool, of anyone
+    ("account", "uint32", 4),
+    ("venue", "uint32", 4),
+    ("asset", "uint32", 4),
+    ("market", "uint32", 4),  # 0 = the cross pool
+)
 TRANSFER_BODY: Final[Layout] = (
     ("toAccount", "uint32", 4),
     ("asset", "uint32", 4),
@@ -184,6 +197,21 @@ GRANT_ACCESS_BODY: Final[Layout] = (
     ("expires", "uint64", 8),  # ms, 0 = never
 )
 REVOKE_ACCESS_BODY: Final[Layout] = (("venue", "uint32", 4), ("grantee", "uint32", 4))
+ALLOWANCE_BODY: Final[Layout] = (
+    ("venue", "uint32", 4),
+    ("asset", "uint32", 4),
+    ("amount", "uint64", 8),
+)
+MARGIN_ADD: Final = 0
+MARGIN_TAKE: Final = 1
+ADJUST_MARGIN_BODY: Final[Layout] = (
+    ("venue", "uint32", 4),
+    ("asset", "uint32", 4),
+    ("market", "uint32", 4),  # 0 = the cross pool
+    ("direction", "uint8", 1),  # MARGIN_ADD or MARGIN_TAKE
+    ("amount", "uint64", 8),
+)
+FUND_BODY: Final[Layout] = ALLOWANCE_BODY
 BALANCE_BODY: Final[Layout] = (("asset", "uint32", 4),)
 CREDENTIAL_BODY: Final[Layout] = (  # of a credential leaf, behind its kind byte
     ("venue", "uint32", 4),
@@ -220,6 +248,8 @@ ITEM_LAYOUTS: Final[dict[int, Layout]] = {
     MERGE: SET_ITEM,
     CANCEL_PLAN: CANCEL_PLAN_ITEM,
     REDEEM: REDEEM_ITEM,
+    LEVERAGE: LEVERAGE_ITEM,
+    CHECK: CHECK_ITEM,
 }
 SINGLE_ITEM: Final = frozenset({DEAD_MAN})  # trade actions that take exactly one item
 # actions signed as typed data that a wallet shows readably: (EIP-712 name, body)
@@ -237,6 +267,10 @@ TYPED_ACTIONS: Final[dict[int, tuple[str, Layout]]] = {
     REVOKE_ACCESS: ("RevokeAccess", REVOKE_ACCESS_BODY),
     OPEN_BALANCE: ("OpenBalance", BALANCE_BODY),
     CLOSE_BALANCE: ("CloseBalance", BALANCE_BODY),
+    ALLOWANCE: ("Allowance", ALLOWANCE_BODY),
+    ADJUST_MARGIN: ("AdjustMargin", ADJUST_MARGIN_BODY),
+    FUND: ("Fund", FUND_BODY),
+    DEFUND: ("Defund", FUND_BODY),
 }
 ACTIONS: Final = tuple(sorted((*ITEM_LAYOUTS, *TYPED_ACTIONS)))
 

@@ -37,6 +37,27 @@ APPROVAL_LEVERAGE: Final = 2
 APPROVAL_INTERFACE: Final = 3
 APPROVAL_ACCESS: Final = 4
 
+MODE_CROSS: Final = 1  # margin mode of an account in a market
+MODE_ISOLATED: Final = 2
+
+MARKET_CROSS: Final = 1  # market.flags: approved for cross pools, for good
+
+POOL_LIQUIDATING: Final = 6  # it stands in the queue
+POOL_BANKRUPT: Final = 7  # positions of it are registered for deleveraging
+POSITION_ADL: Final = 1  # position.flags: registered
+POSITION_PROFIT: Final = 2  # in profit at the snapshot
+
+# What the price of a perpetual is good for (docs/spec/prices.md).
+PRICE_NONE: Final = 0
+PRICE_LIVE: Final = 1
+PRICE_FROZEN: Final = 2  # stale, out of range or session closed
+PRICE_BREAK: Final = 3
+PRICE_REOPEN: Final = 4  # post-only
+PRICE_THROTTLED: Final = 5
+
+JOB_ADL: Final = 1
+JOB_SETTLE: Final = 2
+
 VENUE_ACTIVE: Final = 1
 VENUE_REDUCE_ONLY: Final = 2
 VENUE_WOUND_DOWN: Final = 3
@@ -80,6 +101,7 @@ TIF_MARKET: Final = 5  # IOC whose price is the worst the sender accepts, cut to
 ORDER_REDUCE_ONLY: Final = 1  # flag bits of an order; a leaf may set the first one only
 ORDER_CANCELLED_WAITING: Final = 2  # cancelled while it waited: the rest is IOC
 ORDER_ARMED: Final = 4  # its children are on their trigger levels
+ORDER_FORCED: Final = 8  # sent by liquidation
 
 STP_NEWEST: Final = 0  # the taker's rest is cancelled
 STP_OLDEST: Final = 1  # the maker is cancelled, the taker goes on
@@ -113,6 +135,7 @@ TIMER_MARKET: Final = 4
 
 TASK_ACCOUNT: Final = 1
 TASK_MARKET: Final = 2
+TASK_POOL: Final = 3
 
 OUTBOX_WITHDRAWAL: Final = 1
 OUTBOX_FORCED_RESULT: Final = 2
@@ -136,3 +159,6 @@ CANCEL_QUOTE: Final = 13  # replaced by a mass quote
 CANCEL_SIBLING: Final = 14  # another leg of the bracket fired
 CANCEL_PARENT: Final = 15  # plan: its parent left and had filled nothing
 CANCEL_SETTLED: Final = 16  # the market is settled or delisted
+CANCEL_MARGIN: Final = 17  # the fill would leave its pool short of margin
+CANCEL_LIQUIDATION: Final = 18  # its pool is being liquidated
+CANCEL_HEALTHY: Final = 19  # forced order: the pool does not need it any more

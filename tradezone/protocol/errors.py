@@ -95,6 +95,23 @@ class Code(IntEnum):
     BAD_PARAMETERS = 102
     NOT_NEXT_ID = 103
     VENUE_NOT_FOUND = 104
+    # perpetuals (120..)
+    INSUFFICIENT_MARGIN = 120
+    POSITION_TOO_LARGE = 121
+    TOO_MANY_POOLS = 122
+    TOO_MANY_POSITIONS = 123
+    POOL_NOT_FOUND = 124
+    POOL_BUSY = 125
+    BAD_LEVERAGE = 126
+    POSITION_OPEN = 127
+    LEDGER_SHORT = 128
+    VENUE_CAP = 129
+    FEED_NOT_FOUND = 130
+    BAD_PRICE = 131
+    PRICE_TOO_OLD = 132
+    NOT_ELIGIBLE = 133
+    TWO_PRICES = 134
+    DEVIATION = 135
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,4 +231,26 @@ EXPLANATIONS: Final[dict[Code, Explanation]] = {
     Code.BAD_PARAMETERS: Explanation("parameters are outside the protocol's bounds", ""),
     Code.NOT_NEXT_ID: Explanation("ids are given out in order", ""),
     Code.VENUE_NOT_FOUND: Explanation("no such venue", ""),
+    Code.INSUFFICIENT_MARGIN: Explanation(
+        "margin is short of what the order needs", "add margin, or lower size or leverage"
+    ),
+    Code.POSITION_TOO_LARGE: Explanation("position and orders pass the protocol's bound", ""),
+    Code.TOO_MANY_POOLS: Explanation("the account has 64 margin pools", "use a sub-account"),
+    Code.TOO_MANY_POSITIONS: Explanation("the pool holds 64 positions", "use a sub-account"),
+    Code.POOL_NOT_FOUND: Explanation("no such margin pool or ledger", ""),
+    Code.POOL_BUSY: Explanation(
+        "the pool is being liquidated", "adding margin and reducing by force are all it takes"
+    ),
+    Code.BAD_LEVERAGE: Explanation(
+        "leverage or margin mode is not allowed here", "cross needs an approved market"
+    ),
+    Code.POSITION_OPEN: Explanation("a position or order of the market is open", "close it first"),
+    Code.LEDGER_SHORT: Explanation("the venue's ledger cannot pay this out now", ""),
+    Code.VENUE_CAP: Explanation("the venue's stake carries no more open interest", ""),
+    Code.FEED_NOT_FOUND: Explanation("no such feed or provider", ""),
+    Code.BAD_PRICE: Explanation("price or its time is out of range", ""),
+    Code.PRICE_TOO_OLD: Explanation("the provider has spoken since", "times strictly rise"),
+    Code.NOT_ELIGIBLE: Explanation("the objective test is not met", ""),
+    Code.TWO_PRICES: Explanation("a provider signed two prices for one time", ""),
+    Code.DEVIATION: Explanation("a provider's price is far from the others' median", ""),
 }

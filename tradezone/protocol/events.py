@@ -86,6 +86,45 @@ ACCESS_REVOKED: Final = 48  # market = venue, order = owner, flag = mode
 BALANCE_OPENED: Final = 49  # account, market = asset
 BALANCE_CLOSED: Final = 50  # account, market = asset
 
+# perpetuals; `flag` of the account columns and units as in docs/spec/perps.md and its chapters
+PERP_TERMS: Final = 51  # market, account = feed, price = band_basis, other_account = band_listing,
+#                         order = funding_cap, other_order = interest, lots = oi_lower, left = oi_upper,
+#                         amount = impact_notional, amount2 = loss_cap, flag = tiers
+MARGIN_TIER: Final = 52  # market, flag = tier, order = lower, price = imr, other_account = mmr
+CROSS_APPROVED: Final = 53  # market, amount = weight
+RISK_SET: Final = 54  # market = venue, account = asset, amount = cap
+FEED_SET: Final = 55  # market = feed, account = venue, flag = providers, side = quorum
+PRICE_SET: Final = 56  # market = feed, flag = place, amount = price, amount2 = time
+INCIDENT: Final = (
+    57  # market = feed, account = provider, error = TWO_PRICES, DEVIATION; amount = price
+)
+PRICE_STATE: Final = 58  # market, flag = state
+MARK_SET: Final = 59  # market, price = mark, other_account = index
+FUNDING_SET: Final = 60  # market, amount = rate, amount2 = index
+FUNDING_PAID: Final = 61  # account, market, amount (negative = received)
+LEVERAGE_SET: Final = 62  # account, market, flag = mode, amount = leverage
+ALLOWANCE_SET: Final = 63  # account, market = venue, other_account = asset, amount
+POOL_MOVED: Final = (
+    64  # account, market = pool's market, order = venue, other_order = asset, amount in
+)
+POOL_RELEASED: Final = 65  # the same, amount = claim given up, amount2 = haircut
+MARGIN_ADJUSTED: Final = 66  # the same, amount = kept
+REALISED: Final = 67  # account, market, amount moved from position to pool
+FUND_CHANGED: Final = 68  # market = venue, account = asset, amount = fund
+DEFICIT: Final = 69  # market = venue, account = asset, amount = new loss, amount2 = deficit
+DEFICIT_REPAID: Final = 70  # market = venue, account = asset, amount = repaid, amount2 = deficit
+LIQUIDATION_BEGUN: Final = 71  # account, market = pool's market, amount = E, amount2 = MM
+LIQUIDATION_ENDED: Final = 72  # account, market = pool's market
+FORCED_ORDER: Final = 73  # order, account, market, side, price, lots
+TAKEOVER: Final = 74  # account, other_account = fund's, market, lots, amount = e, amount2 = c
+ADL_BEGUN: Final = 75  # market
+ADL_FILL: Final = 76  # account, market, lots (signed change), amount = paid (negative = got)
+ADL_DONE: Final = 77  # market, price = L, lots = Q, order = S(L), other_order = S(L - 1),
+#                       amount = charge, amount2 = raised
+SETTLEMENT_BEGUN: Final = 78  # market, price
+POSITION_SETTLED: Final = 79  # account, market, lots, amount = result
+SETTLEMENT_DONE: Final = 80  # market, amount = shortfall, amount2 = cut from gains
+
 EVENT_DTYPE: Final = np.dtype(
     [
         ("seq", "<i8"),

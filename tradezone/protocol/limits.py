@@ -76,6 +76,81 @@ BAND_WINDOW: Final = 1_000  # ms between two moves of a band's anchor
 MIN_BAND: Final = 1_000  # ppm
 MAX_BAND: Final = 900_000
 
+# --- perpetuals: numbers -----------------------------------------------------------------------------
+MAX_LOT_VALUE: Final = 1 << 40  # max_price * tick_value: what one lot may ever be worth, atoms
+MAX_POSITION_VALUE: Final = 1 << 54  # of one position with its orders: 64 of them sum below 2^61
+MAX_OPEN_VALUE: Final = 1 << 54  # open interest of one market at its highest price, atoms
+MAX_LEDGER_PERPS: Final = 256  # live perpetuals of one ledger: their open interest sums to 2^62
+MAX_VENUE_CAP: Final = 1 << 61  # open interest that a stake may carry, atoms
+SUB: Final = 1 << 16  # parts of a tick that averages are kept in
+RATE: Final = 1_000_000_000  # funding rates are parts per billion
+FUNDING_UNIT: Final = (
+    1 << 48
+)  # the funding index of the dearest lot moves by at most 1 % of it an hour
+MAX_FEED_SCALE: Final = 1 << 40  # feed units (1e-8) of a tick
+MAX_FEED_PRICE: Final = 1 << 61  # feed units
+MAX_PERPS: Final = 1024  # live perpetuals of the zone: one mark tick is bounded
+MAX_POOLS: Final = 64  # per account
+MAX_TIERS: Final = 4
+MAX_PROVIDERS: Final = 8  # of a feed: their prices fit one record
+RESERVED_OUTBOX: Final = 1 << 20  # slots that incidents and insolvencies leave to withdrawals
+
+# --- perpetuals: margin ----------------------------------------------------------------------------
+MIN_MMR: Final = 2_500  # ppm: with the mark's reach of half of it, an index error of 0.125 %
+MARGIN_RISE: Final = (
+    250_000  # ppm by which maintenance may rise at once, and then a day later again
+)
+MAX_WEIGHT: Final = 800_000  # ppm of a market's profit that may count for others
+RELEASE_FLOOR: Final = 10  # a release leaves one tenth of the notional
+CROSS_AGE: Final = 30 * 86_400_000  # ms of life without a break before approval for cross pools
+MIN_IMPACT: Final = 1_000  # atoms; what is enough for an asset is the listing's business
+MAX_IMPACT: Final = 1 << 50
+HOUR: Final = 3_600_000  # ms
+DAY: Final = 86_400_000
+
+# --- perpetuals: prices ----------------------------------------------------------------------------
+MARK_MS: Final = 250  # between two mark ticks
+SAMPLE_MS: Final = 1_000  # between two impact samples
+SAMPLE_MAX: Final = 5_000  # ms that one sample stands for at most
+BOOK_AVERAGE: Final = 30_000  # ms
+BASIS_AVERAGE: Final = 300_000
+BASIS_STEP: Final = 100  # ppm of the index that the basis moves in a second at most
+IMPACT_LEVELS: Final = 16  # levels of a side that an impact price looks at
+MAX_TICK_GAP: Final = 60_000  # ms that one tick stands for at most
+PRICE_AHEAD: Final = 1_000  # ms that a provider's clock may be ahead
+MIN_HEARTBEAT: Final = 1_000
+MAX_HEARTBEAT: Final = 60_000
+MIN_DEVIATION: Final = 1_000  # ppm
+MIN_BREAKER: Final = 5_000
+INCIDENT_MS: Final = HOUR  # between two incidents of a provider in a feed
+BREAKER_BUCKET: Final = 30_000  # ms; three of them reach back 60 to 90 s
+BREAK_ROUNDS: Final = 3
+REOPEN_POST: Final = 10_000  # ms of post-only after a break
+REOPEN_THROTTLE: Final = 60_000  # ms of throttled liquidation behind that
+STALE_SETTLE: Final = DAY
+LISTING_MS: Final = DAY  # the listing band holds this long
+
+# --- perpetuals: funding ---------------------------------------------------------------------------
+FUNDING_CLAMP: Final = 500_000  # ppb: 0.05 % of 8 h
+MAX_FUNDING_CAP: Final = 10_000_000  # ppb: 1 % an hour
+MAX_INTEREST: Final = 1_000_000  # ppb: 0.1 % of 8 h
+MIN_SAMPLES: Final = 60  # of an hour, else it passes without funding
+
+# --- perpetuals: liquidation and deleveraging ------------------------------------------------------
+SWEEP_MS: Final = 1_000  # every pool is visited within
+BLOCK_SWEEP: Final = 1 << 14  # pools and positions a block
+BLOCK_LIQUIDATIONS: Final = 1 << 10  # visits a block
+LIQ_STEP_MS: Final = 1_000  # between two forced orders of a pool
+LIQ_SHARE: Final = 200_000  # ppm of a position that one forced order closes
+LIQ_GAIN: Final = 500_000  # ppm of the improvement over the zero price that the fund gets
+LIQ_GAIN_MAX: Final = 10_000  # ppm of notional
+LIQ_DISTANCE: Final = 50_000  # ppm of the mark that a forced order goes away from it at most
+TAKEOVER_MAX: Final = 25_000  # ppm of notional that the fund gets of the equity it takes over
+ABSORB_MS: Final = 30_000  # after which the fund may take over what nobody bought
+LEVEL_UNIT: Final = 1 << 10  # grid of leverage levels
+MAX_LEVEL: Final = 1 << 20  # leverage 1024
+BLOCK_ADL: Final = 1 << 17  # looks of jobs a block
+
 # --- blocks ----------------------------------------------------------------------------------------
 MAX_BLOCK_LEAVES: Final = 1024  # leaves of a block after its mark; later ones are no-ops
 BLOCK_STEPS: Final = (

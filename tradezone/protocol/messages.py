@@ -29,17 +29,21 @@ LIST_EVENT: Final = 9
 LIST_OUTCOME: Final = 10
 LIST_GUEST: Final = 11
 SET_CALENDAR: Final = 12
+LIST_PERP: Final = 13
+SET_PERP: Final = 14
+APPROVE_CROSS: Final = 15
 FORCED_WITHDRAW: Final = 16  # reserved, as are the forced operations below
 FORCED_CLOSE: Final = 17
 FORCED_CANCEL_ALL: Final = 18
 FORCED_APPROVE_KEY: Final = 19
 FORCED_REVOKE_KEY: Final = 20
 FORCED_REDIRECT: Final = 21
-ORACLE_SET: Final = 32  # reserved
-PRICE: Final = 33  # reserved
+ORACLE_SET: Final = 32
+PRICE: Final = 33
 RESOLUTION: Final = 34
 SET_ASSET: Final = 48  # by governance or, for a simulated asset, its venue
-SLASH: Final = 49  # reserved
+SLASH: Final = 49
+SET_RISK: Final = 50
 
 DEPOSIT_BODY: Final[Layout] = (
     ("owner", "uint32", 4),
@@ -169,6 +173,79 @@ SET_ASSET_BODY: Final[Layout] = (
     ("faucetAmount", "uint64", 8),
     ("faucetInterval", "uint64", 8),
 )
+_TIERS: Final[Layout] = tuple(
+    (f"{name}{tier}", kind, width)
+    for tier in range(4)
+    for name, kind, width in (("lower", "uint64", 8), ("imr", "uint32", 4), ("mmr", "uint32", 4))
+)
+_PERP_PARAMETERS: Final[Layout] = (
+    ("fundingCap", "uint32", 4),  # ppb an hour
+    ("interest", "uint32", 4),  # ppb of 8 h
+    ("impactNotional", "uint64", 8),  # quote atoms
+    ("bandListing", "uint32", 4),  # ppm
+    ("bandBasis", "uint32", 4),  # ppm
+    ("oiLower", "uint64", 8),  # quote atoms
+    ("oiUpper", "uint64", 8),
+    ("lossCap", "uint64", 8),  # quote atoms a day
+    *_TIERS,  # unused ones are zero
+)
+LIST_PERP_BODY: Final[Layout] = (
+    ("market", "uint32", 4),
+    ("id", "uint32", 4),
+    ("venue", "uint32", 4),
+    ("quote", "uint32", 4),
+    ("feed", "uint32", 4),
+    ("feedScale", "uint64", 8),  # feed units (1e-8) of a tick
+    ("tickValue", "uint64", 8),
+    ("minNotional", "uint64", 8),
+    ("maxNotional", "uint64", 8),
+    ("maxLots", "uint64", 8),
+    ("maxPrice", "uint32", 4),
+    ("takerFee", "int32", 4),
+    ("makerFee", "int32", 4),
+    ("protocolShare", "uint32", 4),
+    ("insuranceShare", "uint32", 4),
+    ("takerDelay", "uint8", 1),
+    ("calendar", "uint16", 2),
+    ("band", "uint32", 4),  # ppm: Z
+    ("openInterestCap", "uint64", 8),  # quote atoms
+    ("accountCap", "uint64", 8),  # quote atoms, 0 = none
+    ("closes", "uint64", 8),  # ms, 0 = never
+    ("effectiveAt", "uint64", 8),  # ms
+    *_PERP_PARAMETERS,
+)
+SET_PERP_BODY: Final[Layout] = (("market", "uint32", 4), *_PERP_PARAMETERS)
+APPROVE_CROSS_BODY: Final[Layout] = (("market", "uint32", 4), ("weight", "uint32", 4))  # ppm
+ORACLE_SET_BODY: Final[Layout] = (
+    ("feed", "uint32", 4),
+    ("venue", "uint32", 4),
+    ("quorum", "uint8", 1),
+    ("heartbeat", "uint32", 4),  # ms
+    ("deviation", "uint32", 4),  # ppm
+    ("breaker", "uint32", 4),  # ppm
+    *(
+        (f"{name}{place}", kind, width)
+        for place in range(8)
+        for name, kind, width in (("provider", "uint32", 4), ("signer", "address", 20))
+    ),
+)
+PRICE_BODY: Final[Layout] = (
+    ("feed", "uint32", 4),
+    ("provider", "uint32", 4),
+    ("signer", "address", 20),  # recovered by L1
+    ("price", "uint64", 8),  # 1e-8
+    ("time", "uint64", 8),  # ms
+)
+SLASH_BODY: Final[Layout] = (  # money of a slashed stake, converted on L1
+    ("venue", "uint32", 4),
+    ("asset", "uint32", 4),
+    ("amount", "uint64", 8),
+)
+SET_RISK_BODY: Final[Layout] = (
+    ("venue", "uint32", 4),
+    ("asset", "uint32", 4),
+    ("cap", "uint64", 8),  # open interest that the stake carries, atoms
+)
 BODIES: Final[dict[int, Layout]] = {
     DEPOSIT: DEPOSIT_BODY,
     REGISTER_OWNER: REGISTER_OWNER_BODY,
@@ -184,6 +261,13 @@ BODIES: Final[dict[int, Layout]] = {
     SET_CALENDAR: SET_CALENDAR_BODY,
     RESOLUTION: RESOLUTION_BODY,
     SET_ASSET: SET_ASSET_BODY,
+    LIST_PERP: LIST_PERP_BODY,
+    SET_PERP: SET_PERP_BODY,
+    APPROVE_CROSS: APPROVE_CROSS_BODY,
+    ORACLE_SET: ORACLE_SET_BODY,
+    PRICE: PRICE_BODY,
+    SLASH: SLASH_BODY,
+    SET_RISK: SET_RISK_BODY,
 }
 
 

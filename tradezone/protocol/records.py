@@ -28,7 +28,7 @@ from typing import Final
 
 import numpy as np
 
-RECORDS_VERSION: Final = 2
+RECORDS_VERSION: Final = 3
 
 WORD_BYTES: Final = 32
 MAX_WORDS: Final = 6
@@ -422,13 +422,11 @@ VENUE = _table(
     u8 state -- VENUE_ACTIVE, VENUE_REDUCE_ONLY, VENUE_WOUND_DOWN
     u8 access -- ACCESS_OPEN, ACCESS_LIST, ACCESS_CREDENTIAL
     u16 market_count --
-    u64 notional_cap -- open interest the stake carries, reference units
     """,
     """
     address credential_provider -- signer of credentials
     u16 min_class -- lowest class of credential that the venue admits
-    u16 _
-    u64 open_interest -- reference units
+    u16 perps -- live perpetuals
     """,
     """
     u64 stake -- slashable stake as last told by L1, gwei of the native coin
@@ -449,34 +447,34 @@ LEDGER = _table(
     u32 venue --
     u32 asset --
     u64 cash -- moved in minus moved out, atoms, never below zero
-    u64 deficit -- losses nobody has covered yet, atoms
+    u64 deficit -- losses nobody has covered yet, atoms; cash + deficit is what the venue owes
     """,
     """
     u8 state -- FREE, ACTIVE
+    u32 perps -- live perpetuals that settle in it
+    u64 fund -- money of the insurance fund, atoms
+    u64 cap -- open interest that the venue's stake carries, atoms
+    u64 open_value -- open interest of its markets at their marks, atoms
+    """,
+    """
     u64 claims -- sum of positive equities at the closing batch, atoms
+    u64 haircuts -- what releases lost to deficits so far, atoms
     """,
 )
 
 FUND = _table(
     "fund",
     12,
-    1 << 16,
-    "Insurance fund of a venue in one settlement asset.",
+    1 << 14,
+    "What the insurance fund risks in one perpetual; same slot as the market.",
     """
-    u32 generation --
-    u32 next --
-    u32 venue --
-    u32 asset --
-    u32 account -- account that holds its money and positions
-    u32 pool --
-    u64 loss_day -- losses taken since loss_time, atoms
+    u64 loss_cap -- most that may be spent a day, atoms
+    u64 spent -- spent since `day` began and not given back, atoms
+    u64 day -- ms when the day began
+    u32 pool -- the fund's isolated pool of the market, 0 = none
+    u32 _
     """,
-    """
-    u64 loss_time -- ms
-    u64 loss_cap -- most it may lose a day for one market, atoms
-    u64 income -- fees and liquidation gains so far, atoms
-    u64 paid -- losses covered so far, atoms
-    """,
+    is_allocated=False,
 )
 
 # --- prices ----------------------------------------------------------------------------------------
@@ -485,45 +483,41 @@ FEED = _table(
     "feed",
     13,
     1 << 14,
-    "An index: median over fresh provider prices, at least `quorum` of them.",
+    "An index: median over fresh provider prices, at least `quorum` of them; slot given out on L1.",
     """
-    u32 generation --
-    u32 first_price -- provider price list
     u32 venue --
-    u8 state --
-    u8 providers --
+    u8 state -- FREE, ACTIVE
+    u8 providers -- places in use
     u8 quorum --
-    u8 decimals --
+    u8 is_fresh -- at `epoch`
     u32 heartbeat -- ms after which a provider price is stale
-    u32 deviation -- ppm
-    u64 index -- ticks of 1e-8
+    u32 deviation -- ppm from the median of the others that is an incident
+    u32 breaker -- ppm within 60 s that break the price
+    u32 round -- rounds in which every fresh provider spoke, modulo 2^31
+    u64 index -- last fresh median, 1e-8
     """,
     """
-    u64 index_time -- ms
-    u64 stale_since -- ms, 0 = fresh
-    u64 breaker_until -- ms
-    u64 reference -- index 60 s ago, for the breaker
+    u64 epoch -- mark tick it was evaluated at
+    u64 round_start -- ms
+    u32 trips -- times that the breaker tripped, modulo 2^31
     """,
+    "\n".join(f"u64 price{i} -- last price of place {i}, 1e-8" for i in range(4)),
+    "\n".join(f"u64 price{i} --" for i in range(4, 8)),
+    "\n".join(f"u64 time{i} -- its signed time, ms, 0 = none" for i in range(4)),
+    "\n".join(f"u64 time{i} --" for i in range(4, 8)),
 )
 
-PROVIDER_PRICE = _table(
-    "provider_price",
+PROVIDER = _table(
+    "provider",
     14,
-    1 << 16,
-    "Last signed price of one provider for one feed; times strictly rise.",
+    1 << 17,
+    "Who speaks for a place of a feed; slot = feed * 8 + place.",
     """
-    u32 generation --
-    u32 next --
-    u32 feed --
+    address signer -- zero = place not in use
     u32 provider -- id in the oracle registry
-    u64 price -- ticks of 1e-8
-    u64 time -- ms, signed
+    u64 incident -- ms of its last incident
     """,
-    """
-    address signer --
-    u8 state -- FREE, ACTIVE
-    u64 applied -- block time when it was applied, ms
-    """,
+    is_allocated=False,
 )
 
 # --- markets ---------------------------------------------------------------------------------------
@@ -542,7 +536,7 @@ MARKET = _table(
     u8 phase -- PHASE_* of the market's life
     u8 taker_delay -- ms, 0..50
     u8 access -- as venue.access, on top of it
-    u16 flags --
+    u16 flags -- MARKET_CROSS
     u16 calendar -- calendar of its sessions, 0 = always open
     u32 feed --
     u32 group -- event group of an outcome
@@ -570,13 +564,13 @@ MARKET = _table(
     u64 listed -- ms
     """,
     """
-    u32 funding_cap -- ppm an hour
-    u32 interest -- ppm per 8 h
-    u32 impact_notional -- reference units
+    u32 funding_cap -- ppb an hour
+    u32 interest -- ppb per 8 h
+    u32 perp_next -- next perpetual, in listing order
     u32 band_listing -- X, ppm
     u32 band_basis -- Y, ppm
-    u32 profit_weight -- ppm of another market's profit that counts
-    u32 first_tier -- margin tiers by rising notional
+    u32 profit_weight -- ppm of its profit beyond its own margin that counts for others
+    u32 ledger -- perpetual: ledger of (venue, quote)
     u32 guest_of -- market whose book is shared, 0 = own book
     """,
     """
@@ -628,7 +622,7 @@ BOOK = _table(
     u32 trigger_high -- highest
     """,
     """
-    u64 open_lots -- outcome: lots held long, all accounts
+    u64 open_lots -- outcome, perpetual: lots held long, all accounts
     u64 band_time -- ms when the band's anchor was set
     u32 band_price -- anchor of the price band, ticks, 0 = none yet
     u32 band_last -- last price since then, ticks, 0 = no fill
@@ -642,25 +636,45 @@ PRICE = _table(
     "price",
     17,
     1 << 14,
-    "Index, mark and funding of a perpetual; same slot as its market.",
+    "Index, mark and funding of a perpetual; same slot as its market. SUB = 2^16 parts of a tick.",
     """
-    u64 mark -- ticks of 1e-8
-    u64 index -- ticks of 1e-8
-    i64 basis -- averaged mid - index
-    i64 funding_index -- quote atoms per lot, scaled 2^20
+    u32 mark -- ticks
+    u32 index -- ticks
+    u8 state -- PRICE_NONE .. PRICE_THROTTLED
+    u8 _
+    u16 _
+    u32 hour -- number of the hour whose premium is being sampled
+    u32 oi_rate -- initial rate that the open interest asks for, ppm
+    u32 long_first -- positions by side, oldest first
+    u32 long_last --
+    u32 short_first --
     """,
     """
-    u64 open_lots -- open interest, lots (one side)
-    u64 premium_time -- ms of the last premium sample
-    i64 premium_sum -- sum of premium samples of this hour
+    u32 short_last --
+    u32 settlement -- price of final settlement, ticks, 0 = live
+    u32 round -- feed.round when the price broke
+    u32 trips -- feed.trips that it knows
+    u64 until -- ms when REOPEN or THROTTLED ends
+    u64 stale_since -- ms, 0 = not stale
+    """,
+    """
+    i64 basis -- slow average of (impact mid - index), SUB
+    i64 book -- fast average of the same, SUB
+    i64 average -- index averaged over an hour, SUB
+    i64 funding_index -- atoms per lot, scaled by funding_scale
+    """,
+    """
+    i64 premium_sum -- premium samples of this hour, ppb
+    i64 pot -- funding paid minus received, atoms
+    u64 tick_time -- ms of the last mark tick
+    u64 sample_time -- ms of the last impact sample
+    """,
+    """
+    u64 forced_epoch -- mark tick of the last forced order
+    u64 broken -- ms when the breaker last tripped
     u32 premium_count --
-    i32 funding_rate -- ppm an hour, last
-    """,
-    """
-    u64 impact_bid -- averaged impact price
-    u64 impact_ask --
-    u64 settlement -- price of final settlement, 0 = live
-    i64 gain_factor -- factor on gains at settlement, ppm
+    i32 funding_rate -- ppb an hour, last
+    u64 raised -- ms when its maintenance was last raised, 0 = never
     """,
     is_allocated=False,
 )
@@ -668,16 +682,28 @@ PRICE = _table(
 TIER = _table(
     "tier",
     18,
-    1 << 16,
-    "Margin tier: maintenance = notional * mmr - deduction, continuous across tiers.",
+    1 << 14,
+    "Margin tiers and other terms of a perpetual; same slot as its market.",
     """
-    u32 generation --
-    u32 next -- next tier of the market, by rising lower bound
-    u32 market --
-    u32 mmr -- maintenance rate, ppm
-    u64 lower -- notional where the tier begins, quote atoms
-    u64 deduction -- quote atoms
+    u64 lower1 -- notional where tier 1 begins, atoms; tier 0 begins at 0
+    u64 lower2 --
+    u64 lower3 --
+    u32 tiers -- how many there are, 1..4
+    u32 feed --
     """,
+    "\n".join(f"u32 imr{i} -- initial rate, ppm" for i in range(4))
+    + "\n"
+    + "\n".join(f"u32 mmr{i} -- maintenance rate, ppm" for i in range(4)),
+    """
+    u64 oi_lower -- open interest where initial margin begins to rise, atoms
+    u64 oi_upper -- open interest where it reaches the whole notional, atoms
+    u64 feed_scale -- feed units of a tick
+    u64 funding_scale -- of the funding index: floor(2^48 / (max_price * tick_value))
+    """,
+    """
+    u64 impact_notional -- depth that an impact price asks for, atoms
+    """,
+    is_allocated=False,
 )
 
 LEVEL = _table(
@@ -700,6 +726,7 @@ LEVEL = _table(
     """
     u64 lots -- sum of the orders' open lots
     u32 count -- orders
+    u64 firm -- perpetual: of it, lots of orders that are not reduce-only
     """,
 )
 
@@ -744,7 +771,7 @@ ORDER = _table(
     u8 flags -- ORDER_* bits
     u8 _
     u16 _
-    u32 holding -- outcome: the holding it changes
+    u32 holding -- outcome: the holding it changes; perpetual: the position
     """,
     """
     bytes16 client_id -- 0 = none; unique among the account's open orders
@@ -757,6 +784,8 @@ ORDER = _table(
     u64 cover -- outcome: lots of the holding that it would close, locked there
     u32 timer -- its place in the timer queue, 0 = none
     u32 bucket -- bucket of its client id
+    u64 reserve -- perpetual: loss of one lot at its own price against the mark at entry, atoms
+    u32 pool -- perpetual: the pool it belongs to
     """,
 )
 
@@ -813,38 +842,51 @@ POOL = _table(
     "pool",
     22,
     1 << 19,
-    "Margin pool of an account on a venue (cross) or of one market (isolated).",
+    "Margin pool of an account on a venue in one asset (cross) or of one market (isolated).",
     """
     u32 generation --
-    u32 next -- next pool of the account, by rising (venue, market)
+    u32 next -- next pool of the account, by rising (venue, asset, market)
     u32 previous --
     u32 account --
     u32 venue --
-    u32 market -- 0 = cross
     u32 asset -- settlement asset
+    u32 market -- 0 = cross
     u32 first_position -- by rising market
     """,
     """
     i64 collateral -- atoms
-    u64 allowance -- most that may be pulled, atoms
-    u64 pulled -- atoms
-    u64 order_margin -- atoms
+    u64 allowance -- most that may be pulled without the owner, atoms
+    u64 pulled -- of it, atoms
+    u64 kept -- margin that its owner put in to stay, atoms
     """,
     """
-    i64 equity -- at `epoch`, atoms
-    u64 initial -- initial margin at `epoch`, atoms
-    u64 maintenance -- atoms
+    i64 equity -- at `epoch`, atoms: this and the sums below
+    i64 weighted -- equity at entry
+    u64 initial -- initial margin
+    u64 maintenance --
+    """,
+    """
+    u64 notional -- of the worst sides
+    i64 losses -- of the positions in loss, at the price that a release assumes
+    u64 order_margin -- sum of order.locked of its orders
     u64 epoch -- mark tick it was last valued at
     """,
     """
     u32 queue_next -- liquidation queue
     u32 queue_previous --
-    u8 state -- FREE, ACTIVE, LIQUIDATING, BANKRUPT
+    u8 state -- FREE, ACTIVE, POOL_LIQUIDATING, POOL_BANKRUPT
     u8 position_count --
-    u16 order_count --
-    u32 _
-    u64 liquidated -- ms of the last liquidation step
+    u16 registered -- positions registered for ADL
+    u32 order_count -- open orders, forced ones apart
+    u32 forced -- forced order under way, 0 = none
+    u32 balance -- of the account in the asset
+    u32 ledger --
+    u32 owner -- owner of the account, so that a pool proves whose it is
+    """,
+    """
+    u64 liquidated -- ms of the last forced order
     u64 below_since -- ms, 0 = healthy
+    u64 haircut -- what its releases lost to deficits, atoms
     """,
 )
 
@@ -861,22 +903,23 @@ POSITION = _table(
     u32 market --
     u32 account --
     u8 state -- FREE, ACTIVE
-    u8 flags --
-    u16 _
-    u32 side_next -- list of the market's positions by side, for ADL sweeps
+    u8 flags -- POSITION_ADL, POSITION_PROFIT
+    u16 uses -- open orders that name it
+    u32 side_next -- next (newer) position of the market on its side
     """,
     """
     i64 lots -- signed
     i64 quote -- signed, atoms: minus the cost of the lots
     i64 funding_index -- at the last touch
-    i64 reserved --
+    u64 claim -- in a job: loss of a registered position, equity of a counterparty, atoms
     """,
     """
-    u64 buy_lots -- open buy orders
-    u64 sell_lots -- open sell orders
+    u64 buy_lots -- open lots of buy orders that may open
+    u64 sell_lots -- of sell orders
     u32 side_previous --
+    u32 job_next -- next registered position of its side
+    u32 leverage -- hundredths, 0 = the highest
     u32 owner -- owner of the account, so that a position proves whose it is
-    u64 leverage -- hundredths
     """,
 )
 
@@ -952,11 +995,11 @@ AGENDA = _table(
     "Slot 0: heads of the zone-wide lists and cursors of work that goes on over blocks.",
     """
     u32 trigger_first -- books whose plans must be looked at, first in first out
-    u32 liquidation_first --
+    u32 liquidation_first -- pools being liquidated, first in first out, by pool.queue_next
     u32 liquidation_last --
-    u32 pool_cursor -- next pool of the mark sweep
+    u32 pool_cursor -- pool that the sweep visited last
     u32 forced_first -- forced operations that are retried
-    u32 job_first -- markets with a job
+    u32 job_first -- markets with a job, first in first out, by job.next
     u8 restart_phase --
     u8 closing -- the closing batch has begun
     u16 _
@@ -965,8 +1008,9 @@ AGENDA = _table(
     """
     u64 next_mark -- ms of the next mark tick
     u64 restart_time -- ms when the restart phases began, 0 = never
-    u64 sweep_epoch -- mark tick the sweep works for
-    u64 next_funding -- ms
+    u64 sweep_time -- ms when the sweep last moved
+    u32 perp_first -- live perpetuals in listing order, by market.perp_next
+    u32 perp_last --
     """,
     """
     u64 timer_seq -- timers set so far
@@ -975,6 +1019,13 @@ AGENDA = _table(
     u32 holding_cursor -- next holding that the payout sweep visits
     u32 sweep_left -- holdings that it still has to visit
     u32 removed -- orders and plans that tasks removed in this block
+    u32 job_last --
+    """,
+    """
+    u32 liquidations -- pools in the liquidation queue
+    u32 perps -- live perpetuals
+    u32 looks -- of jobs, in this block
+    u32 visits -- of the sweep or the queue, still to be made in this block
     """,
     is_allocated=False,
 )
@@ -983,28 +1034,43 @@ JOB = _table(
     "job",
     28,
     1 << 14,
-    "Work of a market that spans blocks (ADL, settlement, cancel-all); same slot as the market.",
+    "Work on all positions of a perpetual (ADL, settlement); same slot as the market.",
     """
-    u8 kind --
+    u8 kind -- JOB_ADL, JOB_SETTLE; 0 = none (positions may be registered)
     u8 stage --
-    u16 _
+    u8 group -- POSITION_PROFIT or 0: the group that is levelled
+    u8 next_kind -- JOB_SETTLE that waits for this job's end
     u32 next -- next market with a job
-    u32 cursor --
-    u32 long_first -- positions by side, for sweeps
-    u64 epoch -- mark tick of the snapshot
-    u64 level -- L of the water-filling, on its grid
-    """,
-    """
-    u64 lots -- still to cross
-    u64 sum -- sum at L
-    u64 sum_below -- sum at L - 1
-    u64 price -- weighted zero price
-    """,
-    """
+    u32 cursor -- position looked at last
+    u32 long_first -- registered positions by side
     u32 short_first --
-    u32 _
-    u64 gains -- at settlement, atoms
-    u64 shortfall -- atoms
+    u32 low -- of the bisection
+    u32 high --
+    u32 level -- L
+    """,
+    """
+    u64 long_lots -- registered
+    u64 short_lots --
+    u64 target -- lots that the group still gives: T
+    u64 running -- running sum of the stage
+    """,
+    """
+    u64 loss -- D
+    u64 charge -- what counterparties are asked for
+    u64 covered -- what the fund paid: f
+    u64 raised -- what counterparties paid
+    """,
+    """
+    u64 sum -- S(L), or of the probe
+    u64 sum_below -- S(L - 1)
+    u64 gains -- G1 lots of the group PROFIT; settlement: gains, atoms
+    u64 others -- G2 lots; settlement: shortfall, atoms
+    """,
+    """
+    u64 ripe -- ms when what is registered is due, 0 = nothing is
+    u64 given -- second running sum of the stage
+    i64 lots_moved -- net change of the market's lots by this job so far, 0 at its end
+    u64 money -- raised or from the fund and not given on yet, atoms, 0 at its end
     """,
     is_allocated=False,
 )
@@ -1092,10 +1158,10 @@ TASK = _table(
     u32 generation --
     u32 next -- next task; next free slot when freed
     u8 state -- FREE, ACTIVE
-    u8 kind -- TASK_ACCOUNT, TASK_MARKET
+    u8 kind -- TASK_ACCOUNT, TASK_MARKET, TASK_POOL
     u8 side -- BUY, SELL or BOTH_SIDES
     u8 reason -- why the orders leave (CANCEL_*)
-    u32 subject -- account or market
+    u32 subject -- account, market or pool
     u32 market -- only orders of this market, 0 = every market
     u32 cursor -- order or plan looked at last, 0 = none
     u64 seq -- only orders and plans admitted up to here
@@ -1159,7 +1225,26 @@ PENDING = _table(
     is_allocated=False,
 )
 
-# Type numbers 35 to 63 are reserved for later engines; no layout above changes when they come.
+WATCH = _table(
+    "watch",
+    35,
+    1 << 14,
+    "Highest and lowest index of a feed in the last 60 to 90 s, for its breaker; same slot as the feed.",
+    """
+    u64 low0 -- of the running bucket, 0 = empty
+    u64 high0 --
+    u64 low1 -- of the bucket before
+    u64 high1 --
+    """,
+    """
+    u64 low2 -- of the one before that
+    u64 high2 --
+    u64 from -- ms when the running bucket began
+    """,
+    is_allocated=False,
+)
+
+# Type numbers 36 to 63 are reserved for later engines; no layout above changes when they come.
 
 TABLES: Final[tuple[Table, ...]] = (
     MACHINE,
@@ -1176,7 +1261,7 @@ TABLES: Final[tuple[Table, ...]] = (
     LEDGER,
     FUND,
     FEED,
-    PROVIDER_PRICE,
+    PROVIDER,
     MARKET,
     BOOK,
     PRICE,
@@ -1197,6 +1282,7 @@ TABLES: Final[tuple[Table, ...]] = (
     QUEUE,
     CALENDAR,
     PENDING,
+    WATCH,
 )
 TABLE_BY_NUMBER: Final = {table.number: table for table in TABLES}
 TABLE_BY_NAME: Final = {table.name: table for table in TABLES}

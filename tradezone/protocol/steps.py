@@ -125,6 +125,59 @@ SIBLINGS: Final = 153
 HOLD_OPEN: Final = 156
 PAY_OPEN: Final = 157
 PAY_HOLDING: Final = 158
+# perpetuals: prices and the mark tick
+PRICE_LEAF: Final = 160
+TICK: Final = 161
+TICK_FEED: Final = 162
+TICK_STATE: Final = 163
+TICK_IMPACT: Final = 164
+TICK_MARK: Final = 165
+TICK_FUNDING: Final = 166
+# pools
+TOUCH: Final = 170
+TOUCH_POSITION: Final = 171
+POOL_FIND: Final = 172
+POOL_OPEN: Final = 173
+POSITION_OPEN: Final = 174
+PULL: Final = 175
+POOL_RELEASE: Final = 176
+POSITION_CLOSE: Final = 177
+POOL_CLOSE: Final = 178
+ALLOWANCE: Final = 179
+LEVERAGE: Final = 180
+ADJUST_MARGIN: Final = 181
+FUND: Final = 182
+DEFUND: Final = 183
+CHECK: Final = 184
+# orders and fills of perpetuals
+PLACE_PERP: Final = 190
+PLACE_MARGIN: Final = 191
+AMEND_PERP: Final = 192
+PERP_CHECK: Final = 193
+PERP_TRADE: Final = 194
+PERP_SIDE: Final = 195
+PERP_FEES: Final = 196
+# sweep, queue, forced orders, takeover
+SWEEP: Final = 200
+JUDGE: Final = 201
+VISIT: Final = 202
+VISIT_WALK: Final = 203
+FORCE: Final = 204
+TAKEOVER: Final = 205
+TAKEOVER_TRADE: Final = 206
+REGISTER: Final = 207
+# jobs
+JOB: Final = 210
+JOB_LOOK: Final = 211
+ADL_CROSS: Final = 212
+ADL_SNAP: Final = 213
+ADL_LEVEL: Final = 214
+ADL_FILL: Final = 215
+ADL_BANK: Final = 216
+CONCLUDE: Final = 217
+SETTLE_LOSER: Final = 218
+SETTLE_WINNER: Final = 219
+SETTLE_END: Final = 220
 
 NAMES: Final = {
     value: name
