@@ -34,11 +34,19 @@ from .ahead import look_ahead, look_ahead_match, look_ahead_release
 from .codec import class_of, emit_note, is_block_mark, leaf_size, leaf_start, read64
 from .envelopes import reject_leaf
 from .memory import EVENT_LIMIT
+from .perps import adl, liquidation, pools, prices
+from .perps import orders as perp_orders
 from .tables import T_AGENDA, T_MACHINE, touch
 from .timers import is_timer_due
 
 _MALFORMED = int(Code.MALFORMED)
 _UNEXPECTED = int(Code.UNEXPECTED_LEAF)
+
+_prices_dispatch = prices.dispatch
+_pools_dispatch = pools.dispatch
+_perp_orders_dispatch = perp_orders.dispatch
+_liquidation_dispatch = liquidation.dispatch
+_adl_dispatch = adl.dispatch
 
 _step_envelope = envelopes.step_envelope
 _step_item = envelopes.step_item
@@ -295,6 +303,21 @@ def step_close(s, d, io):
 
 
 @jit
+def dispatch_perps(s, d, io, pc):
+    """Run a step of perpetuals."""
+    if pc < P.TOUCH:
+        _prices_dispatch(s, d, io, pc)
+    elif pc < P.PLACE_PERP:
+        _pools_dispatch(s, d, io, pc)
+    elif pc < P.SWEEP:
+        _perp_orders_dispatch(s, d, io, pc)
+    elif pc < P.JOB:
+        _liquidation_dispatch(s, d, io, pc)
+    else:
+        _adl_dispatch(s, d, io, pc)
+
+
+@jit
 def dispatch_cold(s, d, io, pc):
     """Run a step that is rare, or whose own work is long: one call more is not felt."""
     if pc == P.TRANSFER:
@@ -439,6 +462,8 @@ def dispatch_cold(s, d, io, pc):
         step_idle(s, d, io)
     elif pc == P.CLOSE:
         step_close(s, d, io)
+    elif pc >= P.PRICE_LEAF:
+        dispatch_perps(s, d, io, pc)
     else:
         raise ValueError("machine.pc names no step")
 

@@ -1,10 +1,10 @@
-"""Derived lookups: a balance by (account, asset), a holding by (account, market), a level by
-price, the level before a price.
+"""Derived lookups: a balance by (account, asset), a holding by (account, market), a pool by (account, venue,
+asset, market), a position by (pool, market), a level by price, the level before a price.
 
 Nothing here is state and nothing here decides: each answer is a *hint* that the calling step checks against
 the records (``docs/spec/steps.md``). All of it is rebuilt from the state on load.
 
-Balances and levels hang in open-addressing tables. Which prices of a side have a level is a radix tree of
+Balances, holdings, pools, positions and levels hang in open-addressing tables. Which prices of a side have a level is a radix tree of
 32-bit pages, each kept in a third such table: page 0 of a price holds one bit for each of its 32 neighbours,
 page 1 one bit for each non-empty page 0, and so on. So the next better level is found in a few look-ups, however
 deep the book is. Prices are turned into *ranks*, in which better is smaller, so both sides use the same code.
@@ -20,10 +20,19 @@ from tradezone.protocol.enums import BUY, SELL
 from tradezone.protocol.limits import MAX_PRICE
 
 from ._jit import i64, jit
-from .memory import BALANCE_INDEX, HOLDING_INDEX, LEVEL_INDEX, PAGE_INDEX
+from .memory import (
+    BALANCE_INDEX,
+    HOLDING_INDEX,
+    LEVEL_INDEX,
+    PAGE_INDEX,
+    POOL_INDEX,
+    POSITION_INDEX,
+)
 
 BALANCE_MASK = BALANCE_INDEX - 1
 HOLDING_MASK = HOLDING_INDEX - 1
+POOL_MASK = POOL_INDEX - 1
+POSITION_MASK = POSITION_INDEX - 1
 LEVEL_MASK = LEVEL_INDEX - 1
 _PAGE_MASK = PAGE_INDEX - 1
 _PAGE_BITS = 5  # a page has 32 bits: its sign bit stays clear in the engine's integers
@@ -140,6 +149,96 @@ def unindex_holding(d, account, market):
     """Take a holding out."""
     at = find_entry(d.holding_index, HOLDING_MASK, (i64(account) << 32) | i64(market))
     remove_entry(d.holding_index, HOLDING_MASK, at)
+
+
+# --- ledgers, pools, positions ---------------------------------------------------------------------
+
+
+@jit
+def ledger_hint(s, d, venue, asset):
+    """Slot of the ledger (venue, asset), else of the ledger it would follow, 0 = none."""
+    previous = i64(0)
+    slot = i64(s.venue[venue].first_ledger)
+    while slot != 0 and s.ledger[slot].asset <= asset:
+        previous = slot
+        slot = i64(s.ledger[slot].next)
+    return previous
+
+
+@jit
+def pool_key(account, venue, asset, market):
+    """Key of a pool; the widths are those of the tables' slots, 61 bits in all."""
+    return (i64(account) << 41) | (i64(venue) << 26) | (i64(asset) << 14) | i64(market)
+
+
+@jit
+def is_pool_before(p, venue, asset, market):
+    """Whether a pool stands before (venue, asset, market) in its account's list."""
+    if p.venue != venue:
+        return p.venue < venue
+    if p.asset != asset:
+        return p.asset < asset
+    return p.market < market
+
+
+@jit
+def pool_hint(s, d, account, venue, asset, market):
+    """Slot of the pool (account, venue, asset, market), else of the pool it would follow, 0 = none."""
+    at = find_entry(d.pool_index, POOL_MASK, pool_key(account, venue, asset, market))
+    if d.pool_index[at, 0] != 0:
+        return d.pool_index[at, 1]
+    previous = i64(0)
+    slot = i64(s.account[account].first_pool)
+    while slot != 0 and is_pool_before(s.pool[slot], venue, asset, market):
+        previous = slot
+        slot = i64(s.pool[slot].next)
+    return previous
+
+
+@jit
+def index_pool(d, account, venue, asset, market, slot):
+    """Enter a pool."""
+    key = pool_key(account, venue, asset, market)
+    at = find_entry(d.pool_index, POOL_MASK, key)
+    d.pool_index[at, 0] = key
+    d.pool_index[at, 1] = slot
+
+
+@jit
+def unindex_pool(d, account, venue, asset, market):
+    """Take a pool out."""
+    at = find_entry(d.pool_index, POOL_MASK, pool_key(account, venue, asset, market))
+    remove_entry(d.pool_index, POOL_MASK, at)
+
+
+@jit
+def position_hint(s, d, pool, market):
+    """Slot of the position (pool, market), else of the position it would follow, 0 = none."""
+    at = find_entry(d.position_index, POSITION_MASK, (i64(pool) << 32) | i64(market))
+    if d.position_index[at, 0] != 0:
+        return d.position_index[at, 1]
+    previous = i64(0)
+    slot = i64(s.pool[pool].first_position)
+    while slot != 0 and s.position[slot].market < market:
+        previous = slot
+        slot = i64(s.position[slot].next)
+    return previous
+
+
+@jit
+def index_position(d, pool, market, slot):
+    """Enter a position."""
+    key = (i64(pool) << 32) | i64(market)
+    at = find_entry(d.position_index, POSITION_MASK, key)
+    d.position_index[at, 0] = key
+    d.position_index[at, 1] = slot
+
+
+@jit
+def unindex_position(d, pool, market):
+    """Take a position out."""
+    at = find_entry(d.position_index, POSITION_MASK, (i64(pool) << 32) | i64(market))
+    remove_entry(d.position_index, POSITION_MASK, at)
 
 
 # --- levels ----------------------------------------------------------------------------------------

@@ -25,6 +25,10 @@ SLOT_COUNT: Final = sum(t.capacity for t in TABLES)
 
 BALANCE_INDEX: Final = 1 << 22  # entries of the (account, asset) lookup, twice the table
 HOLDING_INDEX: Final = 1 << 21  # entries of the (account, market) lookup, twice the table
+POOL_INDEX: Final = (
+    1 << 20
+)  # entries of the (account, venue, asset, market) lookup, twice the table
+POSITION_INDEX: Final = 1 << 20  # entries of the (pool, market) lookup, twice the table
 PAGE_INDEX: Final = 1 << 24  # pages of the price tree, seven a level at the very worst
 LEVEL_INDEX: Final = 1 << 23  # entries of the (market, side, price) lookup, over twice the table
 
@@ -48,6 +52,8 @@ DERIVED_DTYPE: Final = np.dtype(
         # lookup tables: rows of (key, value), so that an entry is one cache line; key 0 = empty
         ("balance_index", "<i8", (BALANCE_INDEX, 2)),  # account << 32 | asset -> balance slot
         ("holding_index", "<i8", (HOLDING_INDEX, 2)),  # account << 32 | market -> holding slot
+        ("pool_index", "<i8", (POOL_INDEX, 2)),  # lookup.pool_key -> pool slot
+        ("position_index", "<i8", (POSITION_INDEX, 2)),  # pool << 32 | market -> position slot
         ("level_index", "<i8", (LEVEL_INDEX, 2)),  # market << 32 | side << 31 | rank -> level slot
         ("page_index", "<i8", (PAGE_INDEX, 2)),  # lookup.page_key -> bits
         # order slots of the free list, the next one last; a hint of what to prefetch, nothing else

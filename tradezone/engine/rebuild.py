@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tradezone.protocol.enums import ACTIVE
+from tradezone.protocol.enums import ACTIVE, FREE
 
 from ._jit import i64, jit
-from .lookup import index_balance, index_holding, index_level
-from .tables import T_BALANCE, T_HOLDING, T_LEVEL, T_ORDER
+from .lookup import index_balance, index_holding, index_level, index_pool, index_position
+from .tables import T_BALANCE, T_HOLDING, T_LEVEL, T_ORDER, T_POOL, T_POSITION
 
 
 @jit
@@ -21,6 +21,14 @@ def rebuild_derived(state, derived):
         r = s.holding[slot]
         if r.state == ACTIVE:
             index_holding(d, i64(r.account), i64(r.market), slot)
+    for slot in range(1, i64(s.head[T_POOL].high_water)):
+        p = s.pool[slot]
+        if p.state != FREE:
+            index_pool(d, i64(p.account), i64(p.venue), i64(p.asset), i64(p.market), slot)
+    for slot in range(1, i64(s.head[T_POSITION].high_water)):
+        x = s.position[slot]
+        if x.state == ACTIVE:
+            index_position(d, i64(x.pool), i64(x.market), slot)
     for slot in range(1, i64(s.head[T_LEVEL].high_water)):
         v = s.level[slot]
         if v.state == ACTIVE:

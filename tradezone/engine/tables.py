@@ -23,21 +23,31 @@ T_BALANCE = 7
 T_APPROVAL = 8
 T_BUCKET = 9
 T_VENUE = 10
+T_LEDGER = 11
+T_FUND = 12
+T_FEED = 13
+T_PROVIDER = 14
 T_MARKET = 15
 T_BOOK = 16
+T_PRICE = 17
+T_TIER = 18
 T_LEVEL = 19
 T_ORDER = 20
 T_PLAN = 21
+T_POOL = 22
+T_POSITION = 23
 T_EVENT_GROUP = 24
 T_TIMER = 25
 T_OUTBOX = 26
 T_AGENDA = 27
+T_JOB = 28
 T_HOLDING = 29
 T_DRAFT = 30
 T_TASK = 31
 T_QUEUE = 32
 T_CALENDAR = 33
 T_PENDING = 34
+T_WATCH = 35
 
 GENERATION_MASK = (1 << 31) - 1
 CAPACITY = tuple(table.capacity for table in TABLES)
@@ -262,6 +272,7 @@ def free_level(s, d, slot):
     v.last = 0
     v.lots = 0
     v.count = 0
+    v.firm = 0
     h.first_free = slot
     h.in_use -= 1
     touch(d, T_HEAD, T_LEVEL)
@@ -336,6 +347,8 @@ def free_order(s, d, slot):
     o.cover = 0
     o.timer = 0
     o.bucket = 0
+    o.reserve = 0
+    o.pool = 0
     h.first_free = slot
     note_freed_order(d, slot)
     h.in_use -= 1
@@ -433,3 +446,90 @@ def free_holding(s, d, slot):
     h.in_use -= 1
     touch(d, T_HEAD, T_HOLDING)
     touch(d, T_HOLDING, slot)
+
+
+@jit
+def take_pool(s, d):
+    """Take a pool slot: last freed first."""
+    h = s.head[T_POOL]
+    slot = i64(h.first_free)
+    if slot == 0:
+        return append_slot(s, d, T_POOL)
+    h.first_free = s.pool[slot].next
+    h.in_use += 1
+    touch(d, T_HEAD, T_POOL)
+    return slot
+
+
+@jit
+def free_pool(s, d, slot):
+    """Give a pool slot back."""
+    h, p = s.head[T_POOL], s.pool[slot]
+    p.generation = (i64(p.generation) + 1) & GENERATION_MASK
+    p.next = h.first_free
+    p.previous = 0
+    p.account = 0
+    p.venue = 0
+    p.market = 0
+    p.asset = 0
+    p.first_position = 0
+    p.collateral = 0
+    p.allowance = 0
+    p.pulled = 0
+    p.order_margin = 0
+    p.equity = 0
+    p.initial = 0
+    p.maintenance = 0
+    p.epoch = 0
+    p.queue_next = 0
+    p.queue_previous = 0
+    p.state = FREE
+    p.position_count = 0
+    p.order_count = 0
+    p.liquidated = 0
+    p.below_since = 0
+    h.first_free = slot
+    h.in_use -= 1
+    touch(d, T_HEAD, T_POOL)
+    touch(d, T_POOL, slot)
+
+
+@jit
+def take_position(s, d):
+    """Take a position slot: last freed first."""
+    h = s.head[T_POSITION]
+    slot = i64(h.first_free)
+    if slot == 0:
+        return append_slot(s, d, T_POSITION)
+    h.first_free = s.position[slot].next
+    h.in_use += 1
+    touch(d, T_HEAD, T_POSITION)
+    return slot
+
+
+@jit
+def free_position(s, d, slot):
+    """Give a position slot back."""
+    h, x = s.head[T_POSITION], s.position[slot]
+    x.generation = (i64(x.generation) + 1) & GENERATION_MASK
+    x.next = h.first_free
+    x.previous = 0
+    x.pool = 0
+    x.market = 0
+    x.account = 0
+    x.state = FREE
+    x.flags = 0
+    x.side_next = 0
+    x.lots = 0
+    x.quote = 0
+    x.funding_index = 0
+    x.reserved = 0
+    x.buy_lots = 0
+    x.sell_lots = 0
+    x.side_previous = 0
+    x.owner = 0
+    x.leverage = 0
+    h.first_free = slot
+    h.in_use -= 1
+    touch(d, T_HEAD, T_POSITION)
+    touch(d, T_POSITION, slot)

@@ -46,15 +46,36 @@ from tradezone.engine import (
     tasks,
     timers,
     triggers,
+    wide,
 )
 from tradezone.engine.memory import allocate_state, get_tables
+from tradezone.engine.perps import (
+    actions,
+    adl,
+    bands,
+    fills,
+    funding,
+    liquidation,
+    listing,
+    margin,
+    pools,
+    prices,
+    settlement,
+    takeover,
+)
+from tradezone.engine.perps import orders as perp_orders
+from tradezone.engine.perps import touch as touches
 from tradezone.protocol.batches import Header
 from tradezone.protocol.enums import (
     BUY,
     NONE,
     SELL,
+    TRIGGER_DOWN_INDEX,
     TRIGGER_DOWN_LAST,
+    TRIGGER_DOWN_MARK,
+    TRIGGER_UP_INDEX,
     TRIGGER_UP_LAST,
+    TRIGGER_UP_MARK,
 )
 from tradezone.protocol.events import EVENT_DTYPE
 from tradezone.protocol.hashing import keccak
@@ -64,8 +85,10 @@ from tradezone.protocol.steps import IDLE, NAMES, STEP_RECORDS
 from tradezone.state.tree import RecordTree
 
 _MODULES: Final[tuple[ModuleType, ...]] = (
-    _jit, tables, codec, lookup, balances, heaps, timers, phases, triggers, holdings, orders, quota,
-    envelopes, access, assets, outcome, plans, tasks, quotes, markets, inbox, matching, ahead, block,
+    _jit, wide, tables, codec, lookup, balances, heaps, timers, phases, triggers, holdings, orders, quota,
+    envelopes, access, assets, outcome, plans, tasks, quotes, markets, inbox, matching, ahead,
+    margin, touches, bands, funding, prices, listing, pools, actions, perp_orders, fills, liquidation, takeover, adl,
+    settlement, block,
 )  # fmt: skip
 
 
@@ -262,6 +285,18 @@ def _holding_hint(_s: _State, d: _Derived, account: int, market: int) -> int:
     return d.hint("holding", (int(account), int(market)))
 
 
+def _ledger_hint(_s: _State, d: _Derived, venue: int, asset: int) -> int:
+    return d.hint("ledger", (int(venue), int(asset)))
+
+
+def _pool_hint(_s: _State, d: _Derived, account: int, venue: int, asset: int, market: int) -> int:
+    return d.hint("pool", (int(account), int(venue), int(asset), int(market)))
+
+
+def _position_hint(_s: _State, d: _Derived, pool: int, market: int) -> int:
+    return d.hint("position", (int(pool), int(market)))
+
+
 def _level_hint(_s: _State, d: _Derived, market: int, side: int, price: int) -> int:
     return d.hint("level", (int(market), int(side), int(price)))
 
@@ -356,6 +391,13 @@ _REPLACED: Final[dict[str, Callable[..., Any]]] = {
     "holding_hint": _holding_hint,
     "index_holding": _ignore,
     "unindex_holding": _ignore,
+    "ledger_hint": _ledger_hint,
+    "pool_hint": _pool_hint,
+    "index_pool": _ignore,
+    "unindex_pool": _ignore,
+    "position_hint": _position_hint,
+    "index_position": _ignore,
+    "unindex_position": _ignore,
     "approval_hint": _approval_hint,
     "level_hint": _level_hint,
     "index_level": _ignore,
@@ -762,6 +804,18 @@ class Stepper:
             account, market = key
             chain = _walk(lambda slot: get("holding", slot), get("account", account).first_holding)
             return _last(chain, lambda h: h.market <= market)
+        if what == "ledger":
+            venue, asset = key
+            chain = _walk(lambda slot: get("ledger", slot), get("venue", venue).first_ledger)
+            return _last(chain, lambda r: r.asset <= asset)
+        if what == "pool":
+            account, *sort = key
+            chain = _walk(lambda slot: get("pool", slot), get("account", account).first_pool)
+            return _last(chain, lambda p: [p.venue, p.asset, p.market] <= sort)
+        if what == "position":
+            pool, market = key
+            chain = _walk(lambda slot: get("position", slot), get("pool", pool).first_position)
+            return _last(chain, lambda x: x.market <= market)
         market, side, price = key
         book = get("book", market)
         firsts = {
@@ -769,9 +823,13 @@ class Stepper:
             SELL: "best_ask",
             TRIGGER_UP_LAST: "up_last",
             TRIGGER_DOWN_LAST: "down_last",
+            TRIGGER_UP_MARK: "up_mark",
+            TRIGGER_DOWN_MARK: "down_mark",
+            TRIGGER_UP_INDEX: "up_index",
+            TRIGGER_DOWN_INDEX: "down_index",
         }
         chain = _walk(lambda slot: get("level", slot), getattr(book, firsts[side]))
-        is_falling = side in (BUY, TRIGGER_DOWN_LAST)
+        is_falling = side in (BUY, TRIGGER_DOWN_LAST, TRIGGER_DOWN_MARK, TRIGGER_DOWN_INDEX)
         return _last(chain, lambda v: v.price >= price if is_falling else v.price <= price)
 
 

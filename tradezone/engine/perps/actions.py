@@ -1,0 +1,1 @@
+"""Actions of owners on pools: margin, leverage, allowances, funds (``docs/spec/pools.md``)."""

@@ -1,0 +1,1 @@
+"""What the price of a perpetual admits, and its price band (``docs/spec/prices.md``)."""

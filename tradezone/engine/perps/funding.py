@@ -1,0 +1,1 @@
+"""Funding: the hourly rate and index (``docs/spec/funding.md``)."""

@@ -1,0 +1,1 @@
+"""Margin: what a position is worth and what it asks for (``docs/spec/margin.md``)."""

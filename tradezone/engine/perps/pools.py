@@ -1,0 +1,11 @@
+"""Pools: what moves in and out, leverage, the fund's money (``docs/spec/pools.md``)."""
+
+from __future__ import annotations
+
+from .._jit import jit
+
+
+@jit
+def dispatch(s, d, io, pc):
+    """Run step ``pc`` of this module."""
+    raise ValueError("machine.pc names no step")

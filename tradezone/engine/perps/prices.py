@@ -1,0 +1,11 @@
+"""Prices: feeds, marks and their ticks (``docs/spec/prices.md``)."""
+
+from __future__ import annotations
+
+from .._jit import jit
+
+
+@jit
+def dispatch(s, d, io, pc):
+    """Run step ``pc`` of this module."""
+    raise ValueError("machine.pc names no step")

@@ -1,0 +1,1 @@
+"""Final settlement of a market (``docs/spec/adl.md``)."""

@@ -1,0 +1,1 @@
+"""Takeovers of positions by the fund (``docs/spec/liquidation.md``)."""
