@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.model import margin, pools
+from tests.model import beside, margin, pools
 from tests.model.records import Perp, Pool, Position
 from tests.model.world import (
     Action,
@@ -132,6 +132,15 @@ class PerpWorld:
     def ledger(self) -> Any:
         return self.model.ledgers[1, 1]
 
+    def poke(self, thing: Any, **values: Any) -> None:
+        """Set attributes of the model's object, and the records of the engine that say the same."""
+        beside.poke(self.zone, thing, **values)
+
+    def approve(self, *markets: int, weight: int = limits.MAX_WEIGHT) -> None:
+        """Cross pools for markets, as governance may after a month."""
+        for market in markets:
+            self.poke(self.perp(market), is_cross=True, weight=weight)
+
     def perp(self, market: int = PERP) -> Perp:
         return self.model.perps[market]
 
@@ -234,7 +243,7 @@ def build_perp_world(
 
     `more` lists further perpetuals, from market 3 on; a term `feed` > 1 brings a feed of its own.
     """
-    zone = Zone()
+    zone = beside.make_zone()
     built = PerpWorld(build_world(zone, usd=money), {1: 1_000})
     listings = [list_perp(PERP, **terms)]
     for number, other in enumerate(more, PERP + 1):

@@ -7,6 +7,7 @@ no compilation, and has no integer that wraps: where it and the compiled engine 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +22,58 @@ from tradezone.protocol.steps import IDLE
 from tradezone.verifier import stepper
 
 
+class I64(int):
+    """An integer whose arithmetic may not leave 64 bits, as Numba's does silently."""
+
+    __slots__ = ()
+
+    def __new__(cls, value: int = 0) -> I64:
+        number = int(value)
+        if not -(1 << 63) <= number < 1 << 64:  # limbs of hashes use all bits
+            raise OverflowError(f"{number} leaves 64 bits")
+        return super().__new__(cls, number)
+
+
+def _on_plain(function: Any) -> Any:
+    """The function with arguments that are plain integers."""
+
+    def call(*arguments: Any) -> Any:
+        return function(*(int(a) if isinstance(a, I64) else a for a in arguments))
+
+    return call
+
+
+def _check(name: str) -> None:
+    plain = getattr(int, name)
+
+    def checked(self: I64, other: int) -> Any:
+        value = plain(self, other)
+        return value if value is NotImplemented else I64(value)
+
+    setattr(I64, name, checked)
+
+
+for _name in ("add", "sub", "mul", "floordiv", "mod", "lshift", "rshift", "and", "or", "xor"):
+    _check(f"__{_name}__")
+    _check(f"__r{_name}__")
+I64.__neg__ = lambda self: I64(-int(self))  # type: ignore[method-assign,return-value]
+I64.__abs__ = lambda self: I64(abs(int(self)))  # type: ignore[method-assign,return-value]
+
+
+class CheckedRecord(stepper.Record):
+    """A record whose fields read as `I64` and take only what fits them."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> int:
+        return I64(super().__getattr__(name))
+
+    def __setattr__(self, name: str, value: int) -> None:
+        super().__setattr__(name, value)
+        if super().__getattr__(name) != value:
+            raise OverflowError(f"{name} cannot hold {value}")
+
+
 class PureEngine(stepper.Stepper):
     """A zone at genesis; what `tests.model.world.Zone` can drive beside the model.
 
@@ -28,9 +81,22 @@ class PureEngine(stepper.Stepper):
     ----------
     capacity : mapping of str to int, optional
         capacities other than the real ones, by table name
+    is_checked : bool
+        OverflowError where an integer leaves 64 bits, or does not fit the column it is written to
+
+    Attributes
+    ----------
+    last_pc, trail : int, deque of int
+        the step run last, and the last few
+    events : list of dict
+        events of the run so far
+    written : set of (str, int)
+        records that somebody else wrote (`tests.model.transplant`)
     """
 
-    def __init__(self, capacity: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, capacity: Mapping[str, int] | None = None, *, is_checked: bool = False
+    ) -> None:
         # namespaces of its own, in which `set_bounds` may put other values
         spaces = {m.__name__: dict(vars(m)) for m in stepper._MODULES}
         self._functions = stepper._strip_numba(spaces)
@@ -46,6 +112,17 @@ class PureEngine(stepper.Stepper):
                 self.tables["head"][table.number]["high_water"] = 1
         self.tables["machine"][0]["seq"] = 1
         self.event_seq = 0
+        self._make_record = CheckedRecord if is_checked else stepper.Record
+        self.last_pc = IDLE
+        self.trail: deque[int] = deque(maxlen=12)
+        self.events: list[dict[str, int]] = []
+        self.written: set[tuple[str, int]] = set()
+        if is_checked:
+            for namespace in self.namespaces:
+                namespace["i64"] = I64
+                for name in ("signer_is", "bucket_of_id"):  # which put limbs together
+                    if name in namespace:
+                        namespace[name] = _on_plain(namespace[name])
         self._records: dict[tuple[int, int], stepper.Record] = {}
         self._state = stepper._State(self._load)
         self._table_of = {table.number: table for table in TABLES}
@@ -59,7 +136,7 @@ class PureEngine(stepper.Stepper):
         known = self._records.get((table.number, slot))
         if known is None:
             assert 0 <= slot < table.capacity, f"a step reads {table.name}[{slot}]"
-            known = stepper.Record(table, self.tables[table.name][slot].tobytes())
+            known = self._make_record(table, self.tables[table.name][slot].tobytes())
             self._records[table.number, slot] = known
         return known
 
@@ -76,7 +153,8 @@ class PureEngine(stepper.Stepper):
         machine = self._load(self._table_of[0], 0)
         first, inbox = machine.seq, machine.inbox
         end, span = first + len(leaves), (inbox, inbox + len(messages))
-        results, events = [0] * len(leaves), []
+        results, events = [0] * len(leaves), self.events
+        events.clear()
         step = self._functions["step"]
 
         def get_leaf(seq: int) -> tuple[bytes, bytes]:
@@ -96,6 +174,8 @@ class PureEngine(stepper.Stepper):
                 header,
                 header is not None,
             )
+            self.last_pc = int(machine.pc)
+            self.trail.append(self.last_pc)
             step(self._state, derived, inputs)
             for event in inputs.effects.events:
                 self.event_seq += 1

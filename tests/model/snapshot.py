@@ -103,6 +103,7 @@ def get_book(zone: State, market: int, book: Book) -> dict[str, Any]:
         "queue": zone.queue.nodes.index(market) + 1 if head else 0,
         "is_triggering": int(market in zone.triggering),
         **pick(book, BOOK_FIELDS),
+        **({"open_lots": zone.perps[market].open_lots} if market in zone.perps else {}),
     }
 
 

@@ -49,8 +49,7 @@ def take_all(market, who, pool=PERP):
 
 
 def approve(market, *slots, weight=limits.MAX_WEIGHT):
-    for slot in slots:
-        market.perp(slot).is_cross, market.perp(slot).weight = True, weight
+    market.approve(*slots, weight=weight)
 
 
 def has_bad_debt(market):
@@ -133,6 +132,7 @@ def test_profit_is_taken_out_then_goes_away(rules, monkeypatch):
     assert (market.equity(market.bob) > 0) is rules
 
 
+@pytest.mark.model_only
 def test_a_venue_pays_no_more_than_it_holds(rules, monkeypatch):
     """A rogue oracle pays sybils; even with nobody deleveraged, what leaves the wall is what was inside."""
     monkeypatch.setattr(adl, "get_paid", lambda *_: 0)
@@ -285,7 +285,7 @@ def test_settlement_far_from_the_mark(rules, monkeypatch):
     market.run(60_000, step=1_000)
     market.price[1] = 1_190
     market.run(250)
-    market.perp().mark = 1_000  # a mark that has not followed yet
+    market.poke(market.perp(), mark=1_000)  # a mark that has not followed yet
     before = market.wealth(market.alice)
     market.block(update_market(market.zone, PERP, phase=enums.PHASE_SETTLED))
     market.run(500)
@@ -343,8 +343,8 @@ def test_nobody_is_liquidated_while_the_underlying_sleeps(rules, monkeypatch):
     )
     market.run(500)
     assert market.perp().state == enums.PRICE_FROZEN
-    market.perp().mark = 945  # whatever moved it
-    market.model.epoch += 1
+    market.poke(market.perp(), mark=945)  # whatever moved it
+    market.poke(market.model, epoch=market.model.epoch + 1)
     market.run(3_000)
     assert (market.pool(market.bob).state == enums.ACTIVE) is rules
 
@@ -393,8 +393,8 @@ def test_fees_do_not_leave_under_a_deficit(rules, monkeypatch):
     market = build_perp_world()
     market.trade(market.bob, market.alice, 1_000, 10)
     if rules:
-        market.ledger.deficit += 10
-        market.ledger.fund += 10
+        ledger = market.ledger
+        market.poke(ledger, deficit=ledger.deficit + 10, fund=ledger.fund + 10)
     before = market.world.free(market.world.fee_account, 1)
     market.post(market.alice, BUY, 1_000, 5, flags=enums.ORDER_REDUCE_ONLY)
     market.take(market.bob, SELL, 1_000, 5, flags=enums.ORDER_REDUCE_ONLY)
@@ -429,10 +429,10 @@ def test_funding_cannot_jump(rules, monkeypatch):
         )
     market = build_perp_world()
     perp = market.perp()
-    perp.premium_sum, perp.premium_count = limits.RATE * 3_600 // 10, 3_600
+    market.poke(perp, premium_sum=limits.RATE * 3_600 // 10, premium_count=3_600)
     index = perp.funding_index
     market.block(tell(messages.HEARTBEAT))
-    perp.hour -= 1
+    market.poke(perp, hour=perp.hour - 1)
     market.run(500)
     cap = perp.funding_cap // 4
     assert (perp.funding_rate <= cap) is rules

@@ -65,7 +65,7 @@ def test_the_gain_of_the_fund_is_bounded_by_a_hundredth_of_the_notional():
 
 def test_a_pool_is_rescued_by_its_allowance():
     market = build_perp_world(more=({"feed": 2},))
-    market.perp(3).is_cross, market.perp(3).weight = True, 0
+    market.approve(3, weight=0)
     body = {"venue": 1, "asset": 1, "amount": 10**6}
     market.block(act(market.bob, actions.ALLOWANCE, **body))
     market.trade(market.bob, market.alice, 1_000, 10, market=3)
@@ -203,8 +203,7 @@ def test_what_positions_give_falls_with_the_level_and_never_leaves_more(seed):
 def test_the_last_rung_haircuts_and_is_repaid():
     """Winner and loser both torn: what nobody covers is the venue's deficit; income repays it."""
     market = build_perp_world(more=({"feed": 2}, {"feed": 3}), oracle=FREE)
-    for slot in (3, 4):
-        market.perp(slot).is_cross, market.perp(slot).weight = True, 0
+    market.approve(3, 4, weight=0)
     long, torn = market.add_trader(30), market.add_trader(31, 2_030_000)
     market.trade(long, torn, 1_000, 10, market=3)
     market.trade(torn, market.bob, 1_000, 10, market=4)
@@ -241,7 +240,7 @@ def test_settlement_pays_winners_what_losers_can():
     market = build_perp_world(oracle=FREE, takerFee=0, makerFee=0)
     market.trade(market.bob, market.alice, 1_000, 6)
     market.trade(market.carol, market.alice, 1_000, 4)
-    market.perp().average = 1_250 * limits.SUB
+    market.poke(market.perp(), average=1_250 * limits.SUB)
     before = [market.wealth(who) for who in (market.alice, market.bob, market.carol)]
     market.move(1_250)
     market.block(update_market(market.zone, PERP, phase=enums.PHASE_SETTLED))

@@ -130,14 +130,13 @@ def test_leverage_and_mode_are_of_the_account_and_instrument(market):
     assert before - market.free(market.bob) == 2 * LOT + 10 * LOT * FEE // 10**6
     assert set_leverage(market, market.bob, 250) == Code.OK
     assert before - market.free(market.bob) == 4 * LOT + 10 * LOT * FEE // 10**6
-    market.perp().is_cross = True
+    market.poke(market.perp(), is_cross=True)
     assert set_leverage(market, market.bob, 250, enums.MODE_CROSS) == Code.POSITION_OPEN
 
 
 def test_a_cross_pool_shares_margin_and_an_isolated_one_does_not():
     market = build_perp_world(more=({"feed": 2}, {"feed": 3}))
-    for slot in (3, 4):
-        market.perp(slot).is_cross, market.perp(slot).weight = True, 500_000
+    market.approve(3, 4, weight=500_000)
     for slot in (3, 4):
         market.trade(market.bob, market.alice, 1_000, 10, market=slot)
     adjust(market, market.alice, actions.MARGIN_ADD, 10**8, pool=0)
@@ -218,7 +217,9 @@ def test_a_claim_is_paid_at_the_rate_of_the_wall(market):
 
 def test_money_for_the_fund_repays_a_deficit_first(market):
     ledger = market.ledger
-    ledger.deficit, ledger.fund = 500, 500  # 500 were lost, and the fund's claim stands for them
+    market.poke(
+        ledger, deficit=500, fund=500
+    )  # 500 were lost, and the fund's claim stands for them
     outcome = market.block(act(market.carol, actions.FUND, venue=1, asset=1, amount=800))
     assert outcome.of(events.DEFICIT_REPAID)[0]["amount"] == 500
     assert (ledger.deficit, ledger.fund, ledger.cash) == (0, 800, 800)
@@ -237,9 +238,9 @@ def test_an_instrument_is_approved_by_its_own_record(market):
 
     assert ask(limits.MAX_WEIGHT + 1) == Code.BAD_PARAMETERS
     assert ask() == Code.NOT_ELIGIBLE, "two of three is too small a quorum"
-    market.perp().feed.quorum = 3
+    market.poke(market.perp().feed, quorum=3)
     assert ask() == Code.OK
-    market.perp().broken = market.zone.time - limits.CROSS_AGE + 1_000
+    market.poke(market.perp(), broken=market.zone.time - limits.CROSS_AGE + 1_000)
     assert ask(0) == Code.NOT_ELIGIBLE
     assert market.perp().is_cross, "what is approved stays"
 
@@ -276,8 +277,8 @@ def test_the_loss_of_one_venue_is_nothing_to_another():
     market.trade(market.bob, market.alice, 1_000, 10, market=3)
     other = market.model.ledgers[2, 1]
     cash = other.cash
-    market.ledger.deficit += 1_000  # a loss of venue 1 that nobody covered, and the claim it left
-    market.ledger.fund += 1_000
+    # a loss of venue 1 that nobody covered, and the claim it left
+    market.poke(market.ledger, deficit=1_000, fund=market.ledger.fund + 1_000)
     market.move(1_020, duration=2_000)
     assert other.cash == cash
     assert market.post(market.carol, BUY, 990, 1).codes[-1] == Code.MARKET_CLOSED

@@ -120,13 +120,14 @@ def test_a_day_of_silence_settles(market):
 def test_bands_stand_around_index_and_basis(market):
     perp = market.perp()
     assert prices.get_band(market.model, perp) == (800, 1_200)
-    perp.basis = 50 * limits.SUB
+    market.poke(perp, basis=50 * limits.SUB)
     assert prices.get_band(market.model, perp) == (840, 1_260)
-    perp.basis = 500 * limits.SUB
+    market.poke(perp, basis=500 * limits.SUB)
     assert prices.get_band(market.model, perp) == (1_200, 1_400)
-    perp.market.listed = market.zone.time
+    market.poke(perp.market, listed=market.zone.time)
     assert prices.get_band(market.model, perp) == (700, 1_300)
-    perp.market.listed = perp.basis = 0
+    market.poke(perp.market, listed=0)
+    market.poke(perp, basis=0)
     assert market.post(market.alice, BUY, 1_201, 1).codes[-1] == Code.PRICE_BAND
 
 

@@ -26,8 +26,7 @@ def build(rng):
         more=({"feed": 2}, {"feed": 3, "mmr0": 20_000, "imr0": 30_000, "makerFee": -100}),
     )
     for slot in MARKETS[1:]:  # what an approval of governance does after a month
-        perp = market.perp(slot)
-        perp.is_cross, perp.weight = True, rng.choice([0, 500_000, limits.MAX_WEIGHT])
+        market.approve(slot, weight=rng.choice([0, 500_000, limits.MAX_WEIGHT]))
     traders = [market.alice, market.bob, market.carol]
     traders += [market.add_trader(20 + i, rng.choice([10**6, 10**7])) for i in range(5)]
     if rng.random() < 0.6:
@@ -139,11 +138,15 @@ def move_prices(rng, market):
 @pytest.mark.parametrize("seed", range(4))
 def test_a_block_does_only_so_much(seed, monkeypatch):
     """Sweep, queue and jobs at bounds so small that all their work goes on over many blocks."""
-    monkeypatch.setattr(limits, "BLOCK_ADL", 3)
-    monkeypatch.setattr(limits, "BLOCK_SWEEP", 4)
-    monkeypatch.setattr(limits, "BLOCK_LIQUIDATIONS", 2)
-    monkeypatch.setattr(limits, "BLOCK_REMOVALS", 5)
-    play(1_000 + seed)
+    bounds = {
+        "BLOCK_ADL": 3,
+        "BLOCK_SWEEP": 4,
+        "BLOCK_LIQUIDATIONS": 2,
+        "BLOCK_REMOVALS": 5,
+    }
+    for name, value in bounds.items():
+        monkeypatch.setattr(limits, name, value)
+    play(1_000 + seed, bounds)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -161,9 +164,11 @@ def test_books_balance_after_every_block(seed):
     assert wanted <= seen, wanted - seen
 
 
-def play(seed):
+def play(seed, bounds=None):
     rng = random.Random(seed)
     market, traders = build(rng)
+    if market.zone.engine is not None:
+        market.zone.engine.set_bounds(bounds or {})
     seen = set()
     quiet = 0
     for number in range(700):
