@@ -228,6 +228,12 @@ def signer_is(io, seq, limb0, limb1, limb2):
 
 
 @jit
+def leaf_of(m):
+    """Seq of the leaf that events of this step belong to; 0 in the sweep and at release."""
+    return i64(m.seq) if m.action != 0 else i64(0)
+
+
+@jit
 def emit(
     d, io, kind, leaf, market, account, other_account, order, other_order,
     side, tif, flag, error, price, lots, left, amount, amount2, client_id0, client_id1,

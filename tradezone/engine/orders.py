@@ -60,6 +60,7 @@ from .codec import (
     emit_note,
     emit_order,
     item_bucket,
+    leaf_of,
     leaf_start,
     read8,
     read32,
@@ -716,12 +717,6 @@ def step_rest(s, d, io):
     touch(d, T_LEVEL, level)
     touch(d, T_ORDER, slot)
     touch(d, T_MACHINE, 0)
-
-
-@jit
-def leaf_of(m):
-    """Seq of the leaf that events of this step belong to; 0 in the sweep and at release."""
-    return i64(m.seq) if m.action != 0 else i64(0)
 
 
 # --- waiting ---------------------------------------------------------------------------------------

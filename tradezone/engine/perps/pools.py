@@ -1,11 +1,378 @@
-"""Pools: what moves in and out, leverage, the fund's money (``docs/spec/pools.md``)."""
+"""Margin pools: touch, opening, pull, release, freeing what is empty (``docs/spec/pools.md``).
+
+Invariants: an account's pools form one list by rising (venue, asset, market), a pool's positions one by rising market;
+a pool is one use of its account's balance of the asset; ``order_margin``, ``order_count`` and ``position.uses`` are what
+the open orders say. Which registers a sequence uses stands in ``touch``.
+"""
 
 from __future__ import annotations
 
-from .._jit import jit
+from tradezone.engine._jit import i64, jit
+from tradezone.engine.balances import open_balance
+from tradezone.engine.codec import emit_note, leaf_of
+from tradezone.engine.lookup import (
+    index_pool,
+    index_position,
+    pool_hint,
+    position_hint,
+    unindex_pool,
+    unindex_position,
+)
+from tradezone.engine.tables import (
+    T_ACCOUNT,
+    T_BALANCE,
+    T_DRAFT,
+    T_FUND,
+    T_LEDGER,
+    T_MACHINE,
+    T_POOL,
+    T_POSITION,
+    T_PRICE,
+    free_pool,
+    free_position,
+    take_pool,
+    take_position,
+    touch,
+)
+from tradezone.engine.wide import mul_div_ceil
+from tradezone.protocol import steps as P
+from tradezone.protocol.enums import ACCOUNT_FUND, ACTIVE, POSITION_ADL
+from tradezone.protocol.events import FUNDING_PAID, POOL_RELEASED
+from tradezone.protocol.limits import RELEASE_FLOOR
+
+from .touch import (
+    add_values,
+    begin_touch,
+    change_collateral,
+    check_pool_gap,
+    check_position_gap,
+    clear_sums,
+    emit_pool,
+    is_touched,
+    move_in,
+    values_of,
+)
+
+# POOL_RELEASE's register ``machine.count``: what is known of jobs in the markets of the pool
+_NOT_LOOKED, _LOOKING, _FREE, _HELD = 0, 1, 2, 3
+
+
+# --- touch -----------------------------------------------------------------------------------------
+
+
+@jit
+def step_touch(s, d, io):
+    """TOUCH: is pool ``cursor`` of this epoch; otherwise its positions follow, one a step."""
+    m = s.machine[0]
+    p = s.pool[m.cursor]
+    touch(d, T_MACHINE, 0)
+    m.pc = m.return2
+    if is_touched(m, p):
+        return
+    clear_sums(p)
+    touch(d, T_POOL, m.cursor)
+    if p.first_position == 0:
+        p.epoch = m.epoch
+    else:
+        m.cursor2 = p.first_position
+        m.pc = P.TOUCH_POSITION
+
+
+@jit
+def step_touch_position(s, d, io):
+    """TOUCH_POSITION: one position settles its funding and adds its values to the sums of its pool."""
+    m = s.machine[0]
+    pool, slot = i64(m.cursor), i64(m.cursor2)
+    p, x = s.pool[pool], s.position[slot]
+    market = i64(x.market)
+    k, r, t = s.market[market], s.price[market], s.tier[market]
+    passed = i64(r.funding_index) - i64(x.funding_index)
+    if passed != 0:
+        # Rounded up for who pays, down for who receives.
+        paid = mul_div_ceil(i64(x.lots), passed, i64(t.funding_scale))
+        x.funding_index = r.funding_index
+        touch(d, T_POSITION, slot)
+        if paid != 0:
+            change_collateral(d, p, pool, -paid)
+            r.pot += paid
+            touch(d, T_PRICE, market)
+            emit_note(d, io, FUNDING_PAID, leaf_of(m), market, p.account, 0, 0, 0, 0, paid)
+    add_values(p, values_of(k, r, t, x))
+    m.cursor2 = x.next
+    if m.cursor2 == 0:
+        p.epoch = m.epoch
+        m.pc = m.return2
+    touch(d, T_POOL, pool)
+    touch(d, T_MACHINE, 0)
+
+
+# --- opening ---------------------------------------------------------------------------------------
+
+
+@jit
+def step_pool_open(s, d, io):
+    """POOL_OPEN: the account's balance, if it has none, and its pool; the caller has checked that there is room."""
+    m, f = s.machine[0], s.draft[0]
+    account, ledger, market = i64(m.account), i64(f.receive), i64(f.found)
+    w, a = s.ledger[ledger], s.account[account]
+    venue, asset = i64(w.venue), i64(w.asset)
+    balance = open_balance(s, d, account, asset)
+    previous = pool_hint(s, d, account, venue, asset, market)
+    check_pool_gap(s, previous, account, venue, asset, market)
+    slot = take_pool(s, d)
+    p = s.pool[slot]
+    p.account = account
+    p.owner = a.owner
+    p.venue = venue
+    p.asset = asset
+    p.market = market
+    p.ledger = ledger
+    p.balance = balance
+    p.state = ACTIVE
+    p.epoch = m.epoch
+    p.previous = previous
+    if previous != 0:
+        p.next = s.pool[previous].next
+        s.pool[previous].next = slot
+        touch(d, T_POOL, previous)
+    else:
+        p.next = a.first_pool
+        a.first_pool = slot
+    if p.next != 0:
+        s.pool[p.next].previous = slot
+        touch(d, T_POOL, p.next)
+    a.pool_count += 1
+    s.balance[balance].uses += 1
+    index_pool(d, account, venue, asset, market, slot)
+    f.pay = slot
+    m.pc = m.return1
+    touch(d, T_ACCOUNT, account)
+    touch(d, T_BALANCE, balance)
+    touch(d, T_POOL, slot)
+    touch(d, T_DRAFT, 0)
+    touch(d, T_MACHINE, 0)
+
+
+@jit
+def step_position_open(s, d, io):
+    """POSITION_OPEN: an empty position of ``draft.market`` in pool ``draft.pay``, with its leverage."""
+    m, f = s.machine[0], s.draft[0]
+    pool, market = i64(f.pay), i64(f.market)
+    p = s.pool[pool]
+    previous = position_hint(s, d, pool, market)
+    check_position_gap(s, previous, pool, market)
+    slot = take_position(s, d)
+    x = s.position[slot]
+    x.pool = pool
+    x.market = market
+    x.account = p.account
+    x.owner = p.owner
+    x.state = ACTIVE
+    x.leverage = f.cover
+    x.funding_index = s.price[market].funding_index
+    x.previous = previous
+    if previous != 0:
+        x.next = s.position[previous].next
+        s.position[previous].next = slot
+        touch(d, T_POSITION, previous)
+    else:
+        x.next = p.first_position
+        p.first_position = slot
+    if x.next != 0:
+        s.position[x.next].previous = slot
+        touch(d, T_POSITION, x.next)
+    p.position_count += 1
+    index_position(d, pool, market, slot)
+    f.holding = slot
+    m.pc = m.return1
+    touch(d, T_POOL, pool)
+    touch(d, T_POSITION, slot)
+    touch(d, T_DRAFT, 0)
+    touch(d, T_MACHINE, 0)
+
+
+# --- money -----------------------------------------------------------------------------------------
+
+
+@jit
+def step_pull(s, d, io):
+    """PULL: ``draft.pot`` atoms, which the caller has checked, move into pool ``draft.pay``."""
+    m, f = s.machine[0], s.draft[0]
+    move_in(s, d, io, i64(f.pay), i64(f.pot))
+    f.pot = 0
+    m.pc = m.return1
+    touch(d, T_DRAFT, 0)
+    touch(d, T_MACHINE, 0)
+
+
+@jit
+def get_releasable(p):
+    """R of a touched pool whose markets have no job: what may leave it, atoms."""
+    if p.state != ACTIVE:
+        return i64(0)
+    least = max(i64(p.initial) + i64(p.order_margin), -(-i64(p.notional) // RELEASE_FLOOR))
+    releasable = i64(p.collateral) + i64(p.losses) - least
+    return max(i64(0), min(i64(p.collateral), releasable))
+
+
+@jit
+def move_out(s, d, io, pool, amount, paid):
+    """Give up a claim of ``amount`` on the ledger for ``paid`` atoms: POOL_RELEASED."""
+    p = s.pool[pool]
+    w, b = s.ledger[p.ledger], s.balance[p.balance]
+    change_collateral(d, p, pool, -amount)
+    p.haircut += amount - paid
+    w.cash -= paid
+    w.deficit -= amount - paid
+    w.haircuts += amount - paid
+    b.free += paid
+    touch(d, T_LEDGER, p.ledger)
+    touch(d, T_BALANCE, p.balance)
+    emit_pool(s, d, io, POOL_RELEASED, pool, amount, amount - paid)
+
+
+@jit
+def is_looking(s, m, p):
+    """Whether a position of a pool is still to be asked if its market has a job; moves ``count`` and ``cursor2`` on.
+
+    Only while there are jobs at all. In the end ``count`` says whether the pool holds lots of a market with a job.
+    """
+    if m.count == _NOT_LOOKED:
+        if s.agenda[0].job_first == 0 or p.first_position == 0:
+            m.count = _FREE
+            return False
+        m.count = _LOOKING
+        m.cursor2 = p.first_position
+        return True
+    if m.count == _LOOKING:
+        x = s.position[m.cursor2]
+        if x.lots != 0 and s.job[x.market].kind != 0:
+            m.count = _HELD
+        else:
+            m.cursor2 = x.next
+            if m.cursor2 == 0:
+                m.count = _FREE
+        return True
+    return False
+
+
+@jit
+def step_pool_release(s, d, io):
+    """POOL_RELEASE: the automatic release of pool ``cursor``, touched; then what is empty is freed."""
+    m = s.machine[0]
+    pool = i64(m.cursor)
+    p = s.pool[pool]
+    touch(d, T_MACHINE, 0)
+    if not is_touched(m, p):
+        begin_touch(m, pool, P.POOL_RELEASE)
+        return
+    if is_looking(s, m, p):
+        return
+    if p.state == ACTIVE and p.maintenance == 0 and p.order_count == 0 and p.forced == 0:
+        p.kept = 0  # neither lots nor orders: nothing is left that the margin should stay for
+        touch(d, T_POOL, pool)
+    if m.count == _FREE and s.account[p.account].kind != ACCOUNT_FUND:
+        w = s.ledger[p.ledger]
+        amount = get_releasable(p) - i64(p.kept)
+        if amount > 0 and w.deficit == 0 and amount <= w.cash:
+            move_out(s, d, io, pool, amount, amount)
+    m.cursor2 = p.first_position
+    m.pc = P.POSITION_CLOSE
+
+
+# --- freeing ---------------------------------------------------------------------------------------
+
+
+@jit
+def step_position_close(s, d, io):
+    """POSITION_CLOSE: one position of pool ``cursor`` is freed if it is empty; behind the last one the pool follows."""
+    m = s.machine[0]
+    slot = i64(m.cursor2)
+    touch(d, T_MACHINE, 0)
+    if slot == 0:
+        m.pc = P.POOL_CLOSE
+        return
+    x = s.position[slot]
+    m.cursor2 = x.next
+    if m.cursor2 == 0:
+        m.pc = P.POOL_CLOSE
+    is_registered = (i64(x.flags) & POSITION_ADL) != 0
+    if x.lots != 0 or x.quote != 0 or x.uses != 0 or is_registered:
+        return
+    pool = i64(x.pool)
+    p = s.pool[pool]
+    if x.previous != 0:
+        s.position[x.previous].next = x.next
+        touch(d, T_POSITION, x.previous)
+    else:
+        p.first_position = x.next
+    if x.next != 0:
+        s.position[x.next].previous = x.previous
+        touch(d, T_POSITION, x.next)
+    p.position_count -= 1
+    touch(d, T_POOL, pool)
+    unindex_position(d, pool, i64(x.market))
+    free_position(s, d, slot)
+
+
+@jit
+def is_empty(p):
+    """Whether nothing keeps a pool: positions, money, an allowance, a claim, the queue, a forced order."""
+    if p.state != ACTIVE or p.position_count != 0 or p.forced != 0:
+        return False
+    return p.collateral == 0 and p.allowance == 0 and p.haircut == 0
+
+
+@jit
+def step_pool_close(s, d, io):
+    """POOL_CLOSE: pool ``cursor`` is freed if it is empty."""
+    m = s.machine[0]
+    slot = i64(m.cursor)
+    p = s.pool[slot]
+    m.pc = m.return1
+    m.cursor = 0
+    touch(d, T_MACHINE, 0)
+    if not is_empty(p):
+        return
+    account, market = i64(p.account), i64(p.market)
+    a = s.account[account]
+    if p.previous != 0:
+        s.pool[p.previous].next = p.next
+        touch(d, T_POOL, p.previous)
+    else:
+        a.first_pool = p.next
+    if p.next != 0:
+        s.pool[p.next].previous = p.previous
+        touch(d, T_POOL, p.next)
+    a.pool_count -= 1
+    touch(d, T_ACCOUNT, account)
+    s.balance[p.balance].uses -= 1
+    touch(d, T_BALANCE, p.balance)
+    if market != 0 and s.fund[market].pool == slot:
+        s.fund[market].pool = 0
+        touch(d, T_FUND, market)
+    unindex_pool(d, account, i64(p.venue), i64(p.asset), market)
+    free_pool(s, d, slot)
 
 
 @jit
 def dispatch(s, d, io, pc):
     """Run step ``pc`` of this module."""
-    raise ValueError("machine.pc names no step")
+    if pc == P.TOUCH:
+        step_touch(s, d, io)
+    elif pc == P.TOUCH_POSITION:
+        step_touch_position(s, d, io)
+    elif pc == P.POOL_RELEASE:
+        step_pool_release(s, d, io)
+    elif pc == P.POSITION_CLOSE:
+        step_position_close(s, d, io)
+    elif pc == P.POOL_CLOSE:
+        step_pool_close(s, d, io)
+    elif pc == P.PULL:
+        step_pull(s, d, io)
+    elif pc == P.POOL_OPEN:
+        step_pool_open(s, d, io)
+    elif pc == P.POSITION_OPEN:
+        step_position_open(s, d, io)
+    else:
+        raise ValueError("machine.pc names no step")
