@@ -1372,7 +1372,7 @@ library Records {
         uint64 low2;
         uint64 high2;
         // ms when the running bucket began
-        uint64 from;
+        uint64 begun;
     }
 
     /// @notice Words of a record of table `recordType`, 0 if there is no such table.
@@ -2317,7 +2317,7 @@ library Records {
         word = uint256(words[1]);
         record.low2 = uint64(word);
         record.high2 = uint64(word >> 64);
-        record.from = uint64(word >> 128);
+        record.begun = uint64(word >> 128);
     }
 
     function _requireWords(uint256 recordType, uint256 received, uint256 expected) private pure {

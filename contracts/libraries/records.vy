@@ -876,7 +876,7 @@ struct Watch:
     high1: uint64
     low2: uint64  # of the one before that
     high2: uint64
-    from_: uint64  # ms when the running bucket began
+    begun: uint64  # ms when the running bucket began
 
 
 @internal
@@ -2038,5 +2038,5 @@ def decode_watch(words: DynArray[bytes32, MAX_WORDS]) -> Watch:
         high1=convert((word0 >> 192), uint64),
         low2=convert(word1 & MASK_64, uint64),
         high2=convert((word1 >> 64) & MASK_64, uint64),
-        from_=convert((word1 >> 128) & MASK_64, uint64),
+        begun=convert((word1 >> 128) & MASK_64, uint64),
     )

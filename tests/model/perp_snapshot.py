@@ -231,7 +231,7 @@ class Reader:
             "times": [self.one("feed", slot, f"time{i}") for i in range(len(places))],
             "incidents": [self.one("provider", place, "incident") for place in places],
             "buckets": [(watch[f"low{i}"], watch[f"high{i}"]) for i in range(3)],
-            "from": self.one("watch", slot, "from"),
+            "from": self.one("watch", slot, "begun"),
         }
 
     def triggers(self, slot: int, name: str) -> list[tuple[int, list[int]]]:

@@ -369,9 +369,10 @@ def slash(zone: State, body: Body) -> None:
     ledger = zone.ledgers.get((body["venue"], body["asset"]))
     require(ledger is not None, Code.POOL_NOT_FOUND)
     asset = zone.assets[ledger.asset]
-    require(not asset.is_simulated, Code.NOT_SAME_KIND)
     amount = body["amount"]
-    is_good = amount >= 1 and asset.total + amount <= limits.MAX_TOTAL_ATOMS
+    is_good = (
+        not asset.is_simulated and amount >= 1 and asset.total + amount <= limits.MAX_TOTAL_ATOMS
+    )
     require(is_good, Code.BAD_PARAMETERS)
     asset.total += amount
     ledger.cash += amount

@@ -254,6 +254,9 @@ def end_class(s, m):
     elif phase == A.CLASS_PRICES and is_timer_due(s, i64(m.time)):
         m.value3 = 0
         m.pc = P.TIMERS
+    elif phase == A.CLASS_PRICES and s.agenda[0].perps != 0:
+        m.value3 = 0
+        m.pc = P.TICK
     elif phase == A.CLASS_CANCEL and (s.agenda[0].task_first != 0 or s.agenda[0].sweep_left != 0):
         m.pc = P.TASK
     else:
@@ -286,7 +289,7 @@ def step_leaf(s, d, io):
         else:
             reject_leaf(s, d, io, 0, 1, _UNEXPECTED)
     elif kind == A.LEAF_PRICE and size == A.PRICE_BYTES:
-        reject_leaf(s, d, io, 0, 1, _UNEXPECTED)
+        m.pc = P.PRICE_LEAF
     elif kind == A.LEAF_CREDENTIAL and size == A.CREDENTIAL_BYTES:
         m.pc = P.CREDENTIAL
     else:

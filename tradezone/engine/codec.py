@@ -134,6 +134,19 @@ def leaf_size(io, seq):
 
 
 @jit
+def message_start(io, index):
+    """Position of inbox message ``index`` in the run's message bytes."""
+    return i64(io.message_at[index - io.first_message])
+
+
+@jit
+def message_size(io, index):
+    """Bytes of inbox message ``index``."""
+    n = index - io.first_message
+    return i64(io.message_at[n + 1]) - i64(io.message_at[n])
+
+
+@jit
 def is_block_mark(io, seq):
     """Whether leaf ``seq`` has the form of a block mark."""
     return leaf_size(io, seq) == A.BLOCK_MARK_BYTES and io.leaf[leaf_start(io, seq)] == A.LEAF_BLOCK

@@ -39,7 +39,16 @@ from tradezone.protocol.limits import MAX_TIME, MAX_TOTAL_ATOMS
 from ._jit import i64, jit
 from .assets import set_asset
 from .balances import can_open, credit, find_balance, open_balance
-from .codec import emit_note, read8, read32, read64, read_limb, set_result
+from .codec import (
+    emit_note,
+    message_size,
+    message_start,
+    read8,
+    read32,
+    read64,
+    read_limb,
+    set_result,
+)
 from .envelopes import key_id, link_key, open_account, post_withdrawal, reset_nonces
 from .markets import (
     list_event,
@@ -51,6 +60,8 @@ from .markets import (
     update_market,
     update_venue,
 )
+from .perps.feeds import set_oracle, tell_price
+from .perps.listing import approve_cross, list_perp, set_perp, set_risk, slash
 from .quota import start
 from .tables import (
     T_ACCOUNT,
@@ -84,19 +95,6 @@ _LAST_KIND = max(M.BODIES)
 _BYTES = tuple(
     layout_bytes(M.BODIES[kind]) if kind in M.BODIES else -1 for kind in range(_LAST_KIND + 1)
 )
-
-
-@jit
-def message_start(io, index):
-    """Position of inbox message ``index`` in the run's message bytes."""
-    return i64(io.message_at[index - io.first_message])
-
-
-@jit
-def message_size(io, index):
-    """Bytes of inbox message ``index``."""
-    n = index - io.first_message
-    return i64(io.message_at[n + 1]) - i64(io.message_at[n])
 
 
 @jit
@@ -166,7 +164,27 @@ def execute(s, d, io, kind, body):
         return set_calendar(s, d, io, body)
     if kind == M.RESOLUTION:
         return resolve(s, d, io, body)
+    if kind != M.SET_ASSET:
+        return execute_perp(s, d, io, kind, body)
     return set_asset(s, d, io, body)
+
+
+@jit
+def execute_perp(s, d, io, kind, body):
+    """Run a message about perpetuals, feeds or ledgers."""
+    if kind == M.PRICE:
+        return tell_price(s, d, io, body)
+    if kind == M.ORACLE_SET:
+        return set_oracle(s, d, io, body)
+    if kind == M.LIST_PERP:
+        return list_perp(s, d, io, body)
+    if kind == M.SET_PERP:
+        return set_perp(s, d, io, body)
+    if kind == M.APPROVE_CROSS:
+        return approve_cross(s, d, io, body)
+    if kind == M.SLASH:
+        return slash(s, d, io, body)
+    return set_risk(s, d, io, body)
 
 
 @jit

@@ -17,6 +17,7 @@ from tradezone.protocol.enums import (
     GROUP_RESOLVED,
     GROUP_VOID,
     MARKET_OUTCOME,
+    MARKET_PERP,
     MARKET_SPOT,
     PHASE_CONTINUOUS,
     PHASE_HALTED,
@@ -41,7 +42,9 @@ from tradezone.protocol.limits import (
     MAX_INTERFACE_FEE,
     MAX_MAKER_FEE,
     MAX_NOTIONAL,
+    MAX_OPEN_VALUE,
     MAX_OUTCOMES,
+    MAX_POSITION_VALUE,
     MAX_PRICE,
     MAX_REBATE,
     MAX_TAKER_DELAY,
@@ -84,6 +87,7 @@ _ASSET_NOT_FOUND = int(Code.ASSET_NOT_FOUND)
 _NOT_SAME_KIND = int(Code.NOT_SAME_KIND)
 _TABLE_FULL = int(Code.TABLE_FULL)
 _BAD_PARAMETERS = int(Code.BAD_PARAMETERS)
+_NOT_ELIGIBLE = int(Code.NOT_ELIGIBLE)
 _NOT_NEXT_ID = int(Code.NOT_NEXT_ID)
 _VENUE_NOT_FOUND = int(Code.VENUE_NOT_FOUND)
 
@@ -250,7 +254,9 @@ def step_list_balance(s, d, io):
         account = i64(s.owner[PROTOCOL_OWNER].first_account)
     open_balance(s, d, account, i64(k.quote))
     m.item += 1
-    if m.item == 3 or k.guest_of != 0:
+    if m.item == 3 and k.kind == MARKET_PERP:
+        m.pc = P.LIST_PERP
+    elif m.item == 3 or k.guest_of != 0:
         emit_note(d, io, MARKET_LISTED, m.inbox, m.market, k.venue, 0, 0, 0, 0, 0)
         emit_terms(s, d, io, i64(m.inbox), i64(m.market))
         m.inbox += 1
@@ -432,6 +438,8 @@ def update_venue(s, d, io, at):
         return _BAD_PARAMETERS
     if read32(source, at + 28) >= _TOP_BIT:  # all 63 regions read like a field that is too large
         return _BAD_PARAMETERS
+    if state == VENUE_WOUND_DOWN and v.perps != 0:
+        return _NOT_ELIGIBLE
     v.state = state
     v.access = access
     v.credential_provider2 = high
@@ -507,7 +515,8 @@ def read_update(s, d, io, at, market):
     band, min_notional = read32(source, at + 33), read64(source, at + 37)
     max_notional, max_lots = read64(source, at + 45), read64(source, at + 53)
     closes, effective = read64(source, at + 77), read64(source, at + 85)
-    last_phase = PHASE_SETTLED if k.kind == MARKET_SPOT and k.guest_of == 0 else PHASE_HALTED
+    can_settle = k.kind != MARKET_OUTCOME and k.guest_of == 0
+    last_phase = PHASE_SETTLED if can_settle else PHASE_HALTED
     if phase < PHASE_CONTINUOUS or phase > last_phase or access > ACCESS_CREDENTIAL:
         return _BAD_PARAMETERS
     if calendar != 0:
@@ -532,6 +541,10 @@ def read_update(s, d, io, at, market):
             return _BAD_PARAMETERS
         if band != 0 and (band < MIN_BAND or band > MAX_BAND):
             return _BAD_PARAMETERS
+        if k.kind == MARKET_PERP and not is_perp_update_good(
+            k, band, max_lots, read64(source, at + 61), read64(source, at + 69)
+        ):
+            return _BAD_PARAMETERS
     p = s.pending[market]
     p.state = ACTIVE
     p.effective = effective
@@ -555,6 +568,16 @@ def read_update(s, d, io, at, market):
         p.account_cap = read64(source, at + 69)
     touch(d, T_PENDING, market)
     return _OK
+
+
+@jit
+def is_perp_update_good(k, band, max_lots, open_interest_cap, account_cap):
+    """Bounds that a perpetual keeps besides those of every market, which hold (``docs/spec/perps.md``)."""
+    if band < k.band_basis or band < k.band_listing:
+        return False
+    if max_lots * i64(k.max_price) * i64(k.tick_value) > MAX_POSITION_VALUE:
+        return False
+    return 1 <= open_interest_cap <= MAX_OPEN_VALUE and account_cap <= MAX_OPEN_VALUE
 
 
 @jit

@@ -22,6 +22,7 @@ from tradezone.protocol.enums import (
     GROUP_ORDER,
     GROUP_POSITION,
     MARKET_OUTCOME,
+    MARKET_PERP,
     ORDER_ARMED,
     ORDER_CANCELLED_WAITING,
     PHASE_SETTLED,
@@ -30,7 +31,9 @@ from tradezone.protocol.enums import (
     PLAN_STOP,
     PLAN_TAKE_PROFIT,
     RESTING,
+    SOURCE_INDEX,
     SOURCE_LAST,
+    SOURCE_MARK,
     STP_DECREMENT,
     STP_MODE,
     STP_OWNER,
@@ -38,8 +41,12 @@ from tradezone.protocol.enums import (
     TIF_IOC,
     TIF_MARKET,
     TIMER_PLAN,
+    TRIGGER_DOWN_INDEX,
     TRIGGER_DOWN_LAST,
+    TRIGGER_DOWN_MARK,
+    TRIGGER_UP_INDEX,
     TRIGGER_UP_LAST,
+    TRIGGER_UP_MARK,
 )
 from tradezone.protocol.errors import Code
 from tradezone.protocol.events import (
@@ -90,6 +97,7 @@ from .timers import begin_timer, begin_timer_out, has_timer_room
 from .triggers import (
     begin_remove_plan,
     emit_plan,
+    has_price_triggers,
     is_reached,
     note_price,
     plan_id,
@@ -140,8 +148,10 @@ def are_fields_good(leaf, at, k):
     grouping, price = read8(leaf, at + _GROUPING), read32(leaf, at + _PRICE)
     tif, stp, flags = read8(leaf, at + _TIF), read8(leaf, at + _STP), read8(leaf, at + _FLAGS)
     slippage = read32(leaf, at + _SLIPPAGE)
-    is_outcome = k.kind == MARKET_OUTCOME
-    if side > 1 or (kind != PLAN_STOP and kind != PLAN_TAKE_PROFIT) or source != SOURCE_LAST:
+    can_reduce = k.kind == MARKET_OUTCOME or k.kind == MARKET_PERP
+    if source > (SOURCE_INDEX if k.kind == MARKET_PERP else SOURCE_LAST):
+        return False
+    if side > 1 or (kind != PLAN_STOP and kind != PLAN_TAKE_PROFIT):
         return False
     if grouping > GROUP_POSITION or tif > TIF_MARKET or flags > 1:
         return False
@@ -149,7 +159,7 @@ def are_fields_good(leaf, at, k):
         return False
     if stp >= 2 * STP_OWNER or (stp & STP_MODE) > STP_DECREMENT:
         return False
-    if flags == 1 and not is_outcome:
+    if flags == 1 and not can_reduce:
         return False
     if tif == TIF_FOK and (k.open_interest_cap != 0 or k.account_cap != 0):
         return False
@@ -405,8 +415,13 @@ def step_arm_plan(s, d, io):
     v.last = slot
     v.count += 1
     emit_plan(s, d, io, PLAN_ARMED_NOW, leaf_of(m), slot, 0, 0)
-    if k.last_price != 0 and is_reached(side, trigger, i64(k.last_price)):
-        wake(s, d, market, i64(k.last_price))
+    if p.source == SOURCE_LAST:
+        if k.last_price != 0 and is_reached(side, trigger, i64(k.last_price)):
+            wake(s, d, market, i64(k.last_price))
+    else:
+        price = get_price(s.price[market], i64(p.source))
+        if price != 0 and is_reached(side, trigger, price):
+            wake(s, d, market, i64(0))
     m.pc = m.return1
     touch(d, T_LEVEL, level)
     touch(d, T_PLAN, slot)
@@ -614,17 +629,40 @@ def step_remove_plan(s, d, io):
 
 
 @jit
-def reached_plan(s, k):
-    """Oldest plan of the nearest level that the book's prices have reached; rising triggers first."""
-    if k.up_last != 0:
-        v = s.level[k.up_last]
-        if is_reached(TRIGGER_UP_LAST, i64(v.price), i64(k.trigger_high)):
-            return i64(v.first)
-    if k.down_last != 0:
-        v = s.level[k.down_last]
-        if is_reached(TRIGGER_DOWN_LAST, i64(v.price), i64(k.trigger_low)):
-            return i64(v.first)
-    return i64(0)
+def get_price(p, source):
+    """Price of a perpetual that plans of a source look at, ticks; 0 if there is none yet."""
+    return i64(p.mark) if source == SOURCE_MARK else i64(p.index)
+
+
+@jit
+def reached_of(s, level, side, price):
+    """Oldest plan of a list's first level, 0 if there is none or the price has not reached it."""
+    if level == 0 or price == 0 or not is_reached(side, i64(s.level[level].price), price):
+        return i64(0)
+    return i64(s.level[level].first)
+
+
+@jit
+def reached_plan(s, market, k):
+    """Oldest plan of the nearest level that the book's prices have reached; rising triggers first.
+
+    Mark and index are looked at as they are now, the last price with all fills since the last look.
+    """
+    plan = reached_of(s, i64(k.up_last), TRIGGER_UP_LAST, i64(k.trigger_high))
+    if plan != 0:
+        return plan
+    plan = reached_of(s, i64(k.down_last), TRIGGER_DOWN_LAST, i64(k.trigger_low))
+    if plan != 0 or not has_price_triggers(k):
+        return plan
+    mark, index = i64(s.price[market].mark), i64(s.price[market].index)
+    plan = reached_of(s, i64(k.up_mark), TRIGGER_UP_MARK, mark)
+    if plan == 0:
+        plan = reached_of(s, i64(k.down_mark), TRIGGER_DOWN_MARK, mark)
+    if plan == 0:
+        plan = reached_of(s, i64(k.up_index), TRIGGER_UP_INDEX, index)
+    if plan == 0:
+        plan = reached_of(s, i64(k.down_index), TRIGGER_DOWN_INDEX, index)
+    return plan
 
 
 @jit
@@ -637,7 +675,7 @@ def step_trigger(s, d, io):
         m.pc = P.CLOSE
         return
     k = s.book[market]
-    plan = reached_plan(s, k)
+    plan = reached_plan(s, market, k)
     if plan != 0:
         m.met += 1
         m.action = 0
@@ -723,7 +761,7 @@ def step_siblings(s, d, io):
     f.bucket = ORDER_BUCKETS
     f.holding = 0
     f.cover = 0
-    m.pc = P.PLACE_CHECK
+    m.pc = P.PLACE_PRICE if k.kind == MARKET_PERP else P.PLACE_CHECK
     touch(d, T_DRAFT, 0)
 
 

@@ -6,7 +6,6 @@ leaves is taken out with it.
 
 from __future__ import annotations
 
-from tradezone.protocol import actions as A
 from tradezone.protocol import steps as P
 from tradezone.protocol.enums import (
     CANCEL_EXPIRED,
@@ -61,11 +60,11 @@ def is_timer_due(s, time):
 
 @jit
 def step_timers(s, d, io):
-    """TIMERS: take out the earliest timer, if it is due; else class 1 begins."""
+    """TIMERS: take out the earliest timer, if it is due; else the mark tick's turn."""
     m = s.machine[0]
     if m.value3 >= BLOCK_TIMERS or not is_timer_due(s, i64(m.time)):
-        m.phase = A.CLASS_CANCEL
-        m.pc = P.LEAF
+        m.value3 = 0
+        m.pc = P.TICK
     else:
         t = s.timer[1]
         m.value3 += 1

@@ -63,26 +63,26 @@ def begin_remove_plan(s, d, plan, reason, back):
 
 
 @jit
+def has_price_triggers(k):
+    """Whether plans on mark or index of a perpetual stand on a trigger level of its book."""
+    return k.up_mark != 0 or k.down_mark != 0 or k.up_index != 0 or k.down_index != 0
+
+
+@jit
 def has_triggers(k):
     """Whether plans stand on any trigger level of a book."""
-    return (
-        k.up_last != 0
-        or k.down_last != 0
-        or k.up_mark != 0
-        or k.down_mark != 0
-        or k.up_index != 0
-        or k.down_index != 0
-    )
+    return k.up_last != 0 or k.down_last != 0 or has_price_triggers(k)
 
 
 @jit
 def wake(s, d, market, price):
-    """Have the plans of a book looked at with ``price`` among the prices since the last look."""
+    """Have the plans of a book looked at with ``price`` among the prices since the last look, 0 = none."""
     k = s.book[market]
-    if k.trigger_low == 0 or price < k.trigger_low:
-        k.trigger_low = price
-    if price > k.trigger_high:
-        k.trigger_high = price
+    if price != 0:
+        if k.trigger_low == 0 or price < k.trigger_low:
+            k.trigger_low = price
+        if price > k.trigger_high:
+            k.trigger_high = price
     if k.is_triggering == 0:
         g = s.agenda[0]
         k.is_triggering = 1

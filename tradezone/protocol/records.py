@@ -1239,7 +1239,7 @@ WATCH = _table(
     """
     u64 low2 -- of the one before that
     u64 high2 --
-    u64 from -- ms when the running bucket began
+    u64 begun -- ms when the running bucket began
     """,
     is_allocated=False,
 )

@@ -53,8 +53,10 @@ from tradezone.engine.perps import (
     actions,
     adl,
     bands,
+    feeds,
     fills,
     funding,
+    ledgers,
     liquidation,
     listing,
     margin,
@@ -62,6 +64,7 @@ from tradezone.engine.perps import (
     prices,
     settlement,
     takeover,
+    terms,
 )
 from tradezone.engine.perps import orders as perp_orders
 from tradezone.engine.perps import touch as touches
@@ -87,7 +90,7 @@ from tradezone.state.tree import RecordTree
 _MODULES: Final[tuple[ModuleType, ...]] = (
     _jit, wide, tables, codec, lookup, balances, heaps, timers, phases, triggers, holdings, orders, quota,
     envelopes, access, assets, outcome, plans, tasks, quotes, markets, inbox, matching, ahead,
-    margin, touches, bands, funding, prices, listing, pools, actions, perp_orders, fills, liquidation, takeover, adl,
+    margin, touches, bands, feeds, funding, ledgers, terms, prices, listing, pools, actions, perp_orders, fills, liquidation, takeover, adl,
     settlement, block,
 )  # fmt: skip
 

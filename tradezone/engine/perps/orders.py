@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._jit import jit
+from tradezone.engine._jit import jit
 
 
 @jit
