@@ -17,7 +17,6 @@ from tradezone.protocol.enums import (
     ACTIVE,
     APPROVAL_ACCESS,
     APPROVAL_INTERFACE,
-    MARKET_PERP,
     ORDER_REDUCE_ONLY,
 )
 from tradezone.protocol.errors import Code
@@ -107,20 +106,16 @@ def go_to_access(s, d, m, f):
     if needs_access(s, f):
         m.pc = P.ACCESS
     else:
-        end_checks(s, m)
+        end_checks(m)
 
 
 @jit
-def end_checks(s, m):
+def end_checks(m):
     """Behind check 17: the client id of a new order, the terms of an amended one; SPLIT names where it goes on."""
     if m.action == A.SPLIT:
         m.pc = m.return0
-    elif m.action != A.AMEND:
-        m.pc = P.PLACE_WALK
-    elif s.market[s.draft[0].market].kind == MARKET_PERP:
-        m.pc = P.PLACE_PRICE
     else:
-        m.pc = P.AMEND_CHECK
+        m.pc = P.AMEND_CHECK if m.action == A.AMEND else P.PLACE_WALK
 
 
 @jit
@@ -196,7 +191,7 @@ def step_access(s, d, io):
     touch(d, T_DRAFT, 0)
     touch(d, T_MACHINE, 0)
     if mode == ACCESS_OPEN:
-        end_checks(s, m)
+        end_checks(m)
     else:
         m.value3 = s.bucket[access_bucket_of(io, venue, i64(m.owner), mode)].first
         m.pc = P.ACCESS_WALK

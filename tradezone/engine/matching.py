@@ -21,7 +21,6 @@ from tradezone.protocol.enums import (
     CANCEL_MARKET,
     CANCEL_STP,
     MARKET_OUTCOME,
-    MARKET_PERP,
     ORDER_ARMED,
     ORDER_CANCELLED_WAITING,
     PROTOCOL_OWNER,
@@ -54,7 +53,6 @@ from .orders import (
     shrink,
 )
 from .outcome import MAKER, TAKER, capped_side, outcome_room, settle_outcome
-from .perps.bands import is_beyond_band, is_price_admitting
 from .phases import is_admitted, is_beyond, is_restart_closed, move_anchor
 from .tables import (
     T_ACCOUNT,
@@ -138,19 +136,7 @@ def is_taker_admitted(s, m, t):
         return False
     if t.door != 0 and not is_admitted(s, i64(t.door), time, TIF_GTC, i64(t.flags)):
         return False
-    if not is_admitted(s, i64(m.market), time, TIF_GTC, i64(t.flags)):
-        return False
-    if s.market[m.market].kind == MARKET_PERP:
-        return is_price_admitting(s, i64(m.market), TIF_GTC, i64(t.flags))
-    return True
-
-
-@jit
-def is_barred(s, m, market, k, side, price):
-    """Whether the band of the market bars an order of ``side`` from ``price``."""
-    if market.kind == MARKET_PERP:
-        return is_beyond_band(s, i64(m.market), i64(m.time), side, price)
-    return is_beyond(market, k, side, price)
+    return is_admitted(s, i64(m.market), time, TIF_GTC, i64(t.flags))
 
 
 @jit
@@ -167,8 +153,7 @@ def step_take(s, d, io):
     elif not is_taker_admitted(s, m, t) or (t.tif == TIF_FOK and is_capped(s, m.market)):
         finish(m, CANCEL_MARKET)
     else:
-        k = s.market[m.market]
-        if k.band != 0 and k.kind != MARKET_PERP:
+        if s.market[m.market].band != 0:
             move_anchor(s, d, io, i64(m.market), i64(m.time), i64(0))
         m.pc = P.MATCH
         if t.tif == TIF_FOK:
@@ -244,7 +229,7 @@ def step_match(s, d, io):
         finish(m, REST_IT if is_resting else CANCEL_IOC)
         return
     market = s.market[m.market]
-    if is_barred(s, m, market, k, t.side, i64(s.level[level].price)):
+    if is_beyond(market, k, t.side, i64(s.level[level].price)):
         finish(m, CANCEL_BAND)
         return
     if t.fills >= MAX_FILLS:
@@ -276,7 +261,7 @@ def step_match(s, d, io):
         else:
             decrement(s, d, io, m, t, taker, o, maker, v, level)
         return
-    if is_barred(s, m, market, k, o.side, i64(o.price)):
+    if is_beyond(market, k, o.side, i64(o.price)):
         begin_remove(m, CANCEL_BAND, P.MATCH)
         return
     lots = i64(min(t.lots, o.lots))

@@ -19,7 +19,6 @@ from tradezone.protocol.enums import (
     CANCEL_USER,
     FREE,
     MARKET_OUTCOME,
-    MARKET_PERP,
     MARKET_SPOT,
     ORDER_CANCELLED_WAITING,
     ORDER_REDUCE_ONLY,
@@ -339,7 +338,7 @@ def step_place(s, d, io):
         return
     k = s.market[s.draft[0].market]
     if s.draft[0].door != 0 or k.calendar != 0 or k.band != 0:
-        m.pc = P.PLACE_PRICE if k.kind == MARKET_PERP else P.PLACE_CHECK
+        m.pc = P.PLACE_CHECK
         touch(d, T_MACHINE, 0)
     else:
         step_place_check(s, d, io)
@@ -390,13 +389,7 @@ def check_terms(s, d, io, m, f, is_amend):
         return PRICE_OUT_OF_RANGE
     if not is_amend and (lots < 1 or lots > k.max_lots):
         return LOTS_OUT_OF_RANGE
-    if k.kind == MARKET_PERP:
-        low, high = i64(f.pot), i64(f.least)  # by PLACE_PRICE
-        if (side == BUY and price > high) or (side != BUY and price < low):
-            if tif != TIF_MARKET:
-                return PRICE_BAND
-            price = high if side == BUY else low
-    elif k.band != 0:
+    if k.band != 0:
         move_anchor(s, d, io, market, time, leaf_of(m))
         if is_beyond(k, b, side, price):
             if tif != TIF_MARKET:
@@ -943,7 +936,7 @@ def step_amend(s, d, io):
     elif f.flags == 0 and (k.access != 0 or s.venue[k.venue].access != 0):
         m.pc = P.ACCESS
     else:
-        m.pc = P.PLACE_PRICE if k.kind == MARKET_PERP else P.AMEND_CHECK
+        m.pc = P.AMEND_CHECK
     touch(d, T_DRAFT, 0)
 
 

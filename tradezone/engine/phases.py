@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tradezone.protocol.enums import (
     BUY,
+    MARKET_PERP,
     ORDER_REDUCE_ONLY,
     PHASE_CONTINUOUS,
     PHASE_POST_ONLY,
@@ -21,6 +22,7 @@ from tradezone.protocol.limits import BAND_WINDOW, PPM, RESTART_CANCEL, RESTART_
 
 from ._jit import i64, jit
 from .codec import emit
+from .perps.bands import is_price_admitting
 from .tables import T_BOOK, touch
 
 _DAY = 86_400_000
@@ -93,8 +95,10 @@ def is_admitted(s, market, time, tif, flags):
     state = i64(s.venue[k.venue].state)
     if state != VENUE_ACTIVE and not (state == VENUE_REDUCE_ONLY and is_reducing):
         return False
-    if k.calendar != 0 and not is_reducing:
-        return is_session_open(s.calendar[k.calendar], time)
+    if k.calendar != 0 and not is_reducing and not is_session_open(s.calendar[k.calendar], time):
+        return False
+    if k.kind == MARKET_PERP and k.guest_of == 0:
+        return is_price_admitting(s, market, tif, flags)
     return True
 
 

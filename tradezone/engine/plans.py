@@ -761,7 +761,7 @@ def step_siblings(s, d, io):
     f.bucket = ORDER_BUCKETS
     f.holding = 0
     f.cover = 0
-    m.pc = P.PLACE_PRICE if k.kind == MARKET_PERP else P.PLACE_CHECK
+    m.pc = P.PLACE_CHECK
     touch(d, T_DRAFT, 0)
 
 

@@ -133,8 +133,7 @@ TICK_STATE: Final = 163
 TICK_IMPACT: Final = 164
 TICK_MARK: Final = 165
 TICK_FUNDING: Final = 166
-PLACE_PRICE: Final = 167  # of orders: what the price admits, and its band
-LIST_PERP: Final = 168
+LIST_PERP: Final = 167
 # pools
 TOUCH: Final = 170
 TOUCH_POSITION: Final = 171

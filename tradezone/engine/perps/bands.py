@@ -64,7 +64,7 @@ def get_band(k, p, time):
 
 
 @jit
-def is_beyond_band(s, market, time, side, price):
+def is_outside_band(s, market, time, side, price):
     """Whether an order of ``side`` may not trade at ``price``: a buy above the band, a sell below."""
     low, high = get_band(s.market[market], s.price[market], i64(time))
     return price > high if side == BUY else price < low

@@ -21,7 +21,6 @@ from tradezone.engine.codec import (
     signer_is,
 )
 from tradezone.engine.envelopes import reject_leaf
-from tradezone.engine.orders import refuse
 from tradezone.engine.phases import is_session_open
 from tradezone.engine.tables import T_AGENDA, T_DRAFT, T_LEDGER, T_MACHINE, T_PRICE, touch
 from tradezone.engine.triggers import has_price_triggers, wake
@@ -63,7 +62,6 @@ from tradezone.protocol.limits import (
     SUB,
 )
 
-from .bands import get_band, is_price_admitting
 from .feeds import evaluate, find_place, is_feed, set_price
 from .funding import add_sample, charge_hour, clamp, trunc_div
 from .listing import step_list_perp
@@ -109,28 +107,6 @@ def step_price_leaf(s, d, io):
         set_result(io, seq, 0)
         m.seq = seq + 1
     m.pc = P.LEAF
-    touch(d, T_MACHINE, 0)
-
-
-# --- orders ----------------------------------------------------------------------------------------
-
-
-@jit
-def step_place_price(s, d, io):
-    """PLACE_PRICE: whether the price admits the draft's order; its band, for the checks that follow.
-
-    An amend that has expired is refused for that by AMEND_CHECK, whatever the price says.
-    """
-    m, f = s.machine[0], s.draft[0]
-    market, time = i64(f.market), i64(m.time)
-    is_amend = m.action == A.AMEND
-    is_expired = is_amend and f.expires != 0 and f.expires <= time
-    if not is_expired and not is_price_admitting(s, market, i64(f.tif), i64(f.flags)):
-        refuse(s, d, io, _MARKET_CLOSED)
-        return
-    f.pot, f.least = get_band(s.market[market], s.price[market], time)
-    m.pc = P.AMEND_CHECK if is_amend else P.PLACE_CHECK
-    touch(d, T_DRAFT, 0)
     touch(d, T_MACHINE, 0)
 
 
@@ -446,9 +422,7 @@ def step_tick_funding(s, d, io):
 @jit
 def dispatch(s, d, io, pc):
     """Run a step of prices."""
-    if pc == P.PLACE_PRICE:
-        step_place_price(s, d, io)
-    elif pc == P.PRICE_LEAF:
+    if pc == P.PRICE_LEAF:
         step_price_leaf(s, d, io)
     elif pc == P.TICK:
         step_tick(s, d, io)
