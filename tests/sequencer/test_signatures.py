@@ -17,7 +17,14 @@ from hypothesis import strategies as st
 from tradezone.engine import signatures
 from tradezone.engine.signatures import SignerPool, join_leaves, recover_address, recover_signers
 from tradezone.protocol import actions
-from tradezone.protocol.actions import Credential, Envelope, leaf_class, pack, typed_signature
+from tradezone.protocol.actions import (
+    Credential,
+    Envelope,
+    SignedPrice,
+    leaf_class,
+    pack,
+    typed_signature,
+)
 from tradezone.protocol.hashing import keccak
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -43,7 +50,7 @@ def to_value(value):
 
 
 def decode(leaf):
-    return Envelope.from_leaf(leaf) or Credential.from_leaf(leaf)
+    return Envelope.from_leaf(leaf) or Credential.from_leaf(leaf) or SignedPrice.from_leaf(leaf)
 
 
 # --- the reference: textbook recovery over Python integers ------------------------------------------
@@ -215,7 +222,8 @@ def envelopes(draw):
 u16 = st.integers(0, 2**16 - 1)
 addresses = st.binary(min_size=20, max_size=20)
 credentials = st.builds(Credential, u32, u32, addresses, u32, u16, u64, u64)
-anything_signed = st.one_of(envelopes(), credentials)
+prices = st.builds(SignedPrice, u32, u32, u64, u64)
+anything_signed = st.one_of(envelopes(), credentials, prices)
 
 
 def sign(unsigned):

@@ -1,6 +1,6 @@
 """Who signed which leaf: EIP-712 digests and public key recovery, without the interpreter.
 
-Envelopes and credentials have signers. Any other leaf, one that is not well-formed, or one whose signature
+Envelopes, credentials and prices have signers. Any other leaf, one that is not well-formed, or one whose signature
 breaks a rule of `docs/spec/blocks.md` (``v`` 27 or 28, ``1 <= r < n``, ``1 <= s <= n/2``, recovery
 succeeds), has none: its row is zero.
 Recovery is libsecp256k1's, called through the shared object that coincurve ships, so the loop holds no
@@ -40,6 +40,11 @@ from tradezone.protocol.actions import (
     ITEM_LAYOUTS,
     LEAF_CREDENTIAL,
     LEAF_ENVELOPE,
+    LEAF_PRICE,
+    PRICE_BODY_BYTES,
+    PRICE_BYTES,
+    PRICE_LEAF_BODY,
+    PRICE_TYPE,
     SIGNATURE_BYTES,
     SINGLE_ITEM,
     TRADE_TYPE,
@@ -47,6 +52,7 @@ from tradezone.protocol.actions import (
     Credential,
     Envelope,
     Layout,
+    SignedPrice,
     layout_bytes,
     typed_signature,
 )
@@ -74,11 +80,14 @@ _KIND, _UNIT, _MOST, _FIELDS, _FIRST_FIELD = 0, 1, 2, 3, 4
 _ACTION_SLOTS: Final = 1 + max(*ITEM_LAYOUTS, *TYPED_ACTIONS)
 _SIGNED_CREDENTIAL: Final = CREDENTIAL_BODY[1:]  # the venue, in front, is not signed
 _MAX_FIELDS: Final = max(
-    len(_SIGNED_CREDENTIAL), *(len(layout) for _, layout in TYPED_ACTIONS.values())
+    len(_SIGNED_CREDENTIAL),
+    len(PRICE_LEAF_BODY),
+    *(len(layout) for _, layout in TYPED_ACTIONS.values()),
 )
 _CREDENTIAL_ROW: Final = _ACTION_SLOTS  # behind the actions, in both arrays
-_ORDER_ROW: Final = _ACTION_SLOTS + 1
-_HALF_ORDER_ROW: Final = _ACTION_SLOTS + 2
+_PRICE_ROW: Final = _ACTION_SLOTS + 1
+_ORDER_ROW: Final = _ACTION_SLOTS + 2
+_HALF_ORDER_ROW: Final = _ACTION_SLOTS + 3
 _CREDENTIAL_FIELDS_AT: Final = CREDENTIAL_BODY_BYTES - layout_bytes(_SIGNED_CREDENTIAL)
 
 
@@ -88,26 +97,28 @@ def _get_widths(layout: Layout) -> list[int]:
 
 
 def _build_layouts() -> I8:
-    """One row an action: kind, bytes of a unit, most units, fields, widths; then the credential's."""
-    rows = np.zeros((_ACTION_SLOTS + 1, _FIRST_FIELD + _MAX_FIELDS), np.int64)
+    """One row an action: kind, bytes of a unit, most units, fields, widths; then credential and price."""
+    rows = np.zeros((_ACTION_SLOTS + 2, _FIRST_FIELD + _MAX_FIELDS), np.int64)
     for action, layout in ITEM_LAYOUTS.items():
         most = 1 if action in SINGLE_ITEM else MAX_ITEMS
         rows[action, :_FIRST_FIELD] = _TRADE, layout_bytes(layout), most, 0
     typed = {action: layout for action, (_, layout) in TYPED_ACTIONS.items()}
-    for row, layout in (typed | {_CREDENTIAL_ROW: _SIGNED_CREDENTIAL}).items():
+    typed |= {_CREDENTIAL_ROW: _SIGNED_CREDENTIAL, _PRICE_ROW: PRICE_LEAF_BODY}
+    for row, layout in typed.items():
         rows[row, :_FIRST_FIELD] = _TYPED, layout_bytes(layout), 1, len(layout)
         rows[row, _FIRST_FIELD : _FIRST_FIELD + len(layout)] = _get_widths(layout)
     return rows
 
 
 def _build_hashes() -> U8:
-    """Type hash of each action and of the credential; then the order of the curve and half of it."""
+    """Type hash of each action, of credential and price; then the order of the curve and half of it."""
     rows = np.zeros((_HALF_ORDER_ROW + 1, 32), np.uint8)
     for action in ITEM_LAYOUTS:
         rows[action] = np.frombuffer(keccak(TRADE_TYPE.encode()), np.uint8)
     for action in TYPED_ACTIONS:
         rows[action] = np.frombuffer(keccak(typed_signature(action).encode()), np.uint8)
     rows[_CREDENTIAL_ROW] = np.frombuffer(keccak(CREDENTIAL_TYPE.encode()), np.uint8)
+    rows[_PRICE_ROW] = np.frombuffer(keccak(PRICE_TYPE.encode()), np.uint8)
     for row, number in ((_ORDER_ROW, SECP256K1_ORDER), (_HALF_ORDER_ROW, SECP256K1_HALF_ORDER)):
         rows[row] = np.frombuffer(number.to_bytes(32, "big"), np.uint8)
     return rows
@@ -192,8 +203,16 @@ def is_credential(buffer, start, stop):
 
 
 @njit(cache=True, nogil=True, boundscheck=True)
+def is_price(buffer, start, stop):
+    """Whether ``buffer[start:stop]`` has kind and size of a signed price."""
+    return stop - start == PRICE_BYTES and buffer[start] == LEAF_PRICE
+
+
+@njit(cache=True, nogil=True, boundscheck=True)
 def find_signature(buffer, start, stop, layouts):
-    """Where the signature of an envelope or credential begins; -1 for any other leaf."""
+    """Where the signature of an envelope, credential or price begins; -1 for any other leaf."""
+    if is_price(buffer, start, stop):
+        return start + PRICE_BODY_BYTES
     if is_credential(buffer, start, stop):
         return start + CREDENTIAL_BODY_BYTES
     size = get_body_size(buffer, start, stop, layouts)
@@ -269,6 +288,15 @@ def _write_credential_digest(buffer, start, separator, layouts, hashes, scratch)
 
 
 @njit(cache=True, nogil=True, boundscheck=True)
+def _write_price_digest(buffer, start, separator, layouts, hashes, scratch):
+    """Digest of a price: all but its kind."""
+    words = 1 + layouts[_PRICE_ROW, _FIELDS]
+    _begin_struct(_PRICE_ROW, words, hashes, scratch)
+    _write_fields(buffer, start + 1, _PRICE_ROW, 1, layouts, scratch)
+    _finish_digest(words, separator, scratch)
+
+
+@njit(cache=True, nogil=True, boundscheck=True)
 def _compare(buffer, at, bound):
     """-1, 0 or 1: the 32-byte number at ``at`` against ``bound``."""
     for i in range(32):
@@ -313,6 +341,8 @@ def _recover_range(
             continue
         if is_credential(buffer, at, offsets[i + 1]):
             _write_credential_digest(buffer, at, separator, layouts, hashes, scratch)
+        elif is_price(buffer, at, offsets[i + 1]):
+            _write_price_digest(buffer, at, separator, layouts, hashes, scratch)
         else:
             size = signature - at - AT_BODY
             _write_envelope_digest(buffer, at, size, separator, layouts, hashes, scratch)
@@ -351,13 +381,15 @@ def _recover_range_python(
 ) -> None:
     for i in range(start, stop):
         leaf = buffer[offsets[i] : offsets[i + 1]].tobytes()
-        signed = Envelope.from_leaf(leaf) or Credential.from_leaf(leaf)
+        signed = (
+            Envelope.from_leaf(leaf) or Credential.from_leaf(leaf) or SignedPrice.from_leaf(leaf)
+        )
         address = recover_address(signed, separator) if signed else None
         out[i] = np.frombuffer(address or bytes(ADDRESS_BYTES), np.uint8)
 
 
-def recover_address(signed: Envelope | Credential, separator: bytes) -> bytes | None:
-    """Return who signed an envelope or credential (20 bytes), or None if its signature breaks a rule."""
+def recover_address(signed: Envelope | Credential | SignedPrice, separator: bytes) -> bytes | None:
+    """Return who signed a leaf (20 bytes), or None if its signature breaks a rule."""
     r, s = (int.from_bytes(signed.signature[i : i + 32], "big") for i in (0, 32))
     v = signed.signature[64]
     if v not in (27, 28) or not 0 < r < SECP256K1_ORDER or not 0 < s <= SECP256K1_HALF_ORDER:

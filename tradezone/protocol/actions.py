@@ -37,7 +37,8 @@ ENVELOPE_HEADER: Final = 34  # kind .. size
 SIGNATURE_BYTES: Final = 65
 BLOCK_MARK_BYTES: Final = 17
 INBOX_MARK_BYTES: Final = 9
-PRICE_BYTES: Final = 25 + SIGNATURE_BYTES
+PRICE_BODY_BYTES: Final = 25  # kind .. time
+PRICE_BYTES: Final = PRICE_BODY_BYTES + SIGNATURE_BYTES
 CREDENTIAL_BODY_BYTES: Final = 51  # kind .. expires
 CREDENTIAL_BYTES: Final = CREDENTIAL_BODY_BYTES + SIGNATURE_BYTES
 
@@ -213,6 +214,12 @@ ADJUST_MARGIN_BODY: Final[Layout] = (
 )
 FUND_BODY: Final[Layout] = ALLOWANCE_BODY
 BALANCE_BODY: Final[Layout] = (("asset", "uint32", 4),)
+PRICE_LEAF_BODY: Final[Layout] = (  # of a price leaf, behind its kind; all of it is signed
+    ("feed", "uint32", 4),
+    ("provider", "uint32", 4),
+    ("price", "uint64", 8),  # 1e-8
+    ("time", "uint64", 8),  # ms
+)
 CREDENTIAL_BODY: Final[Layout] = (  # of a credential leaf, behind its kind byte
     ("venue", "uint32", 4),
     ("owner", "uint32", 4),
@@ -419,6 +426,54 @@ class Envelope:
             body=leaf[AT_BODY : AT_BODY + size],
             signature=leaf[AT_BODY + size :],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SignedPrice:
+    """What a provider says of a feed (a leaf of kind 3): ``price`` in 1e-8, ``time`` in ms."""
+
+    feed: int
+    provider: int
+    price: int
+    time: int
+    signature: bytes = b""
+
+    def _pack(self) -> bytes:
+        values: dict[str, int | bytes] = {
+            "feed": self.feed,
+            "provider": self.provider,
+            "price": self.price,
+            "time": self.time,
+        }
+        return pack(PRICE_LEAF_BODY, values)
+
+    def struct_hash(self) -> bytes:
+        """EIP-712 hashStruct of the price."""
+        data, at, words = self._pack(), 0, []
+        for _, _, width in PRICE_LEAF_BODY:
+            words.append(data[at : at + width].rjust(32, b"\0"))
+            at += width
+        return keccak(keccak(PRICE_TYPE.encode()) + b"".join(words))
+
+    def digest(self, separator: bytes) -> bytes:
+        """Return what the provider signs: keccak(0x1901 | domain separator | struct hash)."""
+        return keccak(b"\x19\x01" + separator + self.struct_hash())
+
+    def to_leaf(self) -> bytes:
+        """Return the leaf bytes. ValueError if the signature has the wrong size."""
+        if len(self.signature) != SIGNATURE_BYTES:
+            raise ValueError(
+                f"signature is {len(self.signature)} bytes, expected 65: sign it first"
+            )
+        return bytes([LEAF_PRICE]) + self._pack() + self.signature
+
+    @classmethod
+    def from_leaf(cls, leaf: bytes) -> SignedPrice | None:
+        """Decode a leaf, or return None if kind or size are not those of a price."""
+        if len(leaf) != PRICE_BYTES or leaf[0] != LEAF_PRICE:
+            return None
+        values: dict[str, Any] = unpack(PRICE_LEAF_BODY, leaf[1:PRICE_BODY_BYTES])
+        return cls(**values, signature=leaf[PRICE_BODY_BYTES:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from tradezone.engine.signatures import (
     find_signature,
     is_canonical,
     is_credential,
+    is_price,
     join_leaves,
     recover_signers,
 )
@@ -234,7 +235,7 @@ def _screen(
     for i in range(found.codes.size):
         at = offsets[i]
         signature = find_signature(buffer, at, offsets[i + 1], layouts)
-        if signature < 0:
+        if signature < 0 or is_price(buffer, at, offsets[i + 1]):
             found.codes[i] = _MALFORMED
             continue
         if is_credential(buffer, at, offsets[i + 1]):

@@ -29,6 +29,7 @@ from tradezone.protocol.actions import (
     LEAF_CREDENTIAL,
     LEAF_ENVELOPE,
     LEAF_INBOX,
+    LEAF_PRICE,
 )
 from tradezone.protocol.batches import GENESIS_PARENT, Header
 from tradezone.protocol.errors import Code
@@ -445,15 +446,15 @@ def _find_odd(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which leaves carry a signature, and which of all an honest sequencer does not number.
 
-    A credential that somebody signed may be refused all the same: its venue can choose another provider
+    A credential or price that somebody signed may be refused all the same: its venue can choose another provider
     between intake and block.
     """
     kinds = _get_kinds(buffer, offsets)
-    is_credential = kinds == LEAF_CREDENTIAL
-    is_signed = (kinds == LEAF_ENVELOPE) | is_credential
+    is_attested = (kinds == LEAF_CREDENTIAL) | (kinds == LEAF_PRICE)
+    is_signed = (kinds == LEAF_ENVELOPE) | is_attested
     has_signer = signers.any(axis=1)
     is_odd = np.isin(codes, [int(code) for code in _NEVER_HONEST])
-    is_odd &= ~(is_credential & has_signer & (codes == int(Code.BAD_SIGNATURE)))
+    is_odd &= ~(is_attested & has_signer & (codes == int(Code.BAD_SIGNATURE)))
     is_odd |= is_signed & ~has_signer
     return is_signed, is_odd
 
