@@ -310,7 +310,7 @@ def dispatch_perps(s, d, io, pc):
     """Run a step of perpetuals."""
     if pc < P.TOUCH:
         _prices_dispatch(s, d, io, pc)
-    elif pc < P.PLACE_PERP:
+    elif pc < P.PERP_TERMS:
         _pools_dispatch(s, d, io, pc)
     elif pc < P.SWEEP:
         _perp_orders_dispatch(s, d, io, pc)

@@ -126,6 +126,12 @@ _FIRST_STEPS = {
     A.REVOKE_ACCESS: P.GRANT_ACCESS,
     A.OPEN_BALANCE: P.OPEN_BALANCE,
     A.CLOSE_BALANCE: P.CLOSE_BALANCE,
+    A.LEVERAGE: P.LEVERAGE,
+    A.CHECK: P.CHECK,
+    A.ALLOWANCE: P.ALLOWANCE,
+    A.ADJUST_MARGIN: P.ADJUST_MARGIN,
+    A.FUND: P.FUND,
+    A.DEFUND: P.DEFUND,
 }
 _FIRST_STEP = tuple(_FIRST_STEPS.get(a, P.ITEM_DONE) for a in range(A.ACTIONS[-1] + 1))
 
@@ -363,6 +369,7 @@ def step_item(s, d, io):
         is_placing = (i64(s.draft[0].mask) & QUOTE_PLACING) != 0
         m.pc = P.QUOTE_PLACE if is_placing else P.QUOTE_PULL
     else:
+        m.count = 0  # the stage of an action of several
         m.pc = _FIRST_STEP[action]
 
 

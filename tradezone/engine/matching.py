@@ -21,6 +21,7 @@ from tradezone.protocol.enums import (
     CANCEL_MARKET,
     CANCEL_STP,
     MARKET_OUTCOME,
+    MARKET_PERP,
     ORDER_ARMED,
     ORDER_CANCELLED_WAITING,
     PROTOCOL_OWNER,
@@ -44,7 +45,9 @@ from .heaps import heap_size, push_book, rekey_book, take_out
 from .holdings import annihilate
 from .orders import (
     begin_remove,
+    behind_shrink,
     crosses,
+    firm_lots,
     get_fee_base,
     get_notional,
     is_capped,
@@ -53,6 +56,8 @@ from .orders import (
     shrink,
 )
 from .outcome import MAKER, TAKER, capped_side, outcome_room, settle_outcome
+from .perps.bands import is_outside_band
+from .perps.touch import change_open_lots
 from .phases import is_admitted, is_beyond, is_restart_closed, move_anchor
 from .tables import (
     T_ACCOUNT,
@@ -153,9 +158,10 @@ def step_take(s, d, io):
     elif not is_taker_admitted(s, m, t) or (t.tif == TIF_FOK and is_capped(s, m.market)):
         finish(m, CANCEL_MARKET)
     else:
-        if s.market[m.market].band != 0:
+        k = s.market[m.market]
+        if k.band != 0 and k.kind != MARKET_PERP:
             move_anchor(s, d, io, i64(m.market), i64(m.time), i64(0))
-        m.pc = P.MATCH
+        m.pc = P.MATCH if k.kind != MARKET_PERP else P.PERP_TAKE
         if t.tif == TIF_FOK:
             m.cursor2 = 0
             m.count = 0
@@ -214,6 +220,14 @@ def step_fok_walk(s, d, io):
 
 
 @jit
+def is_outside(s, m, market, k, side, price):
+    """Whether an order of ``side`` may not trade at ``price`` in book ``k``: a buy above the band, a sell below."""
+    if market.kind == MARKET_PERP:
+        return is_outside_band(s, i64(m.market), i64(m.time), side, price)
+    return is_beyond(market, k, side, price)
+
+
+@jit
 def step_match(s, d, io):
     """MATCH: the taker meets the oldest order of the best opposite level, or is done."""
     m = s.machine[0]
@@ -229,7 +243,7 @@ def step_match(s, d, io):
         finish(m, REST_IT if is_resting else CANCEL_IOC)
         return
     market = s.market[m.market]
-    if is_beyond(market, k, t.side, i64(s.level[level].price)):
+    if is_outside(s, m, market, k, t.side, i64(s.level[level].price)):
         finish(m, CANCEL_BAND)
         return
     if t.fills >= MAX_FILLS:
@@ -261,8 +275,12 @@ def step_match(s, d, io):
         else:
             decrement(s, d, io, m, t, taker, o, maker, v, level)
         return
-    if is_beyond(market, k, o.side, i64(o.price)):
+    if is_outside(s, m, market, k, o.side, i64(o.price)):
         begin_remove(m, CANCEL_BAND, P.MATCH)
+        return
+    if market.kind == MARKET_PERP:
+        m.count = 0
+        m.pc = P.PERP_CHECK
         return
     lots = i64(min(t.lots, o.lots))
     if market.kind == MARKET_OUTCOME:
@@ -286,15 +304,24 @@ def decrement(s, d, io, m, t, taker, o, maker, v, level):
     """Self-trade DECREMENT: both fall by the smaller size, no money changes hands."""
     both = i64(min(t.lots, o.lots))
     v.lots -= both
+    v.firm -= firm_lots(o, both)
     touch(d, T_LEVEL, level)
     touch(d, T_ORDER, maker)
     if o.lots == both:
-        o.lots = 0  # its lock is freed, and said to be, when it leaves
+        empty(s, d, o)
         begin_remove(m, CANCEL_STP, P.STP_TAKER)
     else:
         shrink(s, d, io, maker, o, i64(o.lots) - both, i64(0))
-        m.pc = P.STP_TAKER
+        behind_shrink(m, o, P.STP_TAKER)
     m.value2 = both
+
+
+@jit
+def empty(s, d, o):
+    """Take the open lots off an order that leaves by DECREMENT; its lock is freed, and said to be, when it does."""
+    if o.pool != 0:
+        change_open_lots(s, d, o, -i64(o.lots))
+    o.lots = 0
 
 
 @jit
@@ -305,11 +332,11 @@ def step_stp_taker(s, d, io):
     t = s.order[taker]
     if (i64(t.stp) & STP_MODE) == STP_DECREMENT:
         if t.lots == m.value2:
-            t.lots = 0
+            empty(s, d, t)
             finish(m, CANCEL_STP)
         else:
             shrink(s, d, io, taker, t, i64(t.lots) - i64(m.value2), i64(0))
-            m.pc = P.MATCH
+            behind_shrink(m, t, P.MATCH)
         touch(d, T_ORDER, taker)
     else:
         finish(m, CANCEL_STP)
@@ -476,7 +503,7 @@ def share_next(f, m, market, t, o, done):
         m.count = 1
         m.pc = P.FEE_REFERRER
     elif f.pot > 0:
-        m.pc = P.FEES
+        m.pc = P.FEES if market.kind != MARKET_PERP else P.PERP_FEES
     else:
         fill_done(m, t, o)
 
@@ -574,12 +601,13 @@ def is_arming(o):
 def fill_done(m, t, o):
     """Children of the two are armed; then a maker without lots leaves; the taker goes on."""
     m.count = 0
+    back = P.MATCH if t.pool == 0 else P.PERP_DONE
     if is_arming(t) or is_arming(o):
         m.pc = P.ARM
     elif o.lots == 0:
-        begin_remove(m, 0, P.MATCH)
+        begin_remove(m, 0, back)
     else:
-        m.pc = P.MATCH
+        m.pc = back
 
 
 @jit

@@ -19,8 +19,10 @@ from tradezone.protocol.enums import (
     CANCEL_USER,
     FREE,
     MARKET_OUTCOME,
+    MARKET_PERP,
     MARKET_SPOT,
     ORDER_CANCELLED_WAITING,
+    ORDER_FORCED,
     ORDER_REDUCE_ONLY,
     RESTING,
     SELL,
@@ -77,6 +79,15 @@ from .holdings import (
     take_cover,
 )
 from .lookup import get_rank, index_level, level_hint, unindex_level
+from .perps.bands import get_band
+from .perps.touch import (
+    begin_find,
+    begin_release,
+    change_open_lots,
+    get_order_lock,
+    is_opening,
+    set_pool_lock,
+)
 from .phases import (
     band_high,
     band_low,
@@ -97,6 +108,8 @@ from .tables import (
     T_MACHINE,
     T_MARKET,
     T_ORDER,
+    T_POOL,
+    T_POSITION,
     T_VENUE,
     free_level,
     free_order,
@@ -278,7 +291,7 @@ def load_place(s, d, io, m):
         return BAD_ORDER_FIELD
     if flags > ORDER_REDUCE_ONLY or expires > MAX_TIME:
         return BAD_ORDER_FIELD
-    if flags != 0 and k.kind != MARKET_OUTCOME:
+    if flags != 0 and k.kind == MARKET_SPOT:
         return BAD_ORDER_FIELD
     if tif == TIF_FOK and is_capped(s, home):
         return BAD_ORDER_FIELD
@@ -346,12 +359,40 @@ def step_place(s, d, io):
 
 @jit
 def step_place_check(s, d, io):
-    """PLACE_CHECK: checks 4 to 14 of the draft, then the first later one that applies."""
+    """PLACE_CHECK: checks 4 to 14 of the draft, of a perpetual only 4; then the first later one that applies."""
     m, f = s.machine[0], s.draft[0]
-    error = check_terms(s, d, io, m, f, False)
+    error = check_phases(s, m, f, False)
+    if error == OK and s.market[f.market].kind == MARKET_PERP:
+        m.pc = P.PERP_TERMS
+        touch(d, T_MACHINE, 0)
+        return
+    if error == OK:
+        error = check_terms(s, d, io, m, f, False)
     if error != OK:
         refuse(s, d, io, error)
-        return
+    else:
+        begin_permissions(s, d, m, f)
+
+
+@jit
+def step_perp_terms(s, d, io):
+    """PERP_TERMS: checks 5 to 14 of an order of a perpetual, whose check 4 is a step of its own."""
+    m, f = s.machine[0], s.draft[0]
+    is_amend = m.action == A.AMEND
+    error = check_terms(s, d, io, m, f, is_amend)
+    if error != OK:
+        refuse(s, d, io, error)
+    elif is_amend:
+        m.pc = P.AMEND_PERP
+        m.count = 0
+        touch(d, T_MACHINE, 0)
+    else:
+        begin_permissions(s, d, m, f)
+
+
+@jit
+def begin_permissions(s, d, m, f):
+    """Go on behind check 14 with the first later one that applies."""
     if f.bucket < ORDER_BUCKETS:
         m.cursor2 = s.bucket[f.bucket].first
     k = s.market[f.market]
@@ -369,27 +410,51 @@ def step_place_check(s, d, io):
     elif f.bucket < ORDER_BUCKETS:
         m.pc = P.PLACE_WALK
     else:
-        m.pc = P.PLACE_HOLD if k.kind == MARKET_OUTCOME else P.PLACE_OPEN
+        begin_assets(m, k)
+
+
+@jit
+def begin_assets(m, k):
+    """Go on behind check 18 of an order of market ``k``: what it is paid from."""
+    if k.kind == MARKET_SPOT:
+        m.pc = P.PLACE_OPEN
+    elif k.kind == MARKET_OUTCOME:
+        m.pc = P.PLACE_HOLD
+    else:
+        begin_find(m, P.PLACE_PERP)
+
+
+@jit
+def check_phases(s, m, f, is_amend):
+    """Make check 4 of the draft; an amend's expiry comes first (``docs/spec/orders.md``). Returns 0 or the error."""
+    time, tif = i64(m.time), i64(f.tif)
+    if is_amend and f.expires != 0 and f.expires <= time:
+        return ORDER_EXPIRED
+    if not is_admitted(s, i64(f.market), time, tif, i64(f.flags)):
+        return MARKET_CLOSED
+    return MARKET_CLOSED if is_restart_closed(s, time, tif) else OK
 
 
 @jit
 def check_terms(s, d, io, m, f, is_amend):
-    """Make checks 4, 5, 7 to 12 and 14 of the draft, and 6 and 13 of a new one; 0 or the error.
+    """Make checks 5, 7 to 12 and 14 of the draft, and 6 and 13 of a new one; 0 or the error.
 
-    May move the band's anchor and the draft's price. An amend's expiry comes first (``docs/spec/orders.md``).
+    May move the band's anchor and the draft's price.
     """
     market, side, tif = i64(f.market), i64(f.side), i64(f.tif)
     k, b = s.market[market], s.book[market]
     time, price, lots = i64(m.time), i64(f.price), i64(f.lots)
-    if is_amend and f.expires != 0 and f.expires <= time:
-        return ORDER_EXPIRED
-    if not is_admitted(s, market, time, tif, i64(f.flags)) or is_restart_closed(s, time, tif):
-        return MARKET_CLOSED
     if price < 1 or price > k.max_price:
         return PRICE_OUT_OF_RANGE
     if not is_amend and (lots < 1 or lots > k.max_lots):
         return LOTS_OUT_OF_RANGE
-    if k.band != 0:
+    if k.kind == MARKET_PERP:
+        low, high = get_band(k, s.price[market], time)
+        if price > high if side == BUY else price < low:
+            if tif != TIF_MARKET:
+                return PRICE_BAND
+            price = high if side == BUY else low
+    elif k.band != 0:
         move_anchor(s, d, io, market, time, leaf_of(m))
         if is_beyond(k, b, side, price):
             if tif != TIF_MARKET:
@@ -435,7 +500,7 @@ def step_place_walk(s, d, io):
         if f.bucket < ORDER_BUCKETS and s.bucket[f.bucket].length >= MAX_BUCKET_LENGTH:
             refuse(s, d, io, BUCKET_FULL)
             return
-        m.pc = P.PLACE_HOLD if s.market[f.market].kind == MARKET_OUTCOME else P.PLACE_OPEN
+        begin_assets(m, s.market[f.market])
     else:
         o = s.order[slot]
         if (
@@ -515,18 +580,10 @@ def step_place_lock(s, d, io):
     o.interface = f.interface
     o.interface_fee = f.interface_fee
     o.key = m.key
-    o.pay_balance = f.pay
-    o.receive_balance = f.receive
-    o.locked = f.lock
-    pay, receive = s.balance[f.pay], s.balance[f.receive]
-    pay.free -= f.lock
-    pay.locked += f.lock
-    pay.uses += 1
-    receive.uses += 1
-    if f.holding != 0:
-        o.holding = f.holding
-        o.cover = f.cover
-        take_cover(s, d, o)
+    if k.kind == MARKET_PERP:
+        join_pool(s, d, f, o)
+    else:
+        lock_money(s, d, f, o)
     o.account_next = a.first_order
     if a.first_order != 0:
         s.order[a.first_order].account_previous = slot
@@ -553,11 +610,42 @@ def step_place_lock(s, d, io):
         m.pc = P.PLACE_TIMER
     else:
         m.pc = entry_step(f)
-    touch(d, T_BALANCE, f.pay)
-    touch(d, T_BALANCE, f.receive)
     touch(d, T_ACCOUNT, m.account)
     touch(d, T_ORDER, slot)
     touch(d, T_MACHINE, 0)
+
+
+@jit
+def lock_money(s, d, f, o):
+    """Move the lock of a new order into its paying balance and have it name what it changes."""
+    o.pay_balance = f.pay
+    o.receive_balance = f.receive
+    o.locked = f.lock
+    pay, receive = s.balance[f.pay], s.balance[f.receive]
+    pay.free -= f.lock
+    pay.locked += f.lock
+    pay.uses += 1
+    receive.uses += 1
+    touch(d, T_BALANCE, f.pay)
+    touch(d, T_BALANCE, f.receive)
+    if f.holding != 0:
+        o.holding = f.holding
+        o.cover = f.cover
+        take_cover(s, d, o)
+
+
+@jit
+def join_pool(s, d, f, o):
+    """Have a new order of a perpetual name its pool and position, which count it; its lock stays inside the pool."""
+    o.pool = f.pay
+    o.holding = f.holding
+    o.reserve = f.least
+    s.pool[f.pay].order_count += 1
+    s.position[f.holding].uses += 1
+    set_pool_lock(s, d, o, i64(f.lock))
+    change_open_lots(s, d, o, i64(o.lots))
+    touch(d, T_POOL, f.pay)
+    touch(d, T_POSITION, f.holding)
 
 
 @jit
@@ -688,6 +776,12 @@ def close_level(s, d, k, level):
 
 
 @jit
+def firm_lots(o, lots):
+    """Part of ``lots`` of a resting order that counts as its level's firm depth: all of one that margin stands behind."""
+    return lots if o.pool != 0 and is_opening(o) else i64(0)
+
+
+@jit
 def step_rest(s, d, io):
     """REST: the order joins the end of the level at its price."""
     m = s.machine[0]
@@ -709,6 +803,7 @@ def step_rest(s, d, io):
         v.first = slot
     v.last = slot
     v.lots += o.lots
+    v.firm += firm_lots(o, i64(o.lots))
     v.count += 1
     k.order_count += 1
     emit_order(d, io, ORDER_RESTED, leaf_of(m), slot, o, o.tif, 0, o.locked)
@@ -778,7 +873,7 @@ def step_find(s, d, io):
         if o.state == FREE or o.generation != generation:
             reject_item(s, d, io, ORDER_NOT_FOUND)
             return
-        if o.account != m.account:
+        if o.account != m.account or (i64(o.flags) & ORDER_FORCED) != 0:
             reject_item(s, d, io, NOT_ORDER_OWNER)
             return
         m.order = slot
@@ -855,7 +950,18 @@ def is_in_venue(s, m, o):
 
 @jit
 def shrink(s, d, io, slot, o, lots, leaf):
-    """Lower the open lots of an order; its cover and its lock fall with them: ORDER_AMENDED, flag 0."""
+    """Lower the open lots of an order; its cover and its lock fall with them: ORDER_AMENDED, flag 0.
+
+    The pool of a perpetual's order releases what it held: the caller goes on by ``behind_shrink``.
+    """
+    if o.pool != 0:
+        change_open_lots(s, d, o, lots - i64(o.lots))
+        o.lots = lots
+        lock = get_order_lock(s.market[o.market], o, lots)
+        set_pool_lock(s, d, o, min(i64(o.locked), lock))
+        emit_order(d, io, ORDER_AMENDED, leaf, slot, o, o.tif, 0, o.locked)
+        touch(d, T_ORDER, slot)
+        return
     o.lots = lots
     freed = set_cover(s, d, o, i64(min(i64(o.cover), lots)))
     lock = lock_for(s.market[o.market], o.side, o.price, lots - o.cover, o.interface_fee)
@@ -866,9 +972,20 @@ def shrink(s, d, io, slot, o, lots, leaf):
 
 
 @jit
+def behind_shrink(m, o, back):
+    """Go on behind ``shrink``: the pool of a perpetual's order releases, then step ``back`` follows."""
+    if o.pool != 0:
+        begin_release(m, i64(o.pool), back)
+    else:
+        m.pc = back
+
+
+@jit
 def shrink_resting(s, d, io, m, slot, o, lots):
     """Lower the open lots of a resting order in place, which keeps its priority."""
-    s.level[o.level].lots -= o.lots - lots
+    v = s.level[o.level]
+    v.lots -= o.lots - lots
+    v.firm -= firm_lots(o, i64(o.lots) - lots)
     shrink(s, d, io, slot, o, lots, i64(m.seq))
     touch(d, T_LEVEL, o.level)
 
@@ -906,7 +1023,7 @@ def step_amend(s, d, io):
             reject_item(s, d, io, NOTIONAL_TOO_SMALL)
         else:
             shrink_resting(s, d, io, m, slot, o, lots)
-            m.pc = P.ITEM_DONE
+            behind_shrink(m, o, P.ITEM_DONE)
         return
     if mode == A.AMEND_SHRINK:
         reject_item(s, d, io, NOT_A_SHRINK)
@@ -945,8 +1062,13 @@ def step_amend_check(s, d, io):
     """AMEND_CHECK: the new terms are those of an order that might be placed."""
     m, f = s.machine[0], s.draft[0]
     o, k = s.order[m.order], s.market[f.market]
-    error = check_terms(s, d, io, m, f, True)
+    error = check_phases(s, m, f, True)
     touch(d, T_MACHINE, 0)
+    if error == OK and k.kind == MARKET_PERP:
+        m.pc = P.PERP_TERMS
+        return
+    if error == OK:
+        error = check_terms(s, d, io, m, f, True)
     if error == OK and k.kind == MARKET_OUTCOME:
         m.pc = P.AMEND_HOLD
         return
@@ -999,6 +1121,22 @@ def step_amend_move(s, d, io):
     m, f = s.machine[0], s.draft[0]
     slot = i64(m.order)
     o = s.order[slot]
+    m.order_seq += 1
+    o.seq = m.order_seq
+    o.tif = f.tif
+    o.key = m.key
+    m.return0 = P.ITEM_DONE
+    touch(d, T_ORDER, slot)
+    touch(d, T_MACHINE, 0)
+    if o.pool != 0:
+        change_open_lots(s, d, o, i64(f.lots) - i64(o.lots))
+        set_pool_lock(s, d, o, i64(f.lock))
+        o.reserve = f.least
+        o.price = f.price
+        o.lots = f.lots
+        emit_order(d, io, ORDER_AMENDED, m.seq, slot, o, o.tif, 1, o.locked)
+        begin_release(m, i64(o.pool), entry_step(f))
+        return
     o.price = f.price
     o.lots = f.lots
     freed = set_cover(s, d, o, i64(f.cover))
@@ -1006,17 +1144,10 @@ def step_amend_move(s, d, io):
     b.free -= f.lock - o.locked
     b.locked += f.lock - o.locked
     o.locked = f.lock
-    m.order_seq += 1
-    o.seq = m.order_seq
-    o.tif = f.tif
-    o.key = m.key
     emit_order(d, io, ORDER_AMENDED, m.seq, slot, o, o.tif, 1, o.locked)
     cancel_out(s, d, io, o, freed, i64(m.seq))
-    m.return0 = P.ITEM_DONE
-    m.pc = P.REST if is_post(f.tif) else P.JOIN
+    m.pc = entry_step(f)
     touch(d, T_BALANCE, o.pay_balance)
-    touch(d, T_ORDER, slot)
-    touch(d, T_MACHINE, 0)
 
 
 # --- leaving ---------------------------------------------------------------------------------------
@@ -1040,6 +1171,7 @@ def step_remove_level(s, d, io):
     else:
         v.last = o.previous
     v.lots -= o.lots
+    v.firm -= firm_lots(o, i64(o.lots))
     v.count -= 1
     k.order_count -= 1
     o.next = 0
@@ -1104,7 +1236,10 @@ def step_remove_timer(s, d, io):
 
 @jit
 def step_remove_order(s, d, io):
-    """REMOVE_ORDER: the lock is freed, holding and account's list let go, the slot is given back."""
+    """REMOVE_ORDER: the lock is freed, holding and account's list let go, the slot is given back.
+
+    The pool of a perpetual's order releases what it held for it.
+    """
     m = s.machine[0]
     slot = i64(m.order)
     o = s.order[slot]
@@ -1112,16 +1247,11 @@ def step_remove_order(s, d, io):
     venue = i64(s.market[o.market].venue)
     s.venue[venue].market_orders -= 1
     touch(d, T_VENUE, venue)
-    pay, receive = s.balance[o.pay_balance], s.balance[o.receive_balance]
-    if o.holding != 0:
-        s.holding[o.holding].uses -= 1
-        touch(d, T_HOLDING, o.holding)
-    pay.free += o.locked
-    pay.locked -= o.locked
-    pay.uses -= 1
-    receive.uses -= 1
-    touch(d, T_BALANCE, o.pay_balance)
-    touch(d, T_BALANCE, o.receive_balance)
+    pool = i64(o.pool)
+    if pool != 0:
+        leave_pool(s, d, slot, o)
+    else:
+        unlock_money(s, d, o)
     if o.account_previous != 0:
         s.order[o.account_previous].account_next = o.account_next
         touch(d, T_ORDER, o.account_previous)
@@ -1133,5 +1263,38 @@ def step_remove_order(s, d, io):
     a.order_count -= 1
     touch(d, T_ACCOUNT, o.account)
     free_order(s, d, slot)
-    m.pc = m.return0
+    if pool != 0:
+        begin_release(m, pool, i64(m.return0))
+    else:
+        m.pc = m.return0
     touch(d, T_MACHINE, 0)
+
+
+@jit
+def unlock_money(s, d, o):
+    """Free the lock of an order that leaves; its balances and its holding let go of it."""
+    pay, receive = s.balance[o.pay_balance], s.balance[o.receive_balance]
+    if o.holding != 0:
+        s.holding[o.holding].uses -= 1
+        touch(d, T_HOLDING, o.holding)
+    pay.free += o.locked
+    pay.locked -= o.locked
+    pay.uses -= 1
+    receive.uses -= 1
+    touch(d, T_BALANCE, o.pay_balance)
+    touch(d, T_BALANCE, o.receive_balance)
+
+
+@jit
+def leave_pool(s, d, slot, o):
+    """Take an order that leaves out of what its pool and its position count."""
+    p = s.pool[o.pool]
+    change_open_lots(s, d, o, -i64(o.lots))
+    set_pool_lock(s, d, o, i64(0))
+    if p.forced == slot:
+        p.forced = 0
+    else:
+        p.order_count -= 1
+    s.position[o.holding].uses -= 1
+    touch(d, T_POOL, o.pool)
+    touch(d, T_POSITION, o.holding)

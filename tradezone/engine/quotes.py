@@ -17,6 +17,7 @@ from .orders import (
     NOTIONAL_TOO_SMALL,
     ORDER_IS_WAITING,
     begin_remove,
+    behind_shrink,
     get_notional,
     is_in_venue,
     item_at,
@@ -109,14 +110,15 @@ def step_quote_one(s, d, io):
         and read64(io.leaf, at + _EXPIRES) == o.expires
     )
     if is_same and lots >= 1 and lots <= o.lots:
+        m.pc = P.ITEM_DONE
         if lots < o.lots:
             k = s.market[o.market]
             if get_notional(k, o.price, lots) < k.min_notional:
                 fail_quote(s, d, io, m, NOTIONAL_TOO_SMALL)
                 return
             shrink_resting(s, d, io, m, slot, o, lots)
+            behind_shrink(m, o, P.ITEM_DONE)
         mark_done(s, d, m)
-        m.pc = P.ITEM_DONE
         return
     if lots == 0:
         mark_done(s, d, m)

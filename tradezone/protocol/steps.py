@@ -151,6 +151,7 @@ FUND: Final = 182
 DEFUND: Final = 183
 CHECK: Final = 184
 # orders and fills of perpetuals
+PERP_TERMS: Final = 189
 PLACE_PERP: Final = 190
 PLACE_MARGIN: Final = 191
 AMEND_PERP: Final = 192
@@ -158,6 +159,9 @@ PERP_CHECK: Final = 193
 PERP_TRADE: Final = 194
 PERP_SIDE: Final = 195
 PERP_FEES: Final = 196
+PERP_TAKE: Final = 197
+PERP_FILL: Final = 198
+PERP_DONE: Final = 199
 # sweep, queue, forced orders, takeover
 SWEEP: Final = 200
 JUDGE: Final = 201

@@ -8,6 +8,7 @@ the open orders say. Which registers a sequence uses stands in ``touch``.
 from __future__ import annotations
 
 from tradezone.engine._jit import i64, jit
+from tradezone.engine.access import find_approval
 from tradezone.engine.balances import open_balance
 from tradezone.engine.codec import emit_note, leaf_of
 from tradezone.engine.lookup import (
@@ -23,7 +24,6 @@ from tradezone.engine.tables import (
     T_BALANCE,
     T_DRAFT,
     T_FUND,
-    T_LEDGER,
     T_MACHINE,
     T_POOL,
     T_POSITION,
@@ -36,26 +36,35 @@ from tradezone.engine.tables import (
 )
 from tradezone.engine.wide import mul_div_ceil
 from tradezone.protocol import steps as P
-from tradezone.protocol.enums import ACCOUNT_FUND, ACTIVE, POSITION_ADL
-from tradezone.protocol.events import FUNDING_PAID, POOL_RELEASED
-from tradezone.protocol.limits import RELEASE_FLOOR
+from tradezone.protocol.enums import (
+    ACCOUNT_FUND,
+    ACTIVE,
+    APPROVAL_LEVERAGE,
+    MARKET_CROSS,
+    MODE_CROSS,
+    MODE_ISOLATED,
+    POSITION_ADL,
+)
+from tradezone.protocol.events import FUNDING_PAID
 
+from .actions import dispatch_actions
 from .touch import (
+    JOB_FREE,
     add_values,
     begin_touch,
     change_collateral,
     check_pool_gap,
     check_position_gap,
     clear_sums,
-    emit_pool,
+    find_pool,
+    find_position,
+    get_releasable,
+    is_looking,
     is_touched,
     move_in,
+    move_out,
     values_of,
 )
-
-# POOL_RELEASE's register ``machine.count``: what is known of jobs in the markets of the pool
-_NOT_LOOKED, _LOOKING, _FREE, _HELD = 0, 1, 2, 3
-
 
 # --- touch -----------------------------------------------------------------------------------------
 
@@ -104,6 +113,61 @@ def step_touch_position(s, d, io):
         m.pc = m.return2
     touch(d, T_POOL, pool)
     touch(d, T_MACHINE, 0)
+
+
+# --- finding ---------------------------------------------------------------------------------------
+
+
+@jit
+def step_pool_find(s, d, io):
+    """POOL_FIND: where the account has a position of ``draft.market``, else what its setting says.
+
+    First its cross pool, in a market that is approved for one, then its isolated pool and the setting.
+    """
+    m, f = s.machine[0], s.draft[0]
+    account, market = i64(m.account), i64(f.market)
+    k = s.market[market]
+    is_approved = (i64(k.flags) & MARKET_CROSS) != 0
+    touch(d, T_DRAFT, 0)
+    touch(d, T_MACHINE, 0)
+    if m.count == 0:
+        f.pay = 0
+        f.found = 0
+        f.holding = 0
+        f.receive = k.ledger
+        m.count = 1
+        if is_approved:
+            f.pay = find_pool(s, d, account, i64(k.venue), i64(k.quote), i64(0))
+            if f.pay != 0:
+                take_found(s, d, m, f, market)
+            return
+    # The cross pool has none of the market.
+    cross = i64(f.pay)
+    f.pay = find_pool(s, d, account, i64(k.venue), i64(k.quote), market)
+    f.found = market
+    if f.pay != 0:
+        take_found(s, d, m, f, market)
+        if f.holding != 0:
+            return
+    mode = MODE_CROSS if is_approved else MODE_ISOLATED
+    f.cover = 0
+    slot = find_approval(s, d, account, APPROVAL_LEVERAGE, market)
+    if slot != 0:
+        mode = i64(s.approval[slot].flags)
+        f.cover = s.approval[slot].value
+    if mode == MODE_CROSS:
+        f.pay = cross
+        f.found = 0
+    m.pc = m.return0
+
+
+@jit
+def take_found(s, d, m, f, market):
+    """Go on with the position of a market in pool ``draft.pay``, if there is one."""
+    f.holding = find_position(s, d, i64(f.pay), market)
+    if f.holding != 0:
+        f.cover = s.position[f.holding].leverage
+        m.pc = m.return0
 
 
 # --- opening ---------------------------------------------------------------------------------------
@@ -206,57 +270,6 @@ def step_pull(s, d, io):
 
 
 @jit
-def get_releasable(p):
-    """R of a touched pool whose markets have no job: what may leave it, atoms."""
-    if p.state != ACTIVE:
-        return i64(0)
-    least = max(i64(p.initial) + i64(p.order_margin), -(-i64(p.notional) // RELEASE_FLOOR))
-    releasable = i64(p.collateral) + i64(p.losses) - least
-    return max(i64(0), min(i64(p.collateral), releasable))
-
-
-@jit
-def move_out(s, d, io, pool, amount, paid):
-    """Give up a claim of ``amount`` on the ledger for ``paid`` atoms: POOL_RELEASED."""
-    p = s.pool[pool]
-    w, b = s.ledger[p.ledger], s.balance[p.balance]
-    change_collateral(d, p, pool, -amount)
-    p.haircut += amount - paid
-    w.cash -= paid
-    w.deficit -= amount - paid
-    w.haircuts += amount - paid
-    b.free += paid
-    touch(d, T_LEDGER, p.ledger)
-    touch(d, T_BALANCE, p.balance)
-    emit_pool(s, d, io, POOL_RELEASED, pool, amount, amount - paid)
-
-
-@jit
-def is_looking(s, m, p):
-    """Whether a position of a pool is still to be asked if its market has a job; moves ``count`` and ``cursor2`` on.
-
-    Only while there are jobs at all. In the end ``count`` says whether the pool holds lots of a market with a job.
-    """
-    if m.count == _NOT_LOOKED:
-        if s.agenda[0].job_first == 0 or p.first_position == 0:
-            m.count = _FREE
-            return False
-        m.count = _LOOKING
-        m.cursor2 = p.first_position
-        return True
-    if m.count == _LOOKING:
-        x = s.position[m.cursor2]
-        if x.lots != 0 and s.job[x.market].kind != 0:
-            m.count = _HELD
-        else:
-            m.cursor2 = x.next
-            if m.cursor2 == 0:
-                m.count = _FREE
-        return True
-    return False
-
-
-@jit
 def step_pool_release(s, d, io):
     """POOL_RELEASE: the automatic release of pool ``cursor``, touched; then what is empty is freed."""
     m = s.machine[0]
@@ -271,7 +284,7 @@ def step_pool_release(s, d, io):
     if p.state == ACTIVE and p.maintenance == 0 and p.order_count == 0 and p.forced == 0:
         p.kept = 0  # neither lots nor orders: nothing is left that the margin should stay for
         touch(d, T_POOL, pool)
-    if m.count == _FREE and s.account[p.account].kind != ACCOUNT_FUND:
+    if m.count == JOB_FREE and s.account[p.account].kind != ACCOUNT_FUND:
         w = s.ledger[p.ledger]
         amount = get_releasable(p) - i64(p.kept)
         if amount > 0 and w.deficit == 0 and amount <= w.cash:
@@ -357,7 +370,7 @@ def step_pool_close(s, d, io):
 
 @jit
 def dispatch(s, d, io, pc):
-    """Run step ``pc`` of this module."""
+    """Run step ``pc`` of pools and of the actions on them."""
     if pc == P.TOUCH:
         step_touch(s, d, io)
     elif pc == P.TOUCH_POSITION:
@@ -370,9 +383,11 @@ def dispatch(s, d, io, pc):
         step_pool_close(s, d, io)
     elif pc == P.PULL:
         step_pull(s, d, io)
+    elif pc == P.POOL_FIND:
+        step_pool_find(s, d, io)
     elif pc == P.POOL_OPEN:
         step_pool_open(s, d, io)
     elif pc == P.POSITION_OPEN:
         step_position_open(s, d, io)
     else:
-        raise ValueError("machine.pc names no step")
+        dispatch_actions(s, d, io, pc)

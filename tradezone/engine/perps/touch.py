@@ -21,10 +21,15 @@ from tradezone.engine.lookup import is_pool_before, ledger_hint, pool_hint, posi
 from tradezone.engine.tables import T_BALANCE, T_DRAFT, T_LEDGER, T_POOL, T_POSITION, touch
 from tradezone.engine.wide import mul_div_floor
 from tradezone.protocol import steps as P
-from tradezone.protocol.enums import FREE, ORDER_FORCED, ORDER_REDUCE_ONLY, SELL
-from tradezone.protocol.events import DEFICIT_REPAID, FUND_CHANGED, POOL_MOVED
+from tradezone.protocol.enums import ACTIVE, FREE, ORDER_FORCED, ORDER_REDUCE_ONLY, SELL
+from tradezone.protocol.events import DEFICIT_REPAID, FUND_CHANGED, POOL_MOVED, POOL_RELEASED
+from tradezone.protocol.limits import RELEASE_FLOOR
 
 from .margin import get_values
+
+# What ``machine.count`` says of jobs in the markets of a pool, while it is asked if it may release
+JOB_UNKNOWN, JOB_LOOKING, JOB_FREE, JOB_HELD = 10, 11, 12, 13
+
 
 # --- sequences -------------------------------------------------------------------------------------
 
@@ -50,9 +55,21 @@ def begin_relist(m, position, side, back):
 def begin_release(m, pool, back):
     """Begin the automatic release of a pool; then what is empty of it is freed."""
     m.cursor = pool
-    m.count = 0
+    m.count = JOB_UNKNOWN
     m.return1 = back
     m.pc = P.POOL_RELEASE
+
+
+@jit
+def begin_find(m, back):
+    """Find the pool and position that an order of ``machine.account`` in ``draft.market`` uses.
+
+    Then ``draft.pay`` and ``holding`` are their slots (0 = none yet), ``found`` the market of the pool (0 = cross),
+    ``receive`` its ledger and ``cover`` the leverage. ``count`` is 1 then. Uses ``return0``.
+    """
+    m.count = 0
+    m.return0 = back
+    m.pc = P.POOL_FIND
 
 
 @jit
@@ -418,3 +435,54 @@ def get_payment(w, amount):
     if w.deficit == 0:
         return i64(amount)
     return mul_div_floor(amount, i64(w.cash), i64(w.cash) + i64(w.deficit))
+
+
+@jit
+def get_releasable(p):
+    """R of a touched pool whose markets have no job: what may leave it, atoms."""
+    if p.state != ACTIVE:
+        return i64(0)
+    least = max(i64(p.initial) + i64(p.order_margin), -(-i64(p.notional) // RELEASE_FLOOR))
+    releasable = i64(p.collateral) + i64(p.losses) - least
+    return max(i64(0), min(i64(p.collateral), releasable))
+
+
+@jit
+def move_out(s, d, io, pool, amount, paid):
+    """Give up a claim of ``amount`` on the ledger for ``paid`` atoms: POOL_RELEASED."""
+    p = s.pool[pool]
+    w, b = s.ledger[p.ledger], s.balance[p.balance]
+    change_collateral(d, p, pool, -amount)
+    p.haircut += amount - paid
+    w.cash -= paid
+    w.deficit -= amount - paid
+    w.haircuts += amount - paid
+    b.free += paid
+    touch(d, T_LEDGER, p.ledger)
+    touch(d, T_BALANCE, p.balance)
+    emit_pool(s, d, io, POOL_RELEASED, pool, amount, amount - paid)
+
+
+@jit
+def is_looking(s, m, p):
+    """Whether a position of a pool is still to be asked if its market has a job; moves ``count`` and ``cursor2`` on.
+
+    Only while there are jobs at all. In the end ``count`` says whether the pool holds lots of a market with a job.
+    """
+    if m.count == JOB_UNKNOWN:
+        if s.agenda[0].job_first == 0 or p.first_position == 0:
+            m.count = JOB_FREE
+            return False
+        m.count = JOB_LOOKING
+        m.cursor2 = p.first_position
+        return True
+    if m.count == JOB_LOOKING:
+        x = s.position[m.cursor2]
+        if x.lots != 0 and s.job[x.market].kind != 0:
+            m.count = JOB_HELD
+        else:
+            m.cursor2 = x.next
+            if m.cursor2 == 0:
+                m.count = JOB_FREE
+        return True
+    return False
