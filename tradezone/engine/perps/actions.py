@@ -48,11 +48,11 @@ from tradezone.protocol.events import ALLOWANCE_SET, LEVERAGE_SET, MARGIN_ADJUST
 from tradezone.protocol.limits import MAX_APPROVALS, MAX_POOLS, MAX_TOTAL_ATOMS
 
 from .bands import is_live
+from .ledgers import find_ledger
 from .liquidation import begin_judge
 from .margin import get_initial, get_worst, weigh
 from .touch import (
     JOB_FREE,
-    JOB_LOOKING,
     JOB_UNKNOWN,
     add_position,
     begin_find,
@@ -62,7 +62,6 @@ from .touch import (
     begin_touch,
     emit_fund,
     emit_pool,
-    find_ledger,
     find_pool,
     get_payment,
     get_releasable,
@@ -107,9 +106,7 @@ def find_named_ledger(s, d, venue, asset):
 @jit
 def find_named_pool(s, d, account, venue, asset, market):
     """Slot of the pool that an item names, 0 if there is none; numbers beyond their tables name none."""
-    if (
-        venue >= CAPACITY[T_VENUE] or asset >= CAPACITY[T_ASSET] or market >= CAPACITY[T_MARKET]
-    ):
+    if venue >= CAPACITY[T_VENUE] or asset >= CAPACITY[T_ASSET] or market >= CAPACITY[T_MARKET]:
         return i64(0)
     return find_pool(s, d, account, venue, asset, market)
 
@@ -227,7 +224,7 @@ def set_leverage(s, d, m, f, mode, leverage):
 
 @jit
 def step_allowance(s, d, io):
-    """ALLOWANCE: ledger and amount, room for the cross pool, then the allowance itself."""
+    """ALLOWANCE: find the ledger, room for the cross pool, then the allowance itself."""
     m, f = s.machine[0], s.draft[0]
     at = item_at(io, m)
     venue, asset = read32(io.leaf, at), read32(io.leaf, at + 4)

@@ -31,14 +31,17 @@ from tradezone.engine.tables import (
     T_PRICE,
     touch,
 )
-from tradezone.engine.wide import compare_products
+from tradezone.engine.wide import compare_products, mul_mul_div_floor
 from tradezone.protocol import steps as P
 from tradezone.protocol.enums import (
+    ACCOUNT_FUND,
     ACTIVE,
     BUY,
     CANCEL_CAP,
+    CANCEL_HEALTHY,
     CANCEL_LIQUIDATION,
     CANCEL_MARGIN,
+    CANCEL_MARKET,
     CANCEL_REDUCE_ONLY,
     ORDER_FORCED,
     ORDER_REDUCE_ONLY,
@@ -46,10 +49,10 @@ from tradezone.protocol.enums import (
     SELL,
 )
 from tradezone.protocol.events import FEES, FILL, REALISED
-from tradezone.protocol.limits import MAX_OPEN_VALUE, PPM
+from tradezone.protocol.limits import LIQ_GAIN, LIQ_GAIN_MAX, MAX_OPEN_VALUE, PPM
 
-from .liquidation import get_gain, why_not_force
-from .margin import get_values
+from .liquidation import is_open_to_force
+from .margin import get_maintenance, get_values
 from .touch import (
     begin_release,
     begin_relist,
@@ -89,9 +92,41 @@ def step_perp_take(s, d, io):
     elif not is_touched(m, p):
         begin_touch(m, i64(t.pool), P.PERP_TAKE)
     else:
-        reason = why_not_force(s, i64(m.taker))
+        reason = why_not_force(s, t, p)
         if reason != 0:
             finish(m, reason)
+
+
+@jit
+def why_not_force(s, t, p):
+    """Reason to cancel released forced order ``t``, whose pool ``p`` is touched; 0 = it may take."""
+    is_fund = s.account[p.account].kind == ACCOUNT_FUND
+    if not is_fund and p.equity >= p.maintenance:
+        return CANCEL_HEALTHY
+    if p.equity < 0:
+        return CANCEL_LIQUIDATION
+    is_open = s.position[t.holding].lots != 0 and is_open_to_force(s, i64(t.market))
+    return 0 if is_open else CANCEL_MARKET
+
+
+@jit
+def get_gain(s, t, price, lots):
+    """Part of the improvement over the zero price that the fund gets of a fill of forced order ``t``, atoms.
+
+    Its pool's equity is not below zero: not at its release, and no fill passes the margin check that leaves it there.
+    """
+    p, x = s.pool[t.pool], s.position[t.holding]
+    if s.account[p.account].kind == ACCOUNT_FUND:
+        return i64(0)
+    market = i64(t.market)
+    k, r = s.market[market], s.price[market]
+    held = i64(x.lots)
+    own = get_maintenance(k, r, s.tier[market], held)
+    allowed = mul_mul_div_floor(i64(p.equity), own, lots, i64(p.maintenance), abs(held))
+    lot_value = i64(k.tick_value) * lots
+    loss = get_side(held) * (i64(r.mark) - price) * lot_value
+    gain = ppm_down(max(i64(0), allowed - loss), LIQ_GAIN)
+    return min(gain, ppm_down(price * lot_value, LIQ_GAIN_MAX))
 
 
 @jit
@@ -147,7 +182,7 @@ def step_perp_check(s, d, io):
     if is_taker:
         f.lock = 0
         if (i64(o.flags) & ORDER_FORCED) != 0:
-            f.lock = get_gain(s, order, i64(f.price), i64(f.lots))
+            f.lock = get_gain(s, o, i64(f.price), i64(f.lots))
         touch(d, T_DRAFT, 0)
         cost = i64(f.taker_fee) + i64(f.taker_extra) + i64(f.lock)
     if not has_margin(s, o, i64(f.price), i64(f.lots), cost, is_taker):

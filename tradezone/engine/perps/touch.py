@@ -16,15 +16,17 @@ The ``begin_...`` functions set the registers of a step sequence, and the step `
 from __future__ import annotations
 
 from tradezone.engine._jit import i64, jit, ppm_up
-from tradezone.engine.codec import emit, emit_note, leaf_of
-from tradezone.engine.lookup import is_pool_before, ledger_hint, pool_hint, position_hint
+from tradezone.engine.codec import emit, leaf_of
+from tradezone.engine.lookup import is_pool_before, pool_hint, position_hint
 from tradezone.engine.tables import T_BALANCE, T_DRAFT, T_LEDGER, T_POOL, T_POSITION, touch
 from tradezone.engine.wide import mul_div_floor
 from tradezone.protocol import steps as P
 from tradezone.protocol.enums import ACTIVE, FREE, ORDER_FORCED, ORDER_REDUCE_ONLY, SELL
-from tradezone.protocol.events import DEFICIT_REPAID, FUND_CHANGED, POOL_MOVED, POOL_RELEASED
+from tradezone.protocol.events import POOL_MOVED, POOL_RELEASED
 from tradezone.protocol.limits import RELEASE_FLOOR
 
+from .ledgers import receive_income as take_income
+from .ledgers import tell_fund
 from .margin import get_values
 
 # What ``machine.count`` says of jobs in the markets of a pool, while it is asked if it may release
@@ -297,23 +299,6 @@ def set_pool_lock(s, d, o, lock):
 
 
 @jit
-def find_ledger(s, d, venue, asset):
-    """Slot of the ledger (venue, asset), 0 if there is none; ``venue`` is in use."""
-    slot = ledger_hint(s, d, venue, asset)
-    following = i64(s.venue[venue].first_ledger)
-    if slot != 0:
-        w = s.ledger[slot]
-        if w.state == FREE or w.venue != venue or w.asset > asset:
-            raise ValueError("ledger hint is not of the venue")
-        if w.asset == asset:
-            return slot
-        following = i64(w.next)
-    if following != 0 and s.ledger[following].asset <= asset:
-        raise ValueError("ledger hint skips a ledger")
-    return i64(0)
-
-
-@jit
 def is_pool(s, slot, account, venue, asset, market):
     """Whether ``slot`` is the pool (account, venue, asset, market)."""
     if slot == 0:
@@ -410,23 +395,13 @@ def move_in(s, d, io, pool, amount):
 @jit
 def receive_income(s, d, io, ledger, amount):
     """Give the fund money that is inside the wall already: it repays the deficit first (DEFICIT_REPAID)."""
-    w = s.ledger[ledger]
-    repaid = min(amount, i64(w.deficit))
-    w.deficit -= repaid
-    w.fund += amount - repaid
-    touch(d, T_LEDGER, ledger)
-    if repaid > 0:
-        emit(
-            d, io, DEFICIT_REPAID, leaf_of(s.machine[0]), w.venue, w.asset, 0, 0, 0,
-            0, 0, 0, 0, 0, 0, 0, repaid, i64(w.deficit), 0, 0,
-        )  # fmt: skip
+    take_income(s, d, io, leaf_of(s.machine[0]), ledger, amount)
 
 
 @jit
 def emit_fund(s, d, io, ledger):
     """FUND_CHANGED: what the fund of a ledger now has."""
-    w = s.ledger[ledger]
-    emit_note(d, io, FUND_CHANGED, leaf_of(s.machine[0]), w.venue, w.asset, 0, 0, 0, 0, i64(w.fund))
+    tell_fund(s, d, io, leaf_of(s.machine[0]), ledger)
 
 
 @jit
