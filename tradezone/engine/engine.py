@@ -132,6 +132,8 @@ class Engine:
         agenda = self.tables["agenda"][0]
         if agenda["task_first"] != NONE or agenda["sweep_left"] or agenda["trigger_first"] != NONE:
             return True
+        if agenda["perps"] and agenda["next_mark"] <= time:
+            return True  # queue and jobs of perpetuals go on with their ticks
         timer = self.next_timer()
         if timer is not None and timer <= time:
             return True
