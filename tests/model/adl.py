@@ -143,20 +143,19 @@ def deleverage(zone: State, perp: Perp) -> Iterator[None]:
     heavy = 1 if totals[1] >= totals[-1] else -1
     light = -heavy
     crossed = totals[light]
-    owed: dict[int, int] = {}  # D_b by id()
     for position in list(registered[light]):
+        position.claim = 0
         _cross(zone, perp, position, -position.lots)
-        owed[id(position)] = 0
         yield
     parts = Splitter(crossed, totals[heavy])
     for position in registered[heavy]:
         lots = abs(position.lots)
         cut = parts.take(lots)
         _cross(zone, perp, position, -heavy * cut)
-        owed[id(position)] = ceil_div(position.claim * (lots - cut), lots)
+        position.claim = ceil_div(position.claim * (lots - cut), lots)  # D_b from here on
         yield
     needed = totals[heavy] - crossed
-    loss = sum(owed.values())
+    loss = sum(position.claim for position in registered[heavy])
     covered = min(loss, pools.get_fund_room(zone, perp))
     pools.spend(perp, covered)
     perp.job.money += covered
@@ -179,22 +178,22 @@ def deleverage(zone: State, perp: Perp) -> Iterator[None]:
         while low < high:
             middle = (low + high) // 2
             total = 0
-            for position in group:
-                total += get_give(perp, position, middle)
+            for position in others:
+                total += get_give(perp, position, middle) if position in group else 0
                 yield
             if total <= target:
                 high = middle
             else:
                 low = middle + 1
         level, total = low, 0
-        for position in group:
-            total += get_give(perp, position, level)
+        for position in others:
+            total += get_give(perp, position, level) if position in group else 0
             yield
         below = total
         if level:
             below = 0
-            for position in group:
-                below += get_give(perp, position, level - 1)
+            for position in others:
+                below += get_give(perp, position, level - 1) if position in group else 0
                 yield
         rest, dues = target - total, Splitter(charge, needed)
         for position in others:
@@ -205,14 +204,13 @@ def deleverage(zone: State, perp: Perp) -> Iterator[None]:
                 give = get_give(perp, position, level)
                 more = min(rest, get_give(perp, position, level - 1) - give) if level else 0
                 give, rest = give + more, rest - more
+            position.is_profit, position.claim = False, 0
             raised += _fill(zone, perp, position, give, dues)
             yield
-        for position in others:
-            position.is_profit, position.claim = False, 0
     gets = Splitter(covered + raised, loss)
     for side in (heavy, light):
         for position in list(registered[side]):
-            _bank(zone, perp, position, gets.take(owed[id(position)]))
+            _bank(zone, perp, position, gets.take(position.claim))
             yield
     registered[1], registered[-1] = [], []
     perp.adl_time = 0
@@ -356,8 +354,6 @@ def begin_settlement(zone: State, perp: Perp) -> None:
     zone.epoch += 1
     zone.emit(events.SETTLEMENT_BEGUN, market=market.slot, price=price)
     if perp.job is None:
-        for position in perp.registered[1] + perp.registered[-1]:
-            unregister(zone, perp, position)
         perp.adl_time = 0
         _begin(zone, perp, enums.JOB_SETTLE, settle(zone, perp))
     else:
@@ -372,6 +368,9 @@ def get_settlement_price(perp: Perp) -> int:
 
 def settle(zone: State, perp: Perp) -> Iterator[None]:
     gains = shortfall = 0
+    for position in perp.registered[1] + perp.registered[-1]:
+        unregister(zone, perp, position)
+        yield
     for position in perp.sides[1] + perp.sides[-1]:
         pool = position.pool
         touch(zone, pool)

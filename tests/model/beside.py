@@ -142,7 +142,7 @@ class BesideZone(Zone):
         """Run the engine; return what is different, "" if nothing is."""
         try:
             own_results, rows = self.engine.execute(leaves, signers, inbox, header)
-        except Exception as error:  # noqa: BLE001 - whatever a step raises is what is looked for
+        except Exception as error:
             if self.is_strict:
                 error.add_note(self._tell(told, self.engine.events))
                 raise

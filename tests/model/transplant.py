@@ -401,7 +401,7 @@ class Writer:
             self.put("provider", 8 * slot + place, incident=feed.incidents[place])
         for i, (low, high) in enumerate(feed.buckets):
             self.put("watch", slot, **{f"low{i}": low, f"high{i}": high})
-        self.put("watch", slot, **{"begun": feed.window_from})
+        self.put("watch", slot, begun=feed.window_from)
 
     def _perp(self, slot: int, perp: Perp) -> None:
         numbers = ("mark", "index", "state", "hour", "oi_rate", "settlement", "round", "trips")

@@ -60,6 +60,7 @@ from tradezone.protocol.limits import (
 from ._jit import i64, jit
 from .balances import open_balance
 from .codec import emit, emit_note, read8, read16, read32, read64, read_i32, read_limb
+from .perps.settlement import begin_settlement
 from .tables import (
     T_AGENDA,
     T_ASSET,
@@ -621,9 +622,17 @@ def apply_update(s, d, io, leaf, market):
     clear_pending(s, d, market)
     touch(d, T_MARKET, market)
     emit_terms(s, d, io, leaf, market)
+    is_perp = k.kind == MARKET_PERP and k.guest_of == 0
+    m = s.machine[0]
+    if is_perp:
+        m.epoch += 1  # the band is part of what a release assumes
+        touch(d, T_MACHINE, 0)
     if k.phase == PHASE_SETTLED:
         leave_venue(s, d, market)
         add_market_task(s, d, io, market, CANCEL_SETTLED)
+        back = P.MESSAGE if m.pc == P.MESSAGE else i64(m.return0)
+        if is_perp:
+            begin_settlement(s, d, io, m, market, back)
 
 
 @jit

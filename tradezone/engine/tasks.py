@@ -12,11 +12,14 @@ from tradezone.protocol.enums import (
     ACTIVE,
     BOTH_SIDES,
     CANCEL_DEAD_MAN,
+    FREE,
     GROUP_OPEN,
     ORDER_CANCELLED_WAITING,
+    ORDER_FORCED,
     RESTING,
     TASK_ACCOUNT,
     TASK_MARKET,
+    TASK_POOL,
     TIF_IOC,
     TIMER_ACCOUNT,
 )
@@ -231,6 +234,8 @@ def step_task(s, d, io):
     touch(d, T_AGENDA, 0)
     if t.kind == TASK_ACCOUNT:
         look_at_account(s, d, io, m, t, slot)
+    elif t.kind == TASK_POOL:
+        look_at_pool(s, d, io, m, t, slot)
     else:
         look_at_market(s, d, io, m, t, slot)
 
@@ -249,17 +254,11 @@ def look_at_account(s, d, io, m, t, slot):
             plan = i64(a.first_plan)
     if order != 0:
         o = s.order[order]
-        if is_named(t, i64(o.market), i64(o.side), i64(o.seq)):
-            if o.state == RESTING:
-                m.order = order
-                begin_remove(m, i64(t.reason), P.TASK)
-                return
-            if (i64(o.flags) & ORDER_CANCELLED_WAITING) == 0:
-                o.flags = i64(o.flags) | ORDER_CANCELLED_WAITING
-                emit_order(d, io, ORDER_AMENDED, 0, order, o, TIF_IOC, 0, o.locked)
-                touch(d, T_ORDER, order)
-        t.cursor = order
-        touch(d, T_TASK, slot)
+        if not is_named(t, i64(o.market), i64(o.side), i64(o.seq)) or is_forced(o):
+            t.cursor = order
+            touch(d, T_TASK, slot)
+        else:
+            take_away(s, d, io, m, t, slot, order, o)
     elif plan != 0:
         p = s.plan[plan]
         if is_named(t, i64(p.market), i64(p.side), i64(p.seq)):
@@ -271,6 +270,47 @@ def look_at_account(s, d, io, m, t, slot):
         a.task = 0
         touch(d, T_ACCOUNT, t.subject)
         end_task(s, d, io, t, slot)
+
+
+@jit
+def is_forced(o):
+    """Whether an order was sent by liquidation: its owner cannot have it cancelled."""
+    return (i64(o.flags) & ORDER_FORCED) != 0
+
+
+@jit
+def take_away(s, d, io, m, t, slot, order, o):
+    """An order that a task is about leaves; one that waits to take will not rest, and the cursor moves to it."""
+    if o.state == RESTING:
+        m.order = order
+        begin_remove(m, i64(t.reason), P.TASK)
+        return
+    if (i64(o.flags) & ORDER_CANCELLED_WAITING) == 0:
+        o.flags = i64(o.flags) | ORDER_CANCELLED_WAITING
+        emit_order(d, io, ORDER_AMENDED, 0, order, o, TIF_IOC, 0, o.locked)
+        touch(d, T_ORDER, order)
+    t.cursor = order
+    touch(d, T_TASK, slot)
+
+
+@jit
+def look_at_pool(s, d, io, m, t, slot):
+    """Look at the account's order behind the cursor: one of the pool leaves, or the cursor moves to it."""
+    p, cursor = s.pool[t.subject], i64(t.cursor)
+    order = i64(0)
+    if cursor != 0:
+        order = i64(s.order[cursor].account_next)
+    elif p.state != FREE:  # else the pool has been closed since
+        order = i64(s.account[p.account].first_order)
+    if order == 0:
+        end_task(s, d, io, t, slot)
+        return
+    o = s.order[order]
+    if o.pool != t.subject or o.seq > t.seq or is_forced(o):
+        t.cursor = order
+        touch(d, T_TASK, slot)
+    else:
+        take_away(s, d, io, m, t, slot, order, o)
 
 
 @jit
@@ -303,7 +343,8 @@ def look_at_market(s, d, io, m, t, slot):
 def end_task(s, d, io, t, slot):
     """Take the first task, which is done, out of the list."""
     g = s.agenda[0]
-    emit_task(d, io, CANCEL_ALL_DONE, 0, t)
+    if t.kind != TASK_POOL:
+        emit_task(d, io, CANCEL_ALL_DONE, 0, t)
     g.task_first = t.next
     if g.task_first == 0:
         g.task_last = 0

@@ -183,6 +183,7 @@ CONCLUDE: Final = 217
 SETTLE_LOSER: Final = 218
 SETTLE_WINNER: Final = 219
 SETTLE_END: Final = 220
+SETTLE_BEGIN: Final = 221
 
 NAMES: Final = {
     value: name

@@ -56,12 +56,14 @@ from tradezone.engine.perps import (
     feeds,
     fills,
     funding,
+    jobs,
     ledgers,
     liquidation,
     listing,
     margin,
     pools,
     prices,
+    queue,
     settlement,
     takeover,
     terms,
@@ -90,8 +92,8 @@ from tradezone.state.tree import RecordTree
 _MODULES: Final[tuple[ModuleType, ...]] = (
     _jit, wide, tables, codec, lookup, balances, heaps, timers, phases, triggers, holdings, orders, quota,
     envelopes, access, assets, outcome, plans, tasks, quotes, markets, inbox, matching, ahead,
-    margin, touches, bands, feeds, funding, ledgers, terms, prices, listing, pools, actions, perp_orders, fills, liquidation, takeover, adl,
-    settlement, block,
+    margin, touches, bands, feeds, funding, ledgers, terms, prices, listing, pools, actions, perp_orders, fills, queue,
+    jobs, liquidation, takeover, adl, settlement, block,
 )  # fmt: skip
 
 
