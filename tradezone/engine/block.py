@@ -36,7 +36,8 @@ from .envelopes import reject_leaf
 from .memory import EVENT_LIMIT
 from .perps import adl, liquidation, pools, prices
 from .perps import orders as perp_orders
-from .tables import T_AGENDA, T_MACHINE, touch
+from .perps.liquidation import begin_sweep
+from .tables import T_AGENDA, T_MACHINE, T_POOL, touch
 from .timers import is_timer_due
 
 _MALFORMED = int(Code.MALFORMED)
@@ -246,7 +247,7 @@ def pass_over(s, io, most):
 
 
 @jit
-def end_class(s, m):
+def end_class(s, d, m):
     """Behind the last leaf of a class: timers, tasks or the release, if there are any, and the next class."""
     phase = i64(m.phase)
     if phase == A.CLASS_TAKE:
@@ -259,6 +260,8 @@ def end_class(s, m):
         m.pc = P.TICK
     elif phase == A.CLASS_CANCEL and (s.agenda[0].task_first != 0 or s.agenda[0].sweep_left != 0):
         m.pc = P.TASK
+    elif phase == A.CLASS_POST and (s.agenda[0].perps != 0 or s.head[T_POOL].high_water > 1):
+        begin_sweep(s, d, m)
     else:
         m.phase = phase + 1
 
@@ -271,7 +274,7 @@ def step_leaf(s, d, io):
     seq = i64(m.seq)
     if seq >= m.block_end:
         m.seq = m.block_first
-        end_class(s, m)
+        end_class(s, d, m)
         return
     if class_of(io, seq) != m.phase:
         m.seq = seq + 1

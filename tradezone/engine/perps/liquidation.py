@@ -9,7 +9,8 @@ Registers, all of them in ``draft``, which nothing else needs behind class 2 (th
     stp        what VISIT does next (``VISIT_...``)
     flags      JUDGE: a position open to force was found; visits: a position was taken over
     mask       visits: the takeovers are those of a pool below zero
-    tif        JUDGE: the step behind it; TAKEOVER: its stage
+    plan       JUDGE: the step behind it
+    tif        TAKEOVER: its stage
     interface  the position that asks for most maintenance so far, ``lots`` how much
 
 ``agenda.visits`` counts what is left of the sweep, then of the queue; during the sweep ``agenda.looks`` is what the block
@@ -110,7 +111,7 @@ def begin_judge(s, d, m, pool, back):
     f = s.draft[0]
     f.door = pool
     f.flags = 0
-    f.tif = back
+    f.plan = back
     touch(d, T_DRAFT, 0)
     begin_touch(m, pool, P.JUDGE)
 
@@ -135,7 +136,7 @@ def step_judge(s, d, io):
         if p.state == ACTIVE and p.equity < p.maintenance:
             begin_walk(s, d, m, f, WALK_JUDGE)
         else:
-            m.pc = f.tif
+            m.pc = f.plan
         return
     f.flags = 0
     touch(d, T_DRAFT, 0)
@@ -145,7 +146,7 @@ def step_judge(s, d, io):
     emit_pool(s, d, io, LIQUIDATION_BEGUN, pool, i64(p.equity), i64(p.maintenance))
     if p.order_count != 0 and has_room(s, T_TASK, 1 + RESERVED_TASKS):
         append_task(s, d, TASK_POOL, pool, i64(0), BOTH_SIDES, CANCEL_LIQUIDATION)
-    m.pc = f.tif
+    m.pc = f.plan
 
 
 # --- the sweep -------------------------------------------------------------------------------------
@@ -370,7 +371,7 @@ def step_visit_walk(s, d, io):
 def end_walk(m, f):
     """Behind the last position of a walk."""
     if f.side == WALK_JUDGE:
-        m.pc = f.tif
+        m.pc = f.plan
     elif f.side == WALK_CHOOSE and f.interface != 0:
         m.pc = P.FORCE
     else:
