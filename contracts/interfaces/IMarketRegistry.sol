@@ -109,8 +109,6 @@ interface IMarketRegistry {
     error OutOfBounds(string term, int256 given, int256 lowest, int256 highest);
     /// @notice A door leads to a market of another venue that has a book of its own.
     error NotAHome(MarketId market);
-    /// @notice The zone cannot settle a door; it can be halted.
-    error DoorStaysOpen(MarketId market);
     /// @notice Markets of events end with their event.
     error EndsWithItsEvent(MarketId market, EventId eventId);
     error MarketIsClosing(MarketId market, uint8 stage);
@@ -135,7 +133,8 @@ interface IMarketRegistry {
     /// announced stays announced, and is told to the zone once more, because a message drops it.
     function setPhase(MarketId market, uint8 phase) external;
 
-    /// @notice Close a spot market for good, `closeNotice` ahead at least. It cannot be called back.
+    /// @notice Close a spot market, or a door to any, for good, `closeNotice` ahead at least. It cannot be called
+    /// back.
     /// @param effectiveAt ms; 0 = as soon as it may.
     function delist(MarketId market, uint64 effectiveAt) external;
 
@@ -158,10 +157,11 @@ interface IMarketRegistry {
 
     /* WRITES: ANYONE */
 
-    /// @notice Free the slot of a market whose end has come, or of a door whose home is closed.
+    /// @notice Free the slot of a market whose end has come, or of a door whose home is closed: the zone is told
+    /// to close that one too.
     function forget(MarketId market) external;
 
-    /// @notice Begin to close a spot market that lost its slot.
+    /// @notice Begin to close a spot market or a door that lost its slot.
     function delistLost(MarketId market) external;
 
     /* VIEWS */

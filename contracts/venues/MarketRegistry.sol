@@ -176,13 +176,17 @@ contract MarketRegistry is IMarketRegistry {
     /// @inheritdoc IMarketRegistry
     function forget(MarketId market) external {
         Market memory entry = _marketAt(market);
-        if (entry.home != NO_MARKET) {
-            Market memory home = _marketAt(entry.home);
-            if (entry.stage == _CLOSED || home.stage != _CLOSED) revert MarketNotOver(market, 0);
+        uint64 from = _announced[market].effectiveAt;
+        Terms memory inForce = _roll(market);
+        if (inForce.phase == InboxMessages.PHASE_SETTLED) {
+            if (entry.stage != _CLOSING) revert MarketNotOver(market, from);
         } else {
-            uint64 from = _announced[market].effectiveAt;
-            bool isOver = _roll(market).phase == InboxMessages.PHASE_SETTLED;
-            if (entry.stage != _CLOSING || !isOver) revert MarketNotOver(market, from);
+            // A door goes with its home; the zone counts it until it is told.
+            bool isOrphan = entry.home != NO_MARKET && _marketAt(entry.home).stage == _CLOSED;
+            if (entry.stage == _CLOSED || !isOrphan) revert MarketNotOver(market, from);
+            Terms memory settled = MarketTerms.copy(inForce);
+            settled.phase = InboxMessages.PHASE_SETTLED;
+            _tell(market, entry.venue, inForce, settled);
         }
         _close(market, entry.venue);
     }
@@ -244,8 +248,7 @@ contract MarketRegistry is IMarketRegistry {
     /* INTERNAL: CHANGES */
 
     function _delist(MarketId market, Market memory entry, uint64 effectiveAt) private {
-        if (entry.home != NO_MARKET) revert DoorStaysOpen(market);
-        if (entry.kind != InboxMessages.MARKET_SPOT) {
+        if (entry.home == NO_MARKET && entry.kind != InboxMessages.MARKET_SPOT) {
             revert EndsWithItsEvent(market, entry.eventId);
         }
         if (entry.stage != _OPEN) revert MarketIsClosing(market, entry.stage);

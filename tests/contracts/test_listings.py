@@ -14,9 +14,11 @@ from tests.contracts.markets import (
     EVENT,
     OUTCOME,
     QUESTION,
+    SETTLED,
     SIMULATED,
     SPOT,
     TERMS,
+    announced,
     payouts,
     stake_for_venues,
     terms_now,
@@ -525,13 +527,11 @@ def test_doors_lead_to_books_of_other_venues_that_stay(
         listings.listGuest((2, 1, 0, 0), sender=bob)
 
 
-def test_a_door_cannot_be_settled_but_goes_with_its_home(
+def test_a_door_goes_with_its_home_and_the_zone_is_told(
     zone, listings, markets, market, guest_venue, alice, bob, clock
 ):
     markets.setSharing(1, 2, True, sender=alice)
     door = listings.listGuest((2, 1, 0, 0), sender=bob).return_value
-    with reverts(markets.DoorStaysOpen, market=door):
-        markets.delist(door, 0, sender=bob)
     with reverts(markets.MarketNotOver, market=door):
         markets.forget(door, sender=bob)
     markets.delist(1, 0, sender=alice)
@@ -539,10 +539,45 @@ def test_a_door_cannot_be_settled_but_goes_with_its_home(
     with reverts(markets.MarketNotOver, market=door):
         markets.forget(door, sender=bob)
     markets.forget(1, sender=bob)
+    before = zone.inbox.count()
     markets.forget(door, sender=bob)
+    (body,) = [zone.body(m.index) for m in zone.messages()[before:]]
+    assert (body["market"], body["phase"], body["effectiveAt"]) == (door, SETTLED, 0)
     assert markets.openMarketsOf(2) == zone.base_slots.baseSlotsUsed(2, SPOT) == 0
     with reverts(markets.MarketNotOver, market=door):
         markets.forget(door, sender=bob)
+
+
+def test_a_door_is_closed_by_its_own_venue_with_notice(
+    zone, listings, markets, market, guest_venue, alice, bob, clock
+):
+    markets.setSharing(1, 2, True, sender=alice)
+    door = listings.listGuest((2, 1, 0, 0), sender=bob).return_value
+    markets.delist(door, 0, sender=bob)
+    with reverts(markets.MarketIsClosing, market=door, stage=2):
+        markets.delist(door, 0, sender=bob)
+    with reverts(markets.MarketNotOver, market=door):
+        markets.forget(door, sender=alice)
+    clock.pass_time(zone.params.close_notice + 1)
+    before = zone.inbox.count()
+    markets.forget(door, sender=alice)
+    assert zone.inbox.count() == before  # the zone settles it by the message that announced it
+    assert markets.openMarketsOf(2) == zone.base_slots.baseSlotsUsed(2, SPOT) == 0
+    assert markets.openMarketsOf(1) == 1
+
+
+def test_a_closing_door_whose_home_is_gone_is_told_to_close_at_once(
+    zone, listings, markets, market, guest_venue, alice, bob, clock
+):
+    markets.setSharing(1, 2, True, sender=alice)
+    door = listings.listGuest((2, 1, 0, 0), sender=bob).return_value
+    markets.delist(1, 0, sender=alice)
+    clock.pass_time(zone.params.close_notice + 1)
+    markets.delist(door, 0, sender=bob)
+    markets.forget(1, sender=bob)
+    markets.forget(door, sender=bob)
+    assert announced(zone, door)["effectiveAt"] == 0
+    assert terms_now(zone, door)["phase"] == SETTLED
 
 
 # --- simulated assets

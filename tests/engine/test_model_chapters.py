@@ -375,6 +375,35 @@ def test_a_door_takes_its_fee_with_the_accounts_approval(world):
     assert (share["account"], share["amount"], share["flag"]) == (created["account"], 500, 1)
 
 
+def test_a_door_that_closes_lets_nothing_through_and_keeps_what_rests(world):
+    zone, bob = world.zone, world.bob
+    fee_account = zone.block(create_venue(2, world.deployer.owner)).events[0]["account"]
+    guest = {"market": 2, "id": 2 << 16 | 1, "venue": 2, "home": 1, "guestFee": 10_000}
+    zone.block(
+        tell(messages.LIST_GUEST, **guest),
+        act(bob, actions.APPROVE_INTERFACE, interface=fee_account, maxFee=10_000),
+    )
+    assert zone.model.venues[2].market_count == 1
+    zone.block(post(bob, SELL, 1000, 10, market=2), post(world.alice, SELL, 990, 10))
+    zone.block(update_market(zone, 1, takerDelay=50))
+    waiting = zone.block(bob.buy(990, 10, market=2)).of(events.ORDER_WAITING)
+    assert len(waiting) == 1
+    closed = zone.block(
+        update_market(zone, 2, phase=enums.PHASE_SETTLED), bob.buy(990, 10, market=2)
+    )
+    assert closed.codes[-1] == Code.MARKET_CLOSED
+    assert zone.model.venues[2].market_count == 0
+    assert not closed.of(events.ORDER_CANCELLED)  # what rests in the home's book stays
+    (left,) = zone.block(after=60).of(events.ORDER_CANCELLED)
+    assert (left["tif"], left["order"]) == (enums.CANCEL_MARKET, waiting[0]["order"])
+    again = zone.block(update_market(zone, 2, phase=enums.PHASE_CONTINUOUS))
+    assert again.of(events.MESSAGE_IGNORED)[0]["error"] == Code.BAD_PARAMETERS
+    zone.block(world.carol.buy(1000, 20))
+    zone.block()
+    (share,) = zone.block(after=60).of(events.FEE_SHARE)
+    assert share["account"] == fee_account
+
+
 # --- simulated assets, quota -------------------------------------------------------------------------
 
 

@@ -924,11 +924,14 @@ def test_keys_and_accounts_leave_room_for_owners(world):
     def both():
         return world.alice.approve_key(get_address(100)), world.alice.create_account()
 
-    world.zone.exhaust("key", left=limits.RESERVED_KEYS)
-    world.zone.exhaust("account", left=limits.RESERVED_ACCOUNTS)
+    owners, venues = (len(world.zone.model.snapshot()[name]) for name in ("owners", "venues"))
+    keys = limits.RESERVED_KEYS - owners
+    accounts = limits.RESERVED_ACCOUNTS - owners - 2 * venues
+    world.zone.exhaust("key", left=keys)
+    world.zone.exhaust("account", left=accounts)
     assert world.zone.block(*both()).codes == [Code.TABLE_FULL] * 2
-    world.zone.exhaust("key", left=limits.RESERVED_KEYS + 1)
-    world.zone.exhaust("account", left=limits.RESERVED_ACCOUNTS + 1)
+    world.zone.exhaust("key", left=keys + 1)
+    world.zone.exhaust("account", left=accounts + 1)
     assert world.zone.block(*both(), *both()).codes == [Code.OK] * 2 + [Code.TABLE_FULL] * 2
 
 

@@ -175,6 +175,7 @@ def update_market(zone: State, body: Body) -> None:
         and body["effectiveAt"] <= limits.MAX_TIME
     )
     if market.guest_of:
+        phases.add(enums.PHASE_SETTLED)
         is_good &= body["phase"] in phases and body["guestFee"] <= limits.MAX_INTERFACE_FEE
     else:
         if market.kind != enums.MARKET_OUTCOME:

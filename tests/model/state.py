@@ -161,9 +161,10 @@ class State:
 
     def has_room_for(self, table: str) -> bool:
         """Whether an action or deposit may take a slot of a table of which L1 needs some."""
+        owners, venues = self.slots["owner"].in_use, self.slots["venue"].in_use
         reserved = {
-            "account": limits.RESERVED_ACCOUNTS,
-            "key": limits.RESERVED_KEYS,
+            "account": max(0, limits.RESERVED_ACCOUNTS - owners - 2 * venues),
+            "key": max(0, limits.RESERVED_KEYS - owners),
             "balance": limits.RESERVED_BALANCES,
             "task": limits.RESERVED_TASKS,
         }

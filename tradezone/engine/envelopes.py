@@ -512,7 +512,7 @@ def step_approve_key(s, d, io):
         error = _BAD_KEY
     elif account != 0 and (not is_acting(s, account) or s.account[account].owner != m.owner):
         error = _BAD_KEY
-    elif not has_room(s, T_KEY, 1 + RESERVED_KEYS):
+    elif not has_room(s, T_KEY, 1 + reserved_keys(s)):
         error = _TABLE_FULL
     if error != _OK:
         reject_item(s, d, io, error)
@@ -607,13 +607,26 @@ def open_account(s, d, owner, kind):
 
 
 @jit
+def reserved_keys(s):
+    """Key slots kept for owners who are still to come; those who are there have theirs."""
+    return max(0, RESERVED_KEYS - i64(s.head[T_OWNER].in_use))
+
+
+@jit
+def reserved_accounts(s):
+    """Account slots kept for owners (one) and venues (two) that are still to come."""
+    present = i64(s.head[T_OWNER].in_use) + 2 * i64(s.head[T_VENUE].in_use)
+    return max(0, RESERVED_ACCOUNTS - present)
+
+
+@jit
 def step_create_account(s, d, io):
     """CREATE_ACCOUNT: a new sub-account."""
     m = s.machine[0]
     error = _OK
     if s.owner[m.owner].account_count >= MAX_ACCOUNTS:
         error = _ACCOUNT_LIMIT
-    elif not has_room(s, T_ACCOUNT, 1 + RESERVED_ACCOUNTS):
+    elif not has_room(s, T_ACCOUNT, 1 + reserved_accounts(s)):
         error = _TABLE_FULL
     if error != _OK:
         reject_item(s, d, io, error)

@@ -516,7 +516,7 @@ def read_update(s, d, io, at, market):
     band, min_notional = read32(source, at + 33), read64(source, at + 37)
     max_notional, max_lots = read64(source, at + 45), read64(source, at + 53)
     closes, effective = read64(source, at + 77), read64(source, at + 85)
-    can_settle = k.kind != MARKET_OUTCOME and k.guest_of == 0
+    can_settle = k.kind != MARKET_OUTCOME or k.guest_of != 0  # an outcome ends with its event
     last_phase = PHASE_SETTLED if can_settle else PHASE_HALTED
     if phase < PHASE_CONTINUOUS or phase > last_phase or access > ACCESS_CREDENTIAL:
         return _BAD_PARAMETERS

@@ -47,7 +47,7 @@ MAX_BUCKET_LENGTH: Final = 16  # a chain walk is bounded; a full bucket refuses 
 ORDER_BUCKETS: Final = 1 << 20  # half a full order table per bucket on average
 # Slots that users cannot take, so that what L1 has given out an id for always finds room.
 RESERVED_ACCOUNTS: Final = (1 << 19) + (1 << 16)  # one per owner, two per venue
-RESERVED_KEYS: Final = 1 << 19  # one per owner
+RESERVED_KEYS: Final = 1 << 19  # one per owner; those present need none
 RESERVED_BALANCES: Final = 3 << 14  # three per market
 RESERVED_TIMERS: Final = 1 << 14  # one per market
 RESERVED_TASKS: Final = 1 << 15  # one per market, and as many for dead-man switches
