@@ -35,7 +35,11 @@ from tradezone.protocol.enums import (
     TIF_POST_ONLY,
     TIF_POST_SLIDE,
     TIMER_ORDER,
+    TRIGGER_DOWN_LAST,
+    TRIGGER_DOWN_MARK,
+    TRIGGER_UP_INDEX,
     TRIGGER_UP_LAST,
+    TRIGGER_UP_MARK,
     WAITING,
 )
 from tradezone.protocol.errors import Code
@@ -688,7 +692,13 @@ def first_level(k, side):
         return i64(k.best_ask)
     if side == TRIGGER_UP_LAST:
         return i64(k.up_last)
-    return i64(k.down_last)
+    if side == TRIGGER_DOWN_LAST:
+        return i64(k.down_last)
+    if side == TRIGGER_UP_MARK:
+        return i64(k.up_mark)
+    if side == TRIGGER_DOWN_MARK:
+        return i64(k.down_mark)
+    return i64(k.up_index) if side == TRIGGER_UP_INDEX else i64(k.down_index)
 
 
 @jit
@@ -700,8 +710,16 @@ def set_first_level(k, side, slot):
         k.best_ask = slot
     elif side == TRIGGER_UP_LAST:
         k.up_last = slot
-    else:
+    elif side == TRIGGER_DOWN_LAST:
         k.down_last = slot
+    elif side == TRIGGER_UP_MARK:
+        k.up_mark = slot
+    elif side == TRIGGER_DOWN_MARK:
+        k.down_mark = slot
+    elif side == TRIGGER_UP_INDEX:
+        k.up_index = slot
+    else:
+        k.down_index = slot
 
 
 @jit
