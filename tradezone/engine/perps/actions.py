@@ -224,7 +224,7 @@ def set_leverage(s, d, m, f, mode, leverage):
 
 @jit
 def step_allowance(s, d, io):
-    """ALLOWANCE: find the ledger, room for the cross pool, then the allowance itself."""
+    """Set what may be pulled without the owner (ALLOWANCE): ledger and amount, room, the cross pool; then the allowance."""
     m, f = s.machine[0], s.draft[0]
     at = item_at(io, m)
     venue, asset = read32(io.leaf, at), read32(io.leaf, at + 4)
