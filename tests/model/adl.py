@@ -210,9 +210,9 @@ def deleverage(zone: State, perp: Perp) -> Iterator[None]:
     gets = Splitter(covered + raised, loss)
     for side in (heavy, light):
         for position in list(registered[side]):
+            registered[side].remove(position)
             _bank(zone, perp, position, gets.take(position.claim))
             yield
-    registered[1], registered[-1] = [], []
     perp.adl_time = 0
     zone.emit(
         events.ADL_DONE,

@@ -33,7 +33,7 @@ from tests.model.compare import (
     events_to_dicts,
     get_differences,
 )
-from tests.model.invariants import check_model
+from tests.model.invariants import check_model, check_records
 from tests.model.pure import PureEngine
 from tests.model.world import Outcome, Zone
 from tradezone.protocol import events, steps
@@ -178,7 +178,10 @@ class BesideZone(Zone):
         if state:
             lines += [f"state: {state[0].split(':')[0]}"] if not lines else []
             lines += [f"  {line}" for line in state[:40]]
-        return "\n".join([*lines, self._tell(told, own)]) if lines else ""
+        if lines:
+            return "\n".join([*lines, self._tell(told, own)])
+        check_records(self.engine.tables)
+        return ""
 
     def _tell(self, told: list[dict[str, int]], own: list[dict[str, int]]) -> str:
         last = [steps.NAMES.get(pc, str(pc)) for pc in self.engine.trail]
@@ -196,6 +199,7 @@ class BesideZone(Zone):
         check_model(self.model)
         if self.is_even:
             assert_same_state(self.model, self.engine.tables, every_bucket=True)
+            check_records(self.engine.tables)
 
     def describe(self) -> str:
         """Text: how many blocks were even, and what the others lacked."""

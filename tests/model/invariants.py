@@ -270,7 +270,9 @@ def _check_people(tables: Tables) -> None:
         assert account["balance_count"][slot] == len(balances), what
         is_user = account["kind"][slot] == enums.ACCOUNT_USER
         assert not is_user or len(balances) <= limits.MAX_BALANCES, what
-        assert account["order_count"][slot] == len(orders) <= limits.MAX_OPEN_ORDERS, what
+        assert account["order_count"][slot] == len(orders), what
+        own = [o for o in orders if not order["flags"][o] & enums.ORDER_FORCED]
+        assert len(own) <= limits.MAX_OPEN_ORDERS, what
         assert all(balance["account"][b] == slot for b in balances), what
         assert all(order["account"][o] == slot for o in orders), what
         _check_back_links(balance, balances, "previous", f"balances of {what}")
@@ -302,6 +304,8 @@ def _check_money(tables: Tables) -> None:
         if order["state"][slot] == enums.FREE:
             continue
         where, side, lots = (order[name][slot] for name in ("market", "side", "lots"))
+        if market["kind"][where] == enums.MARKET_PERP:
+            continue  # its money is in a pool
         locked[order["pay_balance"][slot]] += order["locked"][slot]
         covered[order["holding"][slot], side] += order["cover"][slot]
         opens = lots - order["cover"][slot]
@@ -338,10 +342,39 @@ def _check_money(tables: Tables) -> None:
             owed[slot] += group["sets"][slot] * group["unit"][slot]
         assert group["cash"][slot] == owed[slot], f"event {slot}: cash"
         held[group["asset"][slot]] += group["cash"][slot]
+    for slot in Rows(tables, "ledger").slots():
+        held[int(tables["ledger"]["asset"][slot])] += int(tables["ledger"]["cash"][slot])
     for slot in asset.slots():
         total = asset["total"][slot]
         assert 0 <= total <= limits.MAX_TOTAL_ATOMS, f"asset {slot}: total {total}"
         assert total == held[slot] + asset["dust"][slot], f"asset {slot}: {total}, {held[slot]}"
+
+
+def _check_walls(tables: Tables) -> None:
+    """What every venue holds of an asset is what it owes, pool by pool, and lots have another side."""
+    names = ("ledger", "pool", "position", "market")
+    ledger, pool, position, market = (Rows(tables, name) for name in names)
+    price, job = (Rows(tables, name, market.rows) for name in ("price", "job"))
+    owed: Counter[int] = Counter({slot: ledger["fund"][slot] for slot in ledger.slots()})
+    lots: Counter[int] = Counter()
+    for slot in pool.slots():
+        if pool["state"][slot] == enums.FREE:
+            continue
+        where = pool["ledger"][slot]
+        owed[where] += pool["collateral"][slot]
+        held = position.walk(pool["first_position"][slot], "next", f"positions of pool {slot}")
+        for one in held:
+            owed[where] += position["quote"][one]
+            lots[position["market"][one]] += position["lots"][one]
+    for slot in market.slots():
+        if market["kind"][slot] == enums.MARKET_PERP and not market["guest_of"][slot]:
+            value = price["mark"][slot] * market["tick_value"][slot]
+            moved = job["lots_moved"][slot]
+            owed[market["ledger"][slot]] += price["pot"][slot] + job["money"][slot] + moved * value
+            assert lots[slot] == moved, f"market {slot}: lots sum to {lots[slot]}"
+    for slot in ledger.slots():
+        has = ledger["cash"][slot] + ledger["deficit"][slot]
+        assert has == owed[slot], f"ledger {slot}: has {has}, owes {owed[slot]}"
 
 
 def _check_books(tables: Tables) -> None:
@@ -411,6 +444,7 @@ def check_records(tables: Tables, *, is_thorough: bool = False) -> None:
     _check_free_lists(tables)
     _check_people(tables)
     _check_money(tables)
+    _check_walls(tables)
     _check_books(tables)
     _check_client_ids(tables)
 

@@ -296,8 +296,8 @@ class Writer:
                 receive_balance=balances[order.receive_asset].slot if order.receive_asset else 0,
                 holding=held.slot if held else 0,
                 timer=self.model.timers.place(order.timer),
-                release=order.release,
-                release_block=order.release_block,
+                release=order.release if order.state == enums.WAITING else 0,
+                release_block=order.release_block if order.state == enums.WAITING else 0,
                 first_child=children[0] if children else 0,
             )
             if order.client_id:

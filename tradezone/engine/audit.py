@@ -27,6 +27,7 @@ from tradezone.protocol.hashing import keccak
 from tradezone.protocol.records import TABLE_BY_NAME, TABLES
 
 from ._jit import jit
+from .audit_perps import PERP_RULES, check_perps
 from .codec import bucket_of_id
 
 Tables = Mapping[str, NDArray[Any]]
@@ -123,29 +124,20 @@ RULES: Final = {
     "plan.timer": "a plan that expires has a timer, others have none",
     "trigger.list": "the books to be looked at are one list of those that say so; the others keep no price",
     "task.list": "tasks are one list; each begins at the front of its list and concerns what was there",
+    **PERP_RULES,
 }
 """Rule id -> what holds."""
 
 # What is written by no rule that is in force.
-_UNUSED: Final = ("ledger", "feed", "pool", "position")
 _UNUSED_FIELDS: Final = {
-    "account": ("pool_count", "first_pool"),
     "asset": ("dust",),
     "approval": ("used",),
-    "venue": ("first_ledger", "perps", "incidents"),
-    "market": (
-        *("flags", "feed", "max_leverage", "funding_cap", "interest", "perp_next"),
-        *("band_listing", "band_basis", "profit_weight", "ledger"),
-    ),
-    "book": ("up_mark", "down_mark", "up_index", "down_index"),
+    "venue": ("incidents",),
+    "ledger": ("generation", "claims"),
     "plan": ("interval", "slice_lots", "next_time"),
-    "outbox": ("status", "venue", "market"),
+    "outbox": ("status",),
 }
-_UNUSED_AGENDA: Final = (
-    *("liquidation_first", "liquidation_last", "pool_cursor", "forced_first", "job_first"),
-    *("restart_phase", "closing", "next_mark", "sweep_time", "perp_first", "perp_last"),
-    *("job_last", "liquidations", "perps", "looks", "visits"),
-)
+_UNUSED_AGENDA: Final = ("forced_first", "restart_phase", "closing")
 # (table, field, table it points into, whether 0 is allowed)
 _REFERENCES: Final = (
     ("asset", "venue", "venue", True),
@@ -167,9 +159,9 @@ _REFERENCES: Final = (
     ("market", "guest_of", "market", True),
     ("order", "account", "account", False),
     ("order", "market", "market", False),
-    ("order", "pay_balance", "balance", False),
-    ("order", "receive_balance", "balance", False),
-    ("order", "holding", "holding", True),
+    ("order", "pay_balance", "balance", True),
+    ("order", "receive_balance", "balance", True),
+    ("order", "pool", "pool", True),
     ("order", "door", "market", True),
     ("order", "interface", "account", True),
     ("plan", "account", "account", False),
@@ -183,9 +175,19 @@ _REFERENCES: Final = (
     ("event_group", "venue", "venue", False),
     ("event_group", "asset", "asset", False),
     ("level", "market", "market", False),
-    ("outbox", "owner", "owner", False),
-    ("outbox", "asset", "asset", False),
     ("calendar", "venue", "venue", False),
+    ("ledger", "venue", "venue", False),
+    ("ledger", "asset", "asset", False),
+    ("feed", "venue", "venue", False),
+    ("pool", "account", "account", False),
+    ("pool", "venue", "venue", False),
+    ("pool", "asset", "asset", False),
+    ("pool", "market", "market", True),
+    ("pool", "balance", "balance", False),
+    ("pool", "ledger", "ledger", False),
+    ("position", "pool", "pool", False),
+    ("position", "market", "market", False),
+    ("position", "account", "account", False),
 )
 _BOOK_HEADS: Final = (  # level lists of a book, by level.side
     *("best_bid", "best_ask", "up_last", "down_last"),
@@ -470,6 +472,7 @@ class _Audit:
         self.check_plans()
         self.check_tasks()
         self.check_timers()
+        check_perps(self)
 
     def check_tables(self) -> None:
         """Heads, free lists, freed slots, memory that nothing uses, signs."""
@@ -497,9 +500,6 @@ class _Audit:
                     self.fail("record.sign", name, bad, bad > -1, text, column[bad])
             if self.is_thorough:
                 self._check_gaps(name, rows)
-        for name in _UNUSED:
-            if self.rows[name] > 1:
-                self.fail_one("table.unused", name, 1, "is in use")
         for name, fields in _UNUSED_FIELDS.items():
             for field_name in fields:
                 column = self[name, field_name]
@@ -509,10 +509,6 @@ class _Audit:
         for field_name in _UNUSED_AGENDA:
             if self.agenda[field_name]:
                 self.fail_one("table.unused", "agenda", 0, f"{field_name} is written")
-        for name in ("price", "job", "fund", "tier", "provider", "watch"):
-            raw = self.tables[name][: self.rows[name]].view(np.uint8).reshape(self.rows[name], -1)
-            slots = np.arange(self.rows[name])
-            self.fail("table.unused", name, slots, raw.any(axis=1), "is written")
 
     def _check_free_list(self, name: str, first_free: int, in_use: int) -> None:
         number = TABLE_BY_NAME[name].number
@@ -585,10 +581,14 @@ class _Audit:
         slots = self.slots("approval")
         account, subject = self["approval", "account"][slots], self["approval", "subject"][slots]
         is_access = self["approval", "kind"][slots] == E.APPROVAL_ACCESS
+        is_leverage = self["approval", "kind"][slots] == E.APPROVAL_LEVERAGE
+        subjects = np.where(
+            is_leverage, self.names("market", subject), self.names("account", subject)
+        )
         is_good = np.where(
             is_access,
             self.names("owner", account) & self.names("venue", subject),
-            self.names("account", account) & self.names("account", subject),
+            self.names("account", account) & subjects,
         )
         text = "account is {}, subject is {}, which are not in use"
         self.check("record.reference", "approval", ~is_good, text, account, subject)
@@ -597,6 +597,8 @@ class _Audit:
             slots = self.slots(table)
             key = self[table, "key"][slots]
             bad = (key < 1) | (key >= self.rows["key"])
+            if table == "order":
+                bad &= self["order", "flags"][slots] & E.ORDER_FORCED == 0
             self.check("record.reference", table, bad, "key is {}, no slot in use", key)
 
     def check_machine(self) -> None:
@@ -762,11 +764,16 @@ class _Audit:
                 key=tuple(self[table, name] for name in key),
             )  # fmt: skip
             found = self["account", count][accounts]
+            if table == "order":  # forced ones are beside what an account may have
+                forced = members & (self["order", "flags"] & E.ORDER_FORCED != 0)
+                of = self["order", "account"][forced]
+                of = of[(of > 0) & (of < rows)]
+                found = found - np.bincount(of, minlength=rows)[accounts]
             bad = found > most
             if table == "balance":
                 bad &= is_user
             self.check(f"account.{rule}", "account", bad, f"has {{}} {rule}", found)
-        for table in ("balance", "order", "holding"):
+        for table in ("balance", "order", "holding", "pool", "position"):
             slots = self.slots(table)
             found = self[table, "owner"][slots]
             expected = self.at("account", "owner", self[table, "account"][slots])
@@ -785,8 +792,12 @@ class _Audit:
         is_access = (kind == E.APPROVAL_ACCESS) & (value >= E.ACCESS_LIST)
         is_access &= (value <= E.ACCESS_CREDENTIAL) & (region <= 62)
         is_access &= (value == E.ACCESS_CREDENTIAL) | ((number == 0) & (region == 0))
+        is_leverage = (kind == E.APPROVAL_LEVERAGE) & ((value == 0) | (value >= 100))
+        is_leverage &= (number >= E.MODE_CROSS) & (number <= E.MODE_ISOLATED) & (region == 0)
+        market = self["approval", "subject"][slots]
+        is_leverage &= self.at("market", "kind", market) == E.MARKET_PERP
         text = "kind is {}, value is {}, class is {}, region is {}"
-        bad = ~(is_interface | is_access)
+        bad = ~(is_interface | is_access | is_leverage)
         self.check("approval.terms", "approval", bad, text, kind, value, number, region)
 
     def check_money(self) -> None:
@@ -801,6 +812,8 @@ class _Audit:
         locked = _sum_by(pay[is_pay], self["order", "locked"][orders][is_pay], rows)
         uses = np.bincount(pay[is_pay], minlength=rows)
         uses += np.bincount(receive[is_receive], minlength=rows)
+        of = self["pool", "balance"][self.slots("pool")]
+        uses += np.bincount(of[(of > 0) & (of < rows)], minlength=rows)
         found = self["balance", "locked"][balances]
         bad = found != locked[balances]
         self.check(
@@ -829,6 +842,10 @@ class _Audit:
         asset = self["event_group", "asset"][groups]
         inside = (asset > 0) & (asset < size)
         held = _add(held, _sum_by(asset[inside], self["event_group", "cash"][groups][inside], size))
+        ledgers = self.slots("ledger")
+        asset = self["ledger", "asset"][ledgers]
+        inside = (asset > 0) & (asset < size)
+        held = _add(held, _sum_by(asset[inside], self["ledger", "cash"][ledgers][inside], size))
         assets = self.slots("asset")
         total, dust = self["asset", "total"][assets], self["asset", "dust"][assets]
         owed = _add(held[assets], dust)
@@ -865,14 +882,23 @@ class _Audit:
         self.check("asset.wall", "event_group", bad, "settles in asset {} of another venue", asset)
         slots = self.slots("outbox")
         asset, amount = self["outbox", "asset"][slots], self["outbox", "amount"][slots]
-        bad = wall_of(asset) != 0
+        kind = self["outbox", "kind"][slots]
+        pays = kind == E.OUTBOX_WITHDRAWAL
+        bad = pays & (wall_of(asset) != 0)
         self.check("asset.wall", "outbox", bad, "pays the simulated asset {}", asset)
         limbs = [
             self.tables["outbox"][f"recipient{n}"][: self.rows["outbox"]][slots] for n in range(3)
         ]
         is_nobody = (limbs[0] == 0) & (limbs[1] == 0) & (limbs[2] == 0)
-        bad = (self["outbox", "kind"][slots] != E.OUTBOX_WITHDRAWAL) | (amount < 1) | is_nobody
-        self.check("outbox.terms", "outbox", bad, "kind, recipient or amount {}", amount)
+        pays_somebody = pays & self.names("asset", asset) & ~is_nobody
+        pays_somebody &= self.names("owner", self["outbox", "owner"][slots])
+        tells = self.names("venue", self["outbox", "venue"][slots])
+        of = self["outbox", "market"][slots]
+        is_incident = (kind == E.OUTBOX_INCIDENT) & tells & self.names("feed", of) & ~is_nobody
+        is_loss = (kind == E.OUTBOX_INSOLVENCY) & tells & self.names("market", of) & is_nobody
+        is_loss &= self.names("asset", asset)
+        bad = ~(pays_somebody | is_incident | is_loss) | (amount < 1)
+        self.check("outbox.terms", "outbox", bad, "kind {}, recipient or amount {}", kind, amount)
         time = self["outbox", "time"]
         bad = np.zeros(len(time), np.bool_)
         bad[1:] = time[1:] < time[:-1]
@@ -950,7 +976,8 @@ class _Audit:
         bad |= (get("id") >> 16) != get("venue")
         is_spot = (get("kind") == E.MARKET_SPOT) & (get("base") != 0) & (get("group") == 0)
         is_event = is_outcome & (get("base") == 0) & (get("group") != 0)
-        bad |= ~(is_spot | is_event) | (get("base") == get("quote"))
+        is_perp = get("kind") == E.MARKET_PERP
+        bad |= ~(is_spot | is_event | is_perp) | (get("base") == get("quote"))
         calendar = get("calendar")
         bad |= (calendar != 0) & (self.at("calendar", "venue", calendar) != get("venue"))
         self.check("market.terms", "market", bad, "has a term out of bounds")
@@ -1028,16 +1055,17 @@ class _Audit:
         state, tif, flags = get("state"), get("tif"), get("flags")
         kind = self.at("market", "kind", market)
         is_outcome, is_buy = kind == E.MARKET_OUTCOME, side == E.BUY
+        is_perp = kind == E.MARKET_PERP
         bad = (state != E.WAITING) & (state != E.RESTING)
         bad |= (side < 0) | (side > E.SELL) | (tif < 0) | (tif > E.TIF_MARKET)
         bad |= lots < 1
         bad |= (get("price") < 1) | (get("price") > self.at("market", "max_price", market))
-        bad |= (get("filled") < 0) | (flags < 0) | (flags > 7)
+        bad |= (get("filled") < 0) | (flags < 0) | (flags > 15)
         bad |= (get("stp") & E.STP_MODE > E.STP_DECREMENT) | (get("stp") >= 2 * E.STP_OWNER)
         bad |= (get("interface_fee") < 0) | (get("interface_fee") > L.MAX_INTERFACE_FEE)
         bad |= (get("interface") == 0) & (get("interface_fee") != 0)
         bad |= self.at("market", "guest_of", market) != 0
-        bad |= (flags & E.ORDER_REDUCE_ONLY != 0) & ~is_outcome
+        bad |= (flags & E.ORDER_REDUCE_ONLY != 0) & ~is_outcome & ~is_perp
         self.check(
             "order.terms", "order", bad, "price {}, lots {}, state {}", get("price"), lots, state
         )
@@ -1052,19 +1080,22 @@ class _Audit:
         base, quote = self.at("market", "base", market), self.at("market", "quote", market)
         pays = np.where(is_buy | is_outcome, quote, base)
         receives = np.where(is_outcome, quote, np.where(is_buy, base, quote))
-        bad = (self.at("balance", "asset", pay) != pays) | (
-            self.at("balance", "asset", receive) != receives
-        )
-        bad |= self.at("balance", "account", pay) != get("account")
-        bad |= self.at("balance", "account", receive) != get("account")
+        bad = ~is_perp & (pay == 0)  # of a perpetual: rule order.pool
+        bad |= ~is_perp & (self.at("balance", "asset", pay) != pays)
+        bad |= ~is_perp & (self.at("balance", "asset", receive) != receives)
+        bad |= ~is_perp & (self.at("balance", "account", pay) != get("account"))
+        bad |= ~is_perp & (self.at("balance", "account", receive) != get("account"))
         self.check("order.pay", "order", bad, "pays from balance {}, receives in {}", pay, receive)
         tick, unit = self.at("market", "tick_value", market), self.at("market", "lot_size", market)
         value = get("price") * tick
         opens = lots - cover
-        cost = opens * np.where(is_buy, value, np.where(is_outcome, unit - value, unit))
+        is_free = flags & (E.ORDER_REDUCE_ONLY | E.ORDER_FORCED) != 0
+        reserve = np.where(is_free, 0, get("reserve"))
+        each = np.where(is_buy, value, np.where(is_outcome, unit - value, unit))
+        cost = opens * np.where(is_perp, reserve, each)
         worth = np.where(is_outcome, np.minimum(value, unit - value), value) * opens
         worst = cost + _ppm_up(np.maximum(worth, 0), _WORST_RATE)
-        is_exact = ~is_buy & ~is_outcome
+        is_exact = (~is_buy & ~is_outcome & ~is_perp) | (is_perp & is_free)
         locked = get("locked")
         bad = (locked < cost) | (locked > np.where(is_exact, cost, worst))
         self.check("order.lock", "order", bad, "locks {}, costs {}", locked, cost)
@@ -1085,12 +1116,14 @@ class _Audit:
         bad = (door != 0) & (self.at("market", "guest_of", door) != market)
         self.check("order.door", "order", bad, "door is {} of market {}", door, market)
         holding = get("holding")
-        is_there = self.at("holding", "account", holding) == get("account")
+        is_there = self.names("holding", holding)
+        is_there &= self.at("holding", "account", holding) == get("account")
         is_there &= self.at("holding", "market", holding) == market
-        bad = np.where(is_outcome, (holding == 0) | ~is_there, (holding != 0) | (cover != 0))
+        bad = np.where(is_outcome, (holding == 0) | ~is_there, cover != 0)
+        bad |= ~is_outcome & ~is_perp & (holding != 0)
         bad |= (cover < 0) | (cover > lots)
         self.check("order.holding", "order", bad, "holding {}, cover {}", holding, cover)
-        bad = (flags & E.ORDER_REDUCE_ONLY != 0) & (cover != lots)
+        bad = is_outcome & (flags & E.ORDER_REDUCE_ONLY != 0) & (cover != lots)
         self.check("order.reduce_only", "order", bad, "reduces {} lots, covers {}", lots, cover)
 
     def check_client_ids(self) -> None:
@@ -1341,9 +1374,8 @@ class _Audit:
         no = _sum_by(market[inside], self["holding", "no"][held][inside], rows)
         slots = np.arange(rows)
         found = self["book", "open_lots"]
-        self.fail(
-            "book.open_lots", "book", slots, found != yes, "open_lots is {}, Yes are {}", found, yes
-        )
+        bad = (found != yes) & (self["market", "kind"] != E.MARKET_PERP)
+        self.fail("book.open_lots", "book", slots, bad, "open_lots is {}, Yes are {}", found, yes)
         listed: dict[int, list[int]] = {}
         for slot, group in zip(slots.tolist(), self["market", "group"].tolist(), strict=True):
             if slot and group and not self["market", "guest_of"][slot]:
@@ -1394,7 +1426,9 @@ class _Audit:
         orders = self.slots("order")
         holding, side = self["order", "holding"][orders], self["order", "side"][orders]
         cover = self["order", "cover"][orders]
-        inside = (holding > 0) & (holding < rows)
+        of_market = self["order", "market"][orders]
+        is_outcome = self.at("market", "kind", of_market) == E.MARKET_OUTCOME
+        inside = is_outcome & (holding > 0) & (holding < rows)
         buys, sells = inside & (side == E.BUY), inside & (side == E.SELL)
         no_cover = _sum_by(holding[buys], cover[buys], rows)[slots]
         yes_cover = _sum_by(holding[sells], cover[sells], rows)[slots]
@@ -1432,7 +1466,9 @@ class _Audit:
 
         market, parent, state = get("market"), get("parent"), get("state")
         bad = (get("kind") != E.PLAN_STOP) & (get("kind") != E.PLAN_TAKE_PROFIT)
-        bad |= (get("side") > E.SELL) | (get("source") != E.SOURCE_LAST)
+        is_perp = self.at("market", "kind", market) == E.MARKET_PERP
+        bad |= (get("side") > E.SELL) | (get("source") > E.SOURCE_INDEX)
+        bad |= (get("source") != E.SOURCE_LAST) & ~is_perp
         bad |= (get("grouping") > E.GROUP_POSITION) | (get("tif") > E.TIF_MARKET)
         bad |= (get("price") == 0) != (get("tif") == E.TIF_MARKET)
         bad |= get("slippage") > np.where(get("price") == 0, L.MAX_SLIPPAGE, 0)
@@ -1441,7 +1477,7 @@ class _Audit:
         bad |= (get("lots") == 0) & (get("grouping") != E.GROUP_POSITION)
         is_reducing = get("flags") == E.ORDER_REDUCE_ONLY
         bad |= ~is_reducing & ((get("flags") != 0) | (get("grouping") == E.GROUP_POSITION))
-        bad |= is_reducing & (self.at("market", "kind", market) != E.MARKET_OUTCOME)
+        bad |= is_reducing & ~is_perp & (self.at("market", "kind", market) != E.MARKET_OUTCOME)
         bad |= self.at("market", "guest_of", market) != 0
         door = get("door")
         bad |= (door != 0) & (self.at("market", "guest_of", door) != market)
@@ -1516,7 +1552,9 @@ class _Audit:
         kind, subject = self["task", "kind"][slots], self["task", "subject"][slots]
         market = self["task", "market"][slots]
         is_account, is_market = kind == E.TASK_ACCOUNT, kind == E.TASK_MARKET
-        bad = ~is_account & ~is_market | (self["task", "side"][slots] > E.BOTH_SIDES)
+        is_pool = kind == E.TASK_POOL  # which may have been closed since
+        bad = ~is_account & ~is_market & ~is_pool | (self["task", "side"][slots] > E.BOTH_SIDES)
+        bad |= is_pool & ((subject < 1) | (subject >= self.rows["pool"]) | (market != 0))
         bad |= is_account & ~self.names("account", subject)
         bad |= is_account & (market != 0) & ~self.names("market", market)
         bad |= is_market & (~self.names("market", subject) | (market != subject))

@@ -91,7 +91,7 @@ def step_job(s, d, io):
     market = i64(g.job_first)
     if f.stp == JOB_WORK:
         if market == 0 or g.looks >= BLOCK_ADL:
-            end_liquidation(m)
+            end_liquidation(m, f)
             return
         f.market = market
         m.pc = P.JOB_LOOK

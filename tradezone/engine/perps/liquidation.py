@@ -490,8 +490,9 @@ def step_force(s, d, io):
 
 
 @jit
-def end_liquidation(m):
+def end_liquidation(m, f):
     """Behind sweep, visits and jobs: class 3."""
+    f.plan = 0
     m.phase = A.CLASS_TAKE
     m.pc = P.LEAF
 
