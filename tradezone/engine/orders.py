@@ -585,7 +585,10 @@ def step_place_lock(s, d, io):
     o.interface_fee = f.interface_fee
     o.key = m.key
     if k.kind == MARKET_PERP:
-        join_pool(s, d, f, o)
+        o.pool = f.pay  # which counts the order already (PLACE_MARGIN)
+        o.holding = f.holding
+        o.reserve = f.least
+        o.locked = f.lock
     else:
         lock_money(s, d, f, o)
     o.account_next = a.first_order
@@ -636,20 +639,6 @@ def lock_money(s, d, f, o):
         o.holding = f.holding
         o.cover = f.cover
         take_cover(s, d, o)
-
-
-@jit
-def join_pool(s, d, f, o):
-    """Have a new order of a perpetual name its pool and position, which count it; its lock stays inside the pool."""
-    o.pool = f.pay
-    o.holding = f.holding
-    o.reserve = f.least
-    s.pool[f.pay].order_count += 1
-    s.position[f.holding].uses += 1
-    set_pool_lock(s, d, o, i64(f.lock))
-    change_open_lots(s, d, o, i64(o.lots))
-    touch(d, T_POOL, f.pay)
-    touch(d, T_POSITION, f.holding)
 
 
 @jit

@@ -40,6 +40,7 @@ from .fills import (
 )
 from .margin import get_initial, get_reserve, get_worst, weigh
 from .touch import (
+    add_open_lots,
     begin_open_pool,
     begin_open_position,
     begin_pull,
@@ -60,7 +61,7 @@ _INSUFFICIENT_MARGIN = int(Code.INSUFFICIENT_MARGIN)
 
 _ROOM, _CAPS = 1, 2  # stages of PLACE_PERP, by machine.count; POOL_FIND leaves 1
 _TERMS, _MOVE = 0, 1  # of AMEND_PERP
-_MARGIN, _ENTER = 0, 1  # of PLACE_MARGIN
+_MARGIN, _ENTER, _JOIN = 0, 1, 2  # of PLACE_MARGIN
 
 
 # --- check 19 --------------------------------------------------------------------------------------
@@ -192,7 +193,8 @@ def step_place_perp(s, d, io):
         error = i64(reduce_error(s, k, f))
         if error == OK:
             error = get_full_error(s, f)
-            m.pc = P.PLACE_LOCK
+            m.count = _JOIN
+            m.pc = P.PLACE_MARGIN
     else:
         error = room_error(s, d, m, k, f)
         m.count = _CAPS
@@ -270,6 +272,10 @@ def step_place_margin(s, d, io):
     if m.count == _ENTER:
         enter_pool(s, d, m, f)
         return
+    if m.count == _JOIN:
+        join_pool(s, d, f)
+        m.pc = P.PLACE_LOCK
+        return
     k = s.market[f.market]
     pull = get_pull(s, m, k, f)
     balance = i64(0)
@@ -299,11 +305,25 @@ def enter_pool(s, d, m, f):
     elif f.holding == 0:
         begin_open_position(s, d, m, i64(f.pay), i64(f.market), i64(f.cover), P.PLACE_MARGIN)
     else:
-        back = P.PLACE_LOCK
+        m.count = _JOIN
+        back = P.PLACE_MARGIN
         if m.action == A.AMEND:
             m.count = _MOVE
             back = P.AMEND_PERP
         begin_pull(s, d, m, i64(f.pay), i64(f.pot), back)
+
+
+@jit
+def join_pool(s, d, f):
+    """Have pool and position count the order that now comes into being; its lock stays inside the pool."""
+    p = s.pool[f.pay]
+    p.order_count += 1
+    p.order_margin += f.lock
+    s.position[f.holding].uses += 1
+    touch(d, T_POOL, f.pay)
+    touch(d, T_POSITION, f.holding)
+    if (i64(f.flags) & ORDER_REDUCE_ONLY) == 0:
+        add_open_lots(s, d, i64(f.holding), i64(f.side), i64(f.lots))
 
 
 @jit

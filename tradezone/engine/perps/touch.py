@@ -271,12 +271,18 @@ def is_opening(o):
 @jit
 def change_open_lots(s, d, o, change):
     """Add ``change`` to the open lots of an order's position; nothing for one that cannot open."""
-    if change == 0 or not is_opening(o):
-        return
-    position, pool = i64(o.holding), i64(o.pool)
-    x, p = s.position[position], s.pool[pool]
+    if change != 0 and is_opening(o):
+        add_open_lots(s, d, i64(o.holding), i64(o.side), change)
+
+
+@jit
+def add_open_lots(s, d, position, side, change):
+    """Add ``change`` to the open lots of one side of a position; its pool's sums follow if it is touched."""
+    x = s.position[position]
+    pool = i64(x.pool)
+    p = s.pool[pool]
     take_position_out(s, p, x)
-    if o.side == SELL:
+    if side == SELL:
         x.sell_lots += change
     else:
         x.buy_lots += change
