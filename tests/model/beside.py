@@ -10,6 +10,9 @@ the variable PERPS of the environment:
                    can be looked at while the steps around it are still missing.
 ``PERPS=checked``  strict, and every integer of the engine that does not fit its column, or whose arithmetic leaves 64 bits,
                    is an error: what Numba would let wrap around
+``PERPS=watched``  strict, and each step keeps to its row of docs/spec/steps.md and marks what it writes
+``PERPS=compiled`` strict, with the compiled engine
+``PERPS=learning`` a survey of what the steps touch, printed as rows behind each scenario
 
 One scenario, and what differs in its first block that does:
 
@@ -26,7 +29,7 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tests.model import transplant
+from tests.model import transplant, watched
 from tests.model.compare import (
     assert_same_state,
     build_snapshot,
@@ -45,7 +48,7 @@ if TYPE_CHECKING:
 EVENT_NAMES = {
     value: name for name, value in vars(events).items() if name.isupper() and isinstance(value, int)
 }
-MODES = ("alone", "strict", "survey", "checked")
+MODES = ("alone", "strict", "survey", "checked", "watched", "learning", "compiled")
 made: list[BesideZone] = []  # zones of the scenario that runs
 is_altered = False  # the model runs without one of its rules: no engine can follow
 
@@ -61,7 +64,16 @@ def make_zone() -> Zone:
     mode = get_mode()
     if mode == "alone":
         return Zone()
-    zone = BesideZone(PureEngine(is_checked=mode == "checked"), is_strict=mode != "survey")
+    if mode == "compiled":
+        from tests.model.compiled import CompiledZone  # noqa: PLC0415 - it is a zone of this module
+
+        made.append(CompiledZone())
+        return made[-1]
+    if mode in ("watched", "learning"):
+        engine: PureEngine = watched.WatchedEngine(is_learning=mode == "learning")
+    else:
+        engine = PureEngine(is_checked=mode == "checked")
+    zone = BesideZone(engine, is_strict=mode not in ("survey", "learning"))
     made.append(zone)
     return zone
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.model import beside
+from tests.model import beside, watched
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +18,9 @@ def side_by_side(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     zones: list[beside.BesideZone] = []
     monkeypatch.setattr(beside, "made", zones)
     yield
+    if beside.get_mode() == "learning":
+        for name, (most, tables) in sorted(watched.seen.items()):
+            print(f"learned: | {name} | {most} | {' '.join(sorted(tables))} |")  # noqa: T201
     for zone in zones:
         if not zone.is_strict:
             print(zone.describe())  # noqa: T201 - what a survey is for

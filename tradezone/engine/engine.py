@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tradezone.protocol.batches import Header
 from tradezone.protocol.enums import NONE
 from tradezone.protocol.events import EVENT_DTYPE
+from tradezone.protocol.limits import MAX_PROVIDERS
 from tradezone.protocol.records import RECORDS_VERSION, TABLES
 from tradezone.state.tree import RecordTree
 
@@ -327,8 +328,12 @@ class Engine:
             return min(table.capacity, int(self.tables["head"][5]["high_water"]) * 4)
         if table.name in ("timer", "queue"):  # heaps: nodes 1 .. size
             return int(self.tables["head"][number]["in_use"]) + 1
-        if table.name in ("book", "price", "job", "pending"):
+        if table.name in ("fund", "book", "price", "tier", "job", "pending"):
             return int(self.tables["head"][15]["high_water"])
+        if table.name == "watch":
+            return int(self.tables["head"][13]["high_water"])
+        if table.name == "provider":
+            return int(self.tables["head"][13]["high_water"]) * MAX_PROVIDERS
         return len(records)  # buckets: sparse, compressed away
 
     def save_snapshot(self, path: Path) -> None:
