@@ -65,6 +65,7 @@ from tradezone.protocol.limits import (
 from .feeds import evaluate, find_place, is_feed, set_price
 from .funding import add_sample, charge_hour, clamp, trunc_div
 from .listing import step_list_perp
+from .margin import get_oi_rate
 from .settlement import begin_settlement
 
 _OK = int(Code.OK)
@@ -364,18 +365,6 @@ def get_mark(k, p, mmr, time):
 
 
 @jit
-def get_open_rate(t, interest):
-    """Return the initial rate that an open interest asks for, ppm (``docs/spec/margin.md``)."""
-    lower, upper = i64(t.oi_lower), i64(t.oi_upper)
-    if interest <= lower:
-        return i64(0)
-    if interest >= upper:
-        return i64(PPM)
-    base = i64(t.imr0)
-    return base + mul_div_ceil(PPM - base, interest - lower, upper - lower)
-
-
-@jit
 def step_tick_mark(s, d, io):
     """TICK_MARK: averages, mark, open interest at it; plans on mark and index are woken."""
     m, f = s.machine[0], s.draft[0]
@@ -385,10 +374,10 @@ def step_tick_mark(s, d, io):
         sample(d, k, p, i64(f.taker_fee), i64(f.maker_fee), i64(m.value1))
     old = i64(p.mark)
     mark = get_mark(k, p, t.mmr0, time)
-    each = i64(book.open_lots) * i64(k.tick_value)
     if mark != old:
         p.mark = mark
-        s.ledger[k.ledger].open_value += each * (mark - old)
+        value = i64(book.open_lots) * i64(k.tick_value)
+        s.ledger[k.ledger].open_value += value * (mark - old)
         touch(d, T_LEDGER, k.ledger)
         emit(
             d, io, MARK_SET, 0, market, 0, p.index, 0, 0,
@@ -397,7 +386,7 @@ def step_tick_mark(s, d, io):
     has_moved = mark != old or p.index != m.cursor2
     if has_moved and has_price_triggers(book):
         wake(s, d, market, i64(0))
-    p.oi_rate = get_open_rate(t, each * mark)
+    p.oi_rate = get_oi_rate(k, p, t, i64(book.open_lots))
     m.pc = P.TICK
     hour = time // HOUR
     if p.hour == 0:
