@@ -493,7 +493,7 @@ class _Audit:
                 self._check_free_list(name, int(head["first_free"]), in_use)
             self._check_beyond(name, rows)
             for field in table.fields:
-                if field.kind.startswith("u") and name not in ("machine", "head"):
+                if field.kind.startswith("u") and name not in ("machine", "head", "draft"):
                     column = records[field.name][:rows]
                     bad = np.flatnonzero(column < 0)
                     text = f"{field.name} is {{}}"

@@ -299,22 +299,22 @@ def step_tick_impact(s, d, io):
     level = i64(m.cursor)
     if m.count == 0:
         level = i64(book.best_bid) if m.item == BUY else i64(book.best_ask)
-        f.pot = s.tier[market].impact_notional
+        f.lock = s.tier[market].impact_notional
         f.taker_extra = 0
         f.maker_extra = 0
     if level != 0:
         v = s.level[level]
         each = i64(v.price) * tick_value
-        taken = min(i64(v.firm), (i64(f.pot) + each - 1) // each)
+        taken = min(i64(v.firm), (i64(f.lock) + each - 1) // each)
         f.taker_extra += taken
         f.maker_extra += i64(v.price) * taken
-        f.pot = max(i64(f.pot) - taken * each, i64(0))
+        f.lock = max(i64(f.lock) - taken * each, i64(0))
         m.count += 1
         m.cursor = v.next
-        if f.pot > 0 and v.next != 0 and m.count < IMPACT_LEVELS:
+        if f.lock > 0 and v.next != 0 and m.count < IMPACT_LEVELS:
             return
     price = i64(0)
-    if f.pot == 0:
+    if f.lock == 0:
         lots, total = i64(f.taker_extra), i64(f.maker_extra)
         if m.item == BUY:
             price = mul_div_floor(total, SUB, lots)
