@@ -64,22 +64,24 @@ def get_settlement_price(r):
 
 @jit
 def step_settle_begin(s, d, io):
-    """SETTLE_BEGIN: phase, price and job of a market that is settled."""
+    """SETTLE_BEGIN: phase and task, then price and job of a market that is settled."""
     m, f = s.machine[0], s.draft[0]
     market = i64(f.market)
-    k, r, j = s.market[market], s.price[market], s.job[market]
+    k, r = s.market[market], s.price[market]
     touch(d, T_MACHINE, 0)
     touch(d, T_DRAFT, 0)
-    m.pc = m.return0
-    if k.phase != PHASE_SETTLED:  # else an update has done it
+    if k.phase != PHASE_SETTLED:  # else an update has done it, or the step before
         k.phase = PHASE_SETTLED
         s.venue[k.venue].market_count -= 1
         touch(d, T_MARKET, market)
         touch(d, T_VENUE, k.venue)
         add_market_task(s, d, io, market, CANCEL_SETTLED)
+        return
+    m.pc = m.return0
     if r.state == PRICE_NONE:
         begin_unlist(s, m, f)
         return
+    j = s.job[market]
     price = get_settlement_price(r)
     open_lots = i64(s.book[market].open_lots)
     s.ledger[k.ledger].open_value -= get_notional_at(k, r, open_lots)
