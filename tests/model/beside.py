@@ -65,7 +65,7 @@ def make_zone() -> Zone:
     if mode == "alone":
         return Zone()
     if mode == "compiled":
-        from tests.model.compiled import CompiledZone  # noqa: PLC0415 - it is a zone of this module
+        from tests.model.compiled import CompiledZone
 
         made.append(CompiledZone())
         return made[-1]

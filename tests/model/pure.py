@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class I64(int):
 
     __slots__ = ()
 
-    def __new__(cls, value: int = 0) -> I64:
+    def __new__(cls, value: int = 0) -> Self:
         number = int(value)
         if not -(1 << 63) <= number < 1 << 64:  # limbs of hashes use all bits
             raise OverflowError(f"{number} leaves 64 bits")

@@ -280,7 +280,7 @@ def is_forced(o):
 
 @jit
 def take_away(s, d, io, m, t, slot, order, o):
-    """An order that a task is about leaves; one that waits to take will not rest, and the cursor moves to it."""
+    """Have an order that a task is about leave; one that waits to take will not rest, and the cursor moves to it."""
     if o.state == RESTING:
         m.order = order
         begin_remove(m, i64(t.reason), P.TASK)

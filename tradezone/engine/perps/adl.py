@@ -132,7 +132,7 @@ def go_to_next_stage(s, d, io, m, f, market):
         narrow(j)
     elif stage == SUM and j.level > 0:
         begin_stage(j, SUM_BELOW)
-    elif stage == SUM or stage == SUM_BELOW:
+    elif stage in (SUM, SUM_BELOW):
         if stage == SUM:
             j.sum_below = j.sum
         j.target -= j.sum  # what the group still gives beyond its level
@@ -158,7 +158,7 @@ def go_to_next_stage(s, d, io, m, f, market):
 
 @jit
 def begin_snap(s, d, j, market):
-    """What is left of the losses is the fund's, as far as it may; the other side is asked for the rest."""
+    """Let the fund pay what is left of the losses, as far as it may; the other side is asked for the rest."""
     covered = min(i64(j.loss), get_fund_room(s, d, market))
     spend(s, d, market, covered)
     j.covered = covered
@@ -232,23 +232,23 @@ def next_position(s, j, market):
     """Position that the stage looks at next, 0 behind the last."""
     stage = i64(j.stage)
     is_long = is_long_heavy(j)
-    if stage == APPRAISE_LONG or stage == DROP_LONG:
+    if stage in (APPRAISE_LONG, DROP_LONG):
         return next_registered(s, j, True)
-    if stage == APPRAISE_SHORT or stage == DROP_SHORT:
+    if stage in (APPRAISE_SHORT, DROP_SHORT):
         return next_registered(s, j, False)
-    if stage == CROSS_HEAVY or stage == BANK_HEAVY:
+    if stage in (CROSS_HEAVY, BANK_HEAVY):
         return next_registered(s, j, is_long)
-    if stage == CROSS_LIGHT or stage == BANK_LIGHT:
+    if stage in (CROSS_LIGHT, BANK_LIGHT):
         return next_registered(s, j, not is_long)
     if stage <= FILL:
         return next_of_side(s, j, market, not is_long)
-    return next_of_side(s, j, market, stage == LOSERS_LONG or stage == WINNERS_LONG)
+    return next_of_side(s, j, market, stage in (LOSERS_LONG, WINNERS_LONG))
 
 
 @jit
 def step_of(stage):
     """Step that looks at a position in a stage."""
-    if stage <= CROSS_HEAVY or stage == DROP_LONG or stage == DROP_SHORT:
+    if stage <= CROSS_HEAVY or stage in (DROP_LONG, DROP_SHORT):
         return P.ADL_CROSS
     if stage == SNAP:
         return P.ADL_SNAP
@@ -266,7 +266,7 @@ def is_touching(stage):
     """Whether the pools of a stage are touched before it looks at them."""
     if stage <= APPRAISE_SHORT or stage == SNAP:
         return True
-    return stage == BANK_HEAVY or stage == BANK_LIGHT or stage >= LOSERS_LONG
+    return stage in (BANK_HEAVY, BANK_LIGHT) or stage >= LOSERS_LONG
 
 
 @jit
@@ -325,7 +325,7 @@ def step_adl_cross(s, d, io):
 
 @jit
 def appraise(s, d, m, f, j, market, position, pool):
-    """The part of its pool's loss that a registered position stands for, by the maintenance of those up to it.
+    """Find the part of its pool's loss that a registered position stands for, by the maintenance of those up to it.
 
     One registered position of the pool a step; a pool that is not below zero any more is let go.
     """
@@ -579,7 +579,7 @@ def step_adl_bank(s, d, io):
 
 @jit
 def cover(s, d, io, market, pool):
-    """What a touched pool without lots still owes falls to the fund, then to the deficit."""
+    """Have the fund, then the deficit, take over what a touched pool without lots still owes."""
     p = s.pool[pool]
     if p.collateral >= 0 or p.maintenance != 0:
         return

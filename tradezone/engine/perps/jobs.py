@@ -124,7 +124,7 @@ def begin_stage(j, stage):
 
 @jit
 def add_deficit(s, d, io, market, amount):
-    """The last rung: a loss that nobody covers is the venue's deficit; L1 is told if the outbox has room."""
+    """Climb the last rung: a loss that nobody covers is the venue's deficit; L1 is told if the outbox has room."""
     if amount == 0:
         return
     ledger = i64(s.market[market].ledger)

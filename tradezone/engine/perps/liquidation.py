@@ -285,7 +285,7 @@ def pull_automatically(s, d, m, pool, p):
 
 @jit
 def decide(s, d, io, m, f, pool, p):
-    """What becomes of a touched pool behind its pull."""
+    """Decide what becomes of a touched pool behind its pull."""
     is_fund = s.account[p.account].kind == ACCOUNT_FUND
     equity, maintenance = i64(p.equity), i64(p.maintenance)
     if is_fund:
@@ -321,7 +321,7 @@ def choose_or_wait(s, d, m, f, p):
 
 @jit
 def end_visit(s, d, io, m, f, pool, p):
-    """The pool leaves the queue: LIQUIDATION_ENDED, then its release."""
+    """Have the pool leave the queue: LIQUIDATION_ENDED, then its release."""
     leave_queue(s, d, pool)
     p.state = ACTIVE
     p.below_since = 0

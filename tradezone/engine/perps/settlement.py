@@ -56,7 +56,7 @@ def begin_settlement(s, d, io, m, market, back):
 
 @jit
 def get_settlement_price(r):
-    """The middle one of index, hour average and mark: all of them stood in the state before anybody knew."""
+    """Return the middle one of index, hour average and mark, which stood in the state before anybody knew."""
     index, mark = i64(r.index), i64(r.mark)
     average = (i64(r.average) + SUB // 2) // SUB
     return max(min(index, average), min(max(index, average), mark))
@@ -147,7 +147,7 @@ def step_settle_loser(s, d, io):
 
 @jit
 def begin_winners(s, d, j, market):
-    """What losers could not pay comes from the fund, then as one factor from the gains of this market."""
+    """Take what losers could not pay from the fund, then, as one factor, from the gains of this market."""
     paid = min(i64(j.others), get_fund_room(s, d, market))
     spend(s, d, market, paid)
     s.price[market].pot += paid

@@ -70,7 +70,7 @@ def spend(s, d, market, amount):
 
 @jit
 def give_back(s, d, io, pool):
-    """The fund's pool of a market has no lots left: what it holds is the fund's again, FUND_CHANGED."""
+    """Give back to the fund what its pool of a market, which has no lots left, holds: FUND_CHANGED."""
     p = s.pool[pool]
     market, amount = i64(p.market), i64(p.collateral)
     if amount <= 0:
