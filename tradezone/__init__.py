@@ -19,7 +19,7 @@ def _sources_digest() -> str:
     digest = hashlib.sha256()
     root = Path(__file__).parent
     for package in ("protocol", "state", "engine"):
-        for path in sorted((root / package).glob("*.py")):
+        for path in sorted((root / package).rglob("*.py")):
             digest.update(path.relative_to(root).as_posix().encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

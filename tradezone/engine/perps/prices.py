@@ -4,7 +4,7 @@ A tick visits the live perpetuals in listing order. Registers: ``machine.market`
 not begun), ``value3`` the pass (TICKING, then SETTLING if ``value2`` says that some market is over), ``taker`` the next
 market of the second pass. Of one market: ``value0`` ms since its last tick, ``value1`` ms of the sample that is due
 (0 = none), ``cursor2`` the index of the tick before; while an impact price is walked ``item`` the side, ``cursor`` the
-next level, ``count`` levels walked, ``draft.pot`` the notional that is missing, ``draft.taker_extra`` and
+next level, ``count`` levels walked, ``draft.lock`` the notional that is missing, ``draft.taker_extra`` and
 ``maker_extra`` lots and their price sum; both impact prices in ``draft.taker_fee`` (bid) and ``maker_fee`` (ask).
 """
 
