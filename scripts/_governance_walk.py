@@ -495,9 +495,7 @@ def compensate(walk: Walk, case: bytes, claim: bytes, ledger: tuple[Any, ...]) -
     walk.equal("owed by the vault", zone.vault.outstanding(2), paid)
     walk.equal("coin left", desk.balance, 0)
     walk.summary["compensated"] = paid
-    walk.tell(
-        f"stake is sold by a falling price; after two days somebody pays {_usd(paid)} for it"
-    )
+    walk.tell(f"stake is sold by a falling price; after two days somebody pays {_usd(paid)} for it")
     walk.tell(
         "the dollars are in the vault, and the zone books them to the venue's ledger: losses first"
     )

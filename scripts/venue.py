@@ -36,7 +36,7 @@ from tradezone.chain.abi import (
 )
 from tradezone.chain.perps_abi import PERP_REGISTRY
 from tradezone.client import Asset
-from tradezone.protocol.enums import ACCESS_CREDENTIAL, MARKET_OUTCOME, PHASE_SETTLED
+from tradezone.protocol.enums import ACCESS_CREDENTIAL, MARKET_OUTCOME, MARKET_PERP, PHASE_SETTLED
 from tradezone.protocol.hashing import keccak
 from tradezone.protocol.limits import (
     DEFAULT_TAKER_DELAY,
@@ -292,7 +292,12 @@ def list_market(session: Session, venue: str, path: Path) -> None:
     for market in markets:
         build_listing(session, number, market, to_come)
     opened = _open_feeds(session, number, feeds)
-    listed = [_list_market(session, number, market, opened or to_come)[0] for market in markets]
+    if len(opened) < len(feeds):  # on a dry run the feeds do not exist
+        for market in markets:
+            session.echo(f"then: list {market.text('kind')}")
+        session.result({"venue": number, "feeds": list(to_come), "markets": len(markets)})
+        return
+    listed = [_list_market(session, number, market, opened)[0] for market in markets]
     session.result({"venue": number, "feeds": opened, "markets": listed})
 
 
@@ -927,6 +932,9 @@ def _markets_of(session: Session, venue: int) -> list[tuple[int, dict[str, Any]]
         entry = listings.call("eventOf", event["eventId"])
         count = 1 if entry["outcomes"] == 2 else entry["outcomes"]
         slots += range(entry["firstMarket"], entry["firstMarket"] + count)
+    if "perps" in session.deployment.contracts:
+        listed = session.at("perps").events("PerpListed", first, head, [None, None, topic])
+        slots += [event["market"] for event in listed]
     return [(slot, registry.call("marketOf", slot)) for slot in sorted(slots)]
 
 
@@ -968,6 +976,15 @@ def _to_market_row(
     quote = assets[market["quote"]][0]
     if market["home"]:
         row |= {"door to": market["home"], "fee": format_ppm(in_force["guestFee"])}
+    elif market["kind"] == MARKET_PERP:
+        row |= {
+            "perpetual": f"settles in {quote.symbol}",
+            "tick of a lot": format_atoms(market["tickValue"], quote),
+            "open interest": f"at most {format_atoms(in_force['openInterestCap'], quote)}",
+            "taker fee": format_ppm(in_force["takerFee"]),
+            "maker fee": format_ppm(in_force["makerFee"]),
+            "parameters": f"ape run perp show {slot}",
+        }
     elif market["kind"] == MARKET_OUTCOME:
         tick = format_atoms(market["tickValue"], quote)
         row |= {
