@@ -131,7 +131,7 @@ def test_the_feed_and_the_calendar_are_the_venues_own(trust, venue, alice, bob):
     with reverts(trust.oracles.UnknownFeed, feed=3):
         trust.perps.listPerp(perp_terms(feed=3), sender=alice)
     trust.calendars.setCalendar(0, 2, WEEK, NO_CLOSURES, sender=bob)
-    with reverts(trust.calendars.UnknownCalendar, calendar=1, venue=venue):
+    with reverts(trust.perps.UnknownCalendar, calendar=1, venue=venue):
         trust.perps.listPerp(perp_terms(calendar=1), sender=alice)
 
 
@@ -245,8 +245,10 @@ def test_without_governed_limits_the_bounds_are_the_hard_ones(deployer, project)
     ],
 )
 def test_tiers_rise_and_keep_their_distance(trust, venue, rules, alice, tiers, tier, part):
-    with reverts(rules.BadTier, tier=tier, part=part):
-        trust.perps.listPerp(perp_terms(params={"tiers": tiers}), sender=alice)
+    call = rules.requireParameters.encode_input(parameters(tiers=tiers), 100_000)
+    assert error_of(rules, call, alice) == error_data("BadTier(uint256,string)", tier, part)
+    call = trust.perps.listPerp.encode_input(perp_terms(params={"tiers": tiers}))
+    assert error_of(trust.perps, call, alice) == error_data("BadTier(uint256,string)", tier, part)
 
 
 def test_four_tiers_up_to_the_largest_position_fit(trust, venue, alice, reader):
@@ -260,10 +262,11 @@ def test_four_tiers_up_to_the_largest_position_fit(trust, venue, alice, reader):
     assert reader.read_each() == []
 
 
-def test_governance_narrows_leverage(trust, venue, rules, alice, parameter_class, clock):
+def test_governance_narrows_leverage(trust, venue, alice, parameter_class):
     trust.limits.set(1, 10, sender=parameter_class)
-    with reverts(rules.BadTier, tier=0, part="imr"):
-        trust.perps.listPerp(PERP, sender=alice)
+    call = trust.perps.listPerp.encode_input(PERP)
+    refused = error_data("BadTier(uint256,string)", 0, "imr")
+    assert error_of(trust.perps, call, alice) == refused
     tiers = [(0, 100_000, 50_000), NO_TIER, NO_TIER, NO_TIER]
     trust.perps.listPerp(perp_terms(params={"tiers": tiers}), sender=alice)
 
@@ -288,8 +291,7 @@ def test_parameters_count_after_the_notice_and_are_told_then(
     body = bodies(trust, messages.SET_PERP)[-1]
     assert body == {"market": perp} | parameter_body(change)
     inside, announced = trust.perps.parametersOf(perp)
-    assert inside.lossCap == 1
-    assert announced.fundingCap == 0
+    assert (inside[1], inside[7], announced[0]) == (0, 1, 0)  # interest, loss cap; nothing
     with reverts(trust.perps.NothingAnnounced, market=perp):
         trust.perps.applyParameters(perp, sender=bob)
     assert reader.read_each() == []
