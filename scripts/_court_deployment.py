@@ -21,6 +21,7 @@ from scripts._deployment import (
     CONTRACTS,
     DAY,
     DEAD,
+    NOBODY,
     OKB,
     Deployment,
     DeploymentError,
@@ -39,6 +40,7 @@ class CourtParams:
     """
 
     treasury: str = DEAD
+    restitution: str = NOBODY  # pays behind venues' walls (`IRestitution`)
     limit_seconds: tuple[int, ...] = tuple(days * DAY for days in _DAYS)
     limit_blocks: tuple[int, ...] = tuple(days * BLOCKS_PER_DAY for days in _DAYS)
     proof_seconds: int = 7 * DAY
@@ -115,6 +117,7 @@ def court_config(zone: Deployment, double_head: str, params: CourtParams) -> dic
         "staking": zone.staking.address,
         "owners": zone.owner_registry.address,
         "treasury": params.treasury,
+        "restitution": params.restitution,
         "evidence": [double_head],
         "limitSeconds": list(params.limit_seconds),
         "limitBlocks": list(params.limit_blocks),
@@ -142,6 +145,7 @@ def check_court(found: CourtDeployment, zone: Deployment) -> None:
         "court.chain": (found.court.chain(), zone.chain.address),
         "court.owners": (found.court.owners(), zone.owner_registry.address),
         "court.treasury": (found.court.treasury(), found.params.treasury),
+        "court.restitution": (found.court.restitution(), found.params.restitution),
         "court.evidence": (found.court.evidenceOf(), [found.double_head.address]),
         "double_head.chain": (found.double_head.chain(), zone.chain.address),
     }

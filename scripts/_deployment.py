@@ -57,6 +57,7 @@ class ZoneParams:
     limits: str = NOBODY  # governed bounds of markets (`scripts/_governance.py`)
     auction: str = NOBODY  # counts and sells slots (`ISlots`) instead of base slots alone
     resolver: str = NOBODY  # finds out how events end (`IEventResolver`); without one, no events
+    perps: str = NOBODY  # lists perpetuals (`IPerpRegistry`); without one, none
     # ids and what they cost
     registration_fee: int = OKB // 500
     max_owners: int = _highest_slot("owner")
@@ -174,7 +175,7 @@ CONTRACTS: Final = {
 SOURCES: Final = {
     "owner_registry": (messages.REGISTER_OWNER,),
     "asset_registry": (messages.REGISTER_ASSET, messages.SET_ASSET),
-    "vault": (messages.DEPOSIT,),
+    "vault": (messages.DEPOSIT, messages.SLASH),
     "chain": (messages.HEARTBEAT,),
     "venue_registry": (messages.CREATE_VENUE, messages.UPDATE_VENUE),
     "market_registry": (messages.UPDATE_MARKET,),
@@ -302,6 +303,7 @@ def read_params(contracts: Mapping[str, Any]) -> ZoneParams:
         limits=listings.limits(),
         auction=NOBODY if markets.slots == slots.address else markets.slots,
         resolver=listings.resolver(),
+        perps=markets.perps,
         base_spot_slots=slots.baseSlots(1),
         base_perpetual_slots=slots.baseSlots(2),
         base_outcome_slots=slots.baseSlots(3),
@@ -363,6 +365,10 @@ def check_wiring(contracts: Mapping[str, Any], beside: Mapping[str, int] | None 
     doors = {contracts[name].brake() for name in ("vault", "venue_registry")}
     if len(doors) != 1:
         raise DeploymentError(f"vault and venue registry ask different brakes: {sorted(doors)}")
+    ledgers = {contracts["vault"].perps(), contracts["market_registry"].config().perps}
+    if len(ledgers) != 1:
+        text = f"vault and market registry ask different perpetuals: {sorted(ledgers)}"
+        raise DeploymentError(text)
 
     inbox = contracts["inbox"]
     admitted = {source: inbox.kindsOf(source) for source in inbox.sources()}
@@ -434,6 +440,7 @@ def _constructor_arguments(
             at["asset_registry"],
             at["withdrawals"],
             params.brake,
+            params.perps,
         ),
         "sequencers": (params.sequencer,),
         "chain": (
@@ -483,6 +490,7 @@ def _constructor_arguments(
                 "inbox": at["inbox"],
                 "venues": at["venue_registry"],
                 "listings": at["listings"],
+                "perps": params.perps,
                 "calendars": at["calendars"],
                 "slots": at["base_slots"] if params.auction == NOBODY else params.auction,
                 "limits": params.limits,

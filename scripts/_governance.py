@@ -60,8 +60,13 @@ POWERS: Final = {
 """The closed list of each class: contract and functions."""
 
 BESIDE_POWERS: Final = {
-    "parameter": {"slots": ("setKindTerms", "setLicenceTerms")},
+    "parameter": {
+        "slots": ("setKindTerms", "setLicenceTerms"),
+        "risk": ("setPrice",),
+        "quotas": ("setQuota",),
+    },
     "ordinary": {
+        "perps": ("approveCross",),
         "resolver": ("decide",),
         "oracles": ("slash",),
         "sequencer_register": ("slash",),

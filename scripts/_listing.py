@@ -52,12 +52,18 @@ class Listing:
     """A call that lists something: what to send, and what to show of it."""
 
     def __init__(
-        self, function: str, arguments: tuple[Any, ...], facts: dict[str, Any], value: int = 0
+        self,
+        function: str,
+        arguments: tuple[Any, ...],
+        facts: dict[str, Any],
+        value: int = 0,
+        contract: str = "listings",
     ) -> None:
         self.function = function
         self.arguments = arguments
         self.facts = facts
         self.value = value
+        self.contract = contract
 
 
 RESOLUTION_KEYS: Final = ("provider", "resolves", "exposure")
@@ -103,8 +109,16 @@ def build_fees(section: Section) -> dict[str, int]:
     return found
 
 
-def build_listing(session: Session, venue: int, section: Section) -> Listing:
-    """Return the call that lists a market of a file."""
+def build_listing(
+    session: Session, venue: int, section: Section, feeds: dict[str, int] | None = None
+) -> Listing:
+    """Return the call that lists a market of a file, which opens ``feeds`` (ids by name)."""
+    if section.text("kind") == "perpetual":
+        # Imported here: it needs this module's fees.
+        from scripts._perp_listing import build_perp
+
+        terms, facts = build_perp(session, venue, section, feeds or {})
+        return Listing("listPerp", (terms,), facts, contract="perps")
     build = {"spot": _build_spot, "event": _build_event, "door": _build_door}
     return build[section.text("kind")](session, venue, section)
 

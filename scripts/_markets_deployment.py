@@ -1,8 +1,8 @@
-"""Deploy what venues need beside a zone: slots, price providers, resolution of outcomes.
+"""Deploy what venues need beside a zone: slots, price providers, results of events, perpetuals.
 
 A library like `_deployment`: no command line, no Ape import. The contracts stand beside an existing zone
 and point at it, and the zone points at them: its market registry counts slots in the auction, its listings
-hand events to the resolver, its inbox admits the oracles. Nothing of that changes after the zone's
+hand events to the resolver, its inbox admits the oracles, market registry and vault ask the perpetuals. Nothing of that changes after the zone's
 deployment, so a zone is deployed with `predict_markets` and `market_sources`.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from scripts._deployment import BLOCKS_PER_DAY, DAY, OKB, DeploymentError, predict_address
+from scripts._deployment import BLOCKS_PER_DAY, DAY, NOBODY, OKB, DeploymentError, predict_address
 from tradezone.protocol import messages
 from tradezone.protocol.records import TABLE_BY_NAME
 
@@ -108,13 +108,15 @@ A_DAY, TWO_WEEKS, THREE_WEEKS = (Period.of_days(days) for days in (1, 14, 21))
 class MarketsParams:
     """Every parameter of the contracts beside a zone; amounts in wei, times in seconds.
 
-    Only those of slots can change afterwards, by ``governance`` and inside the contract's bounds.
+    Only those of slots can change afterwards, by ``governance`` and inside the contract's bounds; it also
+    sets prices of stake and quotas.
     """
 
     treasury: str  # gets proceeds of slots, lost bonds, fees
     governance: str  # changes parameters of slots
     court: str  # takes from bonds of providers
-    arbiter: str  # decides challenged results
+    arbiter: str  # decides challenged results, approves perpetuals for cross pools
+    limits: str = NOBODY  # governed bounds of markets and feeds; the hard ones alone without
     # slots
     slot_kinds: tuple[KindTerms, ...] = SLOT_KINDS
     licence_terms: LicenceTerms = LICENCE_TERMS
@@ -169,10 +171,20 @@ CONTRACTS: Final = {
     "slots": "SlotAuction",
     "oracles": "OracleRegistry",
     "resolver": "OutcomeResolver",
+    "perp_rules": "PerpRules",
+    "perps": "PerpRegistry",
+    "risk": "StakeRisk",
+    "restitution": "Restitution",
+    "quotas": "AssetQuotas",
 }
 """Names of these contracts in a deployments file, in the order of deployment, and their types."""
 
-SOURCES: Final = {"oracles": (messages.ORACLE_SET,)}
+SOURCES: Final = {
+    "oracles": (messages.ORACLE_SET, messages.PRICE),
+    "perps": (messages.LIST_PERP, messages.SET_PERP, messages.APPROVE_CROSS),
+    "risk": (messages.SET_RISK,),
+    "quotas": (messages.SET_ASSET,),
+}
 """Those of them that the inbox has to admit, and for which kinds of messages."""
 
 
@@ -206,7 +218,7 @@ def market_sources(deployer: str, nonce: int) -> dict[str, int]:
 def deploy_markets(
     deployer: Any, project: Any, zone: Mapping[str, str], params: MarketsParams
 ) -> dict[str, Any]:
-    """Deploy slots, oracles and resolver beside a zone, and check them.
+    """Deploy slots, oracles, resolver and what perpetuals need beside a zone, and check them.
 
     Parameters
     ----------
@@ -231,11 +243,14 @@ def deploy_markets(
         of themselves is not what was asked for.
     """
     _require_named(project, zone, deployer.address, deployer.nonce)
-    arguments = _constructor_arguments(zone, params)
+    at = predict_markets(deployer.address, deployer.nonce)
+    arguments = _constructor_arguments(zone, at, params)
     found: dict[str, Any] = {}
     for name, contract in CONTRACTS.items():
         made = arguments[name](found)
         found[name] = deployer.deploy(getattr(project, contract), *made)
+        if found[name].address != at[name]:
+            raise DeploymentError(f"{name} is at {found[name].address}, expected {at[name]}")
     check_markets(found, zone, params)
     return found
 
@@ -257,6 +272,7 @@ def _require_named(project: Any, zone: Mapping[str, str], deployer: str, nonce: 
             "market registry",
         ),
         ("resolver", project.Listings.at(zone["listings"]).resolver(), "listings"),
+        ("perps", project.CustodyVault.at(zone["vault"]).perps(), "vault"),
     ):
         if asked != at[name]:
             raise DeploymentError(
@@ -265,7 +281,9 @@ def _require_named(project: Any, zone: Mapping[str, str], deployer: str, nonce: 
             )
 
 
-def _constructor_arguments(zone: Mapping[str, str], params: MarketsParams) -> dict[str, Any]:
+def _constructor_arguments(
+    zone: Mapping[str, str], at: Mapping[str, str], params: MarketsParams
+) -> dict[str, Any]:
     """Return functions from what is deployed so far to the arguments of each contract."""
     return {
         "slots": lambda _: (
@@ -278,6 +296,46 @@ def _constructor_arguments(zone: Mapping[str, str], params: MarketsParams) -> di
         ),
         "oracles": lambda _: (oracle_config(zone, params),),
         "resolver": lambda found: (resolver_config(zone, found["oracles"].address, params),),
+        "perp_rules": lambda _: (params.limits,),
+        "perps": lambda _: (perps_config(zone, at, params),),
+        "risk": lambda _: (risk_config(zone, at["perps"], params),),
+        "restitution": lambda _: (
+            zone["vault"],
+            zone["asset_registry"],
+            at["perps"],
+            at["risk"],
+        ),
+        "quotas": lambda _: (zone["inbox"], zone["asset_registry"], params.governance),
+    }
+
+
+def perps_config(
+    zone: Mapping[str, str], at: Mapping[str, str], params: MarketsParams
+) -> dict[str, Any]:
+    """Return what `PerpRegistry` is constructed with."""
+    return {
+        "inbox": zone["inbox"],
+        "venues": zone["venue_registry"],
+        "assets": zone["asset_registry"],
+        "markets": zone["market_registry"],
+        "calendars": zone["calendars"],
+        "oracles": at["oracles"],
+        "risk": at["risk"],
+        "rules": at["perp_rules"],
+        "approver": params.arbiter,
+    }
+
+
+def risk_config(zone: Mapping[str, str], perps: str, params: MarketsParams) -> dict[str, Any]:
+    """Return what `StakeRisk` is constructed with."""
+    return {
+        "inbox": zone["inbox"],
+        "venues": zone["venue_registry"],
+        "staking": zone["staking"],
+        "assets": zone["asset_registry"],
+        "perps": perps,
+        "limits": params.limits,
+        "governance": params.governance,
     }
 
 
@@ -287,6 +345,7 @@ def oracle_config(zone: Mapping[str, str], params: MarketsParams) -> dict[str, A
         "inbox": zone["inbox"],
         "chain": zone["chain"],
         "venues": zone["venue_registry"],
+        "limits": params.limits,
         "court": params.court,
         "treasury": params.treasury,
         "bond": params.provider_bond,
@@ -332,19 +391,35 @@ def check_markets(found: Mapping[str, Any], zone: Mapping[str, str], params: Mar
     DeploymentError
         Naming the first that is wrong.
     """
-    slots, oracles, resolver = (found[name] for name in CONTRACTS)
+    slots, oracles, resolver = (found[name] for name in ("slots", "oracles", "resolver"))
+    at = {name: found[name].address for name in CONTRACTS}
     expected: dict[str, tuple[Any, Any]] = {
         "slots.registry": (slots.registry(), zone["market_registry"]),
         "slots.treasury": (slots.treasury(), params.treasury),
         "slots.governance": (slots.governance(), params.governance),
         "slots.licenceTerms": (_to_plain(slots.licenceTerms()), params.licence_terms.to_abi()),
     }
+    expected |= {
+        "perp_rules.limits": (found["perp_rules"].limits(), params.limits),
+        "quotas.inbox": (found["quotas"].inbox(), zone["inbox"]),
+        "quotas.assets": (found["quotas"].assets(), zone["asset_registry"]),
+        "quotas.governance": (found["quotas"].governance(), params.governance),
+    }
+    for getter, wanted in (
+        ("vault", zone["vault"]),
+        ("assets", zone["asset_registry"]),
+        ("perps", at["perps"]),
+        ("risk", at["risk"]),
+    ):
+        expected[f"restitution.{getter}"] = (getattr(found["restitution"], getter)(), wanted)
     for i, terms in enumerate(params.slot_kinds):
         name = f"slots.kindTerms({KINDS[i]})"
         expected[name] = (_to_plain(slots.kindTerms(i + 1)), terms.to_abi())
     for name, contract, asked in (
         ("oracles", oracles, oracle_config(zone, params)),
         ("resolver", resolver, resolver_config(zone, oracles.address, params)),
+        ("perps", found["perps"], perps_config(zone, at, params)),
+        ("risk", found["risk"], risk_config(zone, at["perps"], params)),
     ):
         given = _to_plain(contract.config())
         expected |= {f"{name}.{key}": (given[key], value) for key, value in asked.items()}

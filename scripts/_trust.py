@@ -11,6 +11,9 @@ contract     power                      held by
 ===========  =========================  ================================================================
 slots        terms, inside hard bounds  timelock of class parameter
 resolver     a challenged result        timelock of class ordinary
+perps        approval for cross pools   timelock of class ordinary
+risk         prices of stake            timelock of class parameter
+quotas       what buys actions          timelock of class parameter
 oracles      a provider's bond          timelock of class ordinary
 registers    a member's bond            timelock of class ordinary
 court        none                       nobody; its parameters cannot be changed
@@ -131,6 +134,7 @@ def wired(deployer: Any, params: TrustParams) -> TrustParams:
         court=courts.predict_court(deployer, len(markets_.CONTRACTS)),
         auction=markets_at["slots"],
         resolver=markets_at["resolver"],
+        perps=markets_at["perps"],
     )
     markets = replace(
         params.markets,
@@ -138,8 +142,9 @@ def wired(deployer: Any, params: TrustParams) -> TrustParams:
         governance=at["parameter_timelock"],
         court=at["ordinary_timelock"],
         arbiter=at["ordinary_timelock"],
+        limits=at["limits"],
     )
-    court = replace(params.court, treasury=at["treasury"])
+    court = replace(params.court, treasury=at["treasury"], restitution=markets_at["restitution"])
     registers = replace(params.registers, court=at["ordinary_timelock"], treasury=at["treasury"])
     return TrustParams(zone, params.governance, markets, court, registers)
 
@@ -177,13 +182,16 @@ def check_trust(trust: Trust, deployer: str) -> None:
     parties = {
         "zone: auction": (zone.params.auction, beside["slots"].address),
         "zone: resolver": (zone.params.resolver, beside["resolver"].address),
+        "zone: perps": (zone.params.perps, beside["perps"].address),
         "zone: limits": (zone.params.limits, at["limits"]),
         "zone: brake": (zone.params.brake, at["brake"]),
         "slots.treasury": (params.markets.treasury, at["treasury"]),
         "slots.governance": (params.markets.governance, at["parameter_timelock"]),
         "oracles.court": (params.markets.court, at["ordinary_timelock"]),
         "resolver.arbiter": (params.markets.arbiter, at["ordinary_timelock"]),
+        "markets: limits": (params.markets.limits, at["limits"]),
         "court.treasury": (params.court.treasury, at["treasury"]),
+        "court.restitution": (params.court.restitution, beside["restitution"].address),
         "registers.court": (params.registers.court, at["ordinary_timelock"]),
         "registers.treasury": (params.registers.treasury, at["treasury"]),
     }

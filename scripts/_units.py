@@ -51,6 +51,16 @@ def _whole(value: Fraction, step: Fraction, text: str, what: str, unit: str) -> 
     )
 
 
+def to_number(text: str, name: str) -> Fraction:
+    """Return a decimal number exactly."""
+    return _number(text, name)
+
+
+def to_whole(text: str, step: Fraction, name: str) -> int:
+    """Return how many steps a decimal number is; UnitError if it is no whole number of them."""
+    return _whole(_number(text, name), step, text, name, "")
+
+
 def to_wei(text: str, symbol: str = "OKB") -> int:
     """Return an amount of native coin in wei: ``"1.5"`` is 1.5 * 10^18."""
     value = _number(text.upper().removesuffix(symbol).strip(), "amount")

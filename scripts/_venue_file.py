@@ -54,21 +54,46 @@ MARKETS: Final = {
         "resolver_fee": OPTIONAL,
         **_FEES,
     },
+    "perpetual": {
+        "quote": REQUIRED,
+        "feed": REQUIRED,
+        "tick": REQUIRED,
+        "lot": REQUIRED,
+        "highest_price": REQUIRED,
+        "largest_order": OPTIONAL,
+        "least_value": OPTIONAL,
+        "open_interest": REQUIRED,
+        "account_cap": REQUIRED,
+        "tiers": REQUIRED,
+        "margin_rises_from": OPTIONAL,
+        "margin_rises_to": OPTIONAL,
+        "impact": REQUIRED,
+        "funding_cap": OPTIONAL,
+        "interest": OPTIONAL,
+        "band": OPTIONAL,
+        "band_listing": OPTIONAL,
+        "band_basis": OPTIONAL,
+        "loss_cap": OPTIONAL,
+        "calendar": OPTIONAL,
+        "closes": OPTIONAL,
+        **_FEES,
+    },
     "door": {"home": REQUIRED, "fee": REQUIRED, "start": OPTIONAL},
 }
 """Keys of a market of each kind, and whether they are needed."""
 
 SCHEMA: Final[dict[str, dict[str, bool]]] = {
-    "": {"venue": OPTIONAL, "assets": OPTIONAL, "markets": OPTIONAL},
+    "": {"venue": OPTIONAL, "assets": OPTIONAL, "feeds": OPTIONAL, "markets": OPTIONAL},
     "venue": {"name": REQUIRED, "access": OPTIONAL, "credentials": OPTIONAL},
     "venue.credentials": {"provider": REQUIRED, "least_class": OPTIONAL, "regions": REQUIRED},
     "assets": {"symbol": REQUIRED, "decimals": REQUIRED, "cap": REQUIRED, "faucet": OPTIONAL},
+    "feeds": {"name": REQUIRED, "measures": REQUIRED},
+    "markets.tiers": {"from": OPTIONAL, "initial": REQUIRED, "maintenance": REQUIRED},
     "assets.faucet": {"amount": REQUIRED, "every": REQUIRED},
 }
 """Keys of each section. Those of a market depend on its ``kind``: `MARKETS`."""
 
-LISTS: Final = ("assets", "markets")
-RESERVED_KINDS: Final = ("perpetual",)
+LISTS: Final = ("assets", "feeds", "markets", "markets.tiers")
 
 
 class Text(str):
@@ -206,8 +231,6 @@ def _market_keys(file: str, place: str, nodes: dict[str, Any]) -> dict[str, bool
     node = nodes["kind"][1]
     kind = getattr(node, "value", "")
     where = f"{file}:{node.start_mark.line + 1}"
-    if kind in RESERVED_KINDS:
-        raise UnitError(f"{where}: kind: {kind} markets cannot be listed yet; the kind is reserved")
     if not isinstance(kind, str) or kind not in MARKETS:
         raise UnitError(f"{where}: kind: expected {', '.join(MARKETS)}, was {kind!r}")
     return {"kind": REQUIRED, **MARKETS[kind]}

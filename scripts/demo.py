@@ -13,16 +13,28 @@ from ape.cli import ConnectedProviderCommand
     default=0,
     help="Use only the first N messages of the hour of order flow; 0 = all.",
 )
-def cli(provider: Any, messages: int) -> None:
+@click.option(
+    "--governance",
+    is_flag=True,
+    help="Walk through the root of trust instead: stake, slot, perpetual, incident, jury, slash, votes.",
+)
+def cli(provider: Any, messages: int, governance: bool) -> None:
     """Stake, venue, deposits, an hour of orders, batches and claims, withdrawal, verification.
 
-    Exit status 0 only if every check held. The figures are left in .demo/summary.json.
+    Exit status 0 only if every check held. The figures are left in .demo/summary.json, the story of
+    --governance in .demo/governance.txt.
     """
     from scripts._demo import run_demo
+    from scripts._governance_walk import run_walk
 
     if not provider.network.is_dev:
         name = f"{provider.network.ecosystem.name}:{provider.network.name}"
         raise click.UsageError(
             f"received network {name}, expected a local one: the demo moves time"
         )
+    if governance:
+        if messages:
+            raise click.UsageError("--messages is about orders; --governance has none")
+        run_walk(provider)
+        return
     run_demo(provider, messages)

@@ -31,9 +31,10 @@ from scripts._units import (
 )
 from tradezone.chain._codec import to_bytes
 from tradezone.chain.abi import ORACLE_REGISTRY
+from tradezone.protocol.errors import Code
 from tradezone.protocol.hashing import keccak
 
-CODES: Final = {1: "heartbeat", 2: "deviation", 3: "time"}
+CODES: Final = {int(Code.TWO_PRICES): "two prices", int(Code.DEVIATION): "deviation"}
 PHASES: Final = ("none", "open", "called", "proposed", "challenged", "resolved", "void")
 OPEN, CALLED, PROPOSED, CHALLENGED, RESOLVED, VOID = range(1, 7)
 NOBODY: Final = "0x" + "0" * 40
@@ -200,10 +201,21 @@ def feed(session: Session, venue: str, description: str, decimals: int) -> None:
         "--quorum", type=click.IntRange(min=1), help="Least fresh providers; a majority if absent."
     ),
     click.option("--heartbeat", default="2s", show_default=True, help="A price is stale after it."),
-    click.option("--deviation", default="0.5%", show_default=True),
+    click.option(
+        "--deviation", default="0.5%", show_default=True, help="A price further off is an incident."
+    ),
+    click.option(
+        "--breaker", default="5%", show_default=True, help="Move in 60 s that breaks trading."
+    ),
 )
 def select(
-    session: Session, feed: int, providers: str, quorum: int | None, heartbeat: str, deviation: str
+    session: Session,
+    feed: int,
+    providers: str,
+    quorum: int | None,
+    heartbeat: str,
+    deviation: str,
+    breaker: str,
 ) -> None:
     """Choose the providers of FEED. The zone is told; a later choice counts after the notice."""
     oracles = market_contract(session, "oracles")
@@ -223,6 +235,7 @@ def select(
         "quorum": quorum or len(ids) // 2 + 1,
         "heartbeat": to_milliseconds(heartbeat),
         "deviation": to_ppm(deviation, "deviation"),
+        "breaker": to_ppm(breaker, "breaker"),
     }
     notice = oracles.call("config")["noticeSeconds"] if entry["count"] else 0
     receipt = session.transact(
@@ -236,27 +249,62 @@ def select(
             "quorum": f"{selection['quorum']} of {len(ids)}",
             "heartbeat": format_milliseconds(selection["heartbeat"]),
             "deviation": format_ppm(selection["deviation"]),
+            "breaker": f"{format_ppm(selection['breaker'])} in 60 s",
             "counts": f"in {format_seconds(notice)}" if notice else "at once",
         },
     )
     if receipt:
-        told = receipt.events(ORACLE_REGISTRY, "Announced")[0]
+        made = receipt.events(ORACLE_REGISTRY, "Selected")[0]
         body = {"feed": feed, "providers": ids, "quorum": selection["quorum"]}
-        since = format_time(told["effectiveAt"] // 1000)
-        session.result(body | {"counts from": since, "message": told["inboxIndex"]}, receipt)
+        body |= {"counts from": format_time(made["effectiveAt"])}
+        told = receipt.events(ORACLE_REGISTRY, "Announced")
+        if told:
+            body |= {"message": told[0]["inboxIndex"]}
+        else:
+            body |= {"next": f"after that: ape run oracle announce {feed}"}
+        session.result(body, receipt)
 
 
 @zone_command(cli, "announce", signs=True)
 @feed_argument
 def announce(session: Session, feed: int) -> None:
-    """Tell the zone of keys of FEED's providers that changed. Anyone may."""
+    """Tell the zone of a selection or of keys of FEED that count now. Anyone may."""
     oracles = market_contract(session, "oracles")
     _find_feed(oracles, feed)
     receipt = session.transact(f"announce the keys of feed {feed}", oracles, "announce", feed)
     if receipt:
         told = receipt.events(ORACLE_REGISTRY, "Announced")[0]
-        since = format_time(told["effectiveAt"] // 1000)
-        session.result({"feed": feed, "counts from": since, "message": told["inboxIndex"]}, receipt)
+        session.result({"feed": feed, "message": told["inboxIndex"]}, receipt)
+
+
+@zone_command(cli, "price", signs=True)
+@click.argument(
+    "path", metavar="PRICE", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+def price(session: Session, path: Path) -> None:
+    """Force a signed PRICE into the zone. Anyone may.
+
+    PRICE is JSON: feed, provider, price (10^-8), time (ms), signature.
+    """
+    oracles = market_contract(session, "oracles")
+    try:
+        body = json.loads(path.read_text())
+        given = {name: int(body[name]) for name in ("feed", "provider", "price", "time")}
+        signature = to_bytes(body["signature"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        text = f"{path.name} is no signed price: {type(error).__name__} {error}"
+        raise ScriptError(text, "expected feed, provider, price, time and signature") from None
+    receipt = session.transact(
+        f"force a price of feed {given['feed']} into the zone",
+        oracles,
+        "submitPrice",
+        given,
+        signature,
+        facts={"provider": given["provider"], "price": given["price"]},
+    )
+    if receipt:
+        told = receipt.events(ORACLE_REGISTRY, "PriceTold")[0]
+        session.result(given | {"message": told["inboxIndex"]}, receipt)
 
 
 def _find_feed(oracles: Any, feed: int) -> dict[str, Any]:
@@ -558,6 +606,7 @@ def _describe_feed(session: Session, oracles: Any, feed: int) -> dict[str, objec
         "quorum": f"{entry['quorum']} of {entry['count']}",
         "heartbeat": format_milliseconds(entry["heartbeat"]),
         "deviation": format_ppm(entry["deviation"]),
+        "breaker": f"{format_ppm(entry['breaker'])} in 60 s",
         "counts": f"from {format_time(effective)}" if effective > time else "now",
     }
 

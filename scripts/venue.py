@@ -27,9 +27,17 @@ from scripts._units import (
 )
 from scripts._venue_file import Section, read_venue_file
 from tradezone.chain import Receipt
-from tradezone.chain.abi import ASSET_REGISTRY, CALENDARS, LISTINGS, VENUE_REGISTRY
+from tradezone.chain.abi import (
+    ASSET_REGISTRY,
+    CALENDARS,
+    LISTINGS,
+    ORACLE_REGISTRY,
+    VENUE_REGISTRY,
+)
+from tradezone.chain.perps_abi import PERP_REGISTRY
 from tradezone.client import Asset
-from tradezone.protocol.enums import ACCESS_CREDENTIAL, MARKET_OUTCOME, PHASE_SETTLED
+from tradezone.protocol.enums import ACCESS_CREDENTIAL, MARKET_OUTCOME, MARKET_PERP, PHASE_SETTLED
+from tradezone.protocol.hashing import keccak
 from tradezone.protocol.limits import (
     DEFAULT_TAKER_DELAY,
     MAX_BAND,
@@ -128,14 +136,17 @@ def _create_from(session: Session, file: Section) -> dict[str, object]:
     rule = _read_rule(access, credentials)
     assets = [_read_simulated(entry) for entry in file.sections.get("assets", [])]
     markets = file.sections.get("markets", [])
+    feeds = file.sections.get("feeds", [])
+    to_come = {str(feed.text("name")): 0 for feed in feeds}
     # What trades simulated assets of this file is checked when they exist, all else before anything is sent.
     made_here = {asset["symbol"] for asset in assets}
     for market in markets:
         if not made_here & set(map(str, market.values.values())):
-            build_listing(session, 0, market)
+            build_listing(session, 0, market, to_come)
     made, receipt = _create(session, name, access)
     if receipt is None:
         steps = [f"register {asset['symbol']}" for asset in assets]
+        steps += [f"open feed {name}" for name in to_come]
         steps += [f"list {market.text('kind')}" for market in markets]
         for step in steps:
             session.echo(f"then: {step}")
@@ -144,8 +155,28 @@ def _create_from(session: Session, file: Section) -> dict[str, object]:
     if credentials is not None:
         _configure(session, venue, 1, rule)
     listed_assets = [_register(session, venue, asset) for asset in assets]
-    listed = [_list_market(session, venue, market)[0] for market in markets]
-    return made | {"assets": listed_assets, "markets": listed}
+    opened = _open_feeds(session, venue, feeds)
+    listed = [_list_market(session, venue, market, opened)[0] for market in markets]
+    return made | {"assets": listed_assets, "feeds": opened, "markets": listed}
+
+
+def _open_feeds(session: Session, venue: int, feeds: list[Section]) -> dict[str, int]:
+    """Open the feeds of a file; returns their ids by name."""
+    opened: dict[str, int] = {}
+    for feed in feeds:
+        name, measures = str(feed.text("name")), str(feed.text("measures"))
+        receipt = session.transact(
+            f"open the feed {name}",
+            session.at("oracles"),
+            "openFeed",
+            venue,
+            8,
+            keccak(measures.encode()),
+            facts={"measures": measures},
+        )
+        if receipt:
+            opened[name] = receipt.events(ORACLE_REGISTRY, "FeedOpened")[0]["feed"]
+    return opened
 
 
 def _read_rule(access: int, credentials: Section | None) -> dict[str, Any]:
@@ -247,25 +278,33 @@ def set_faucet(
         "path",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         required=True,
-        help="YAML whose markets are listed; kinds spot, event and door.",
+        help="YAML whose markets are listed; kinds spot, perpetual, event and door.",
     ),
 )
 def list_market(session: Session, venue: str, path: Path) -> None:
     """List the markets of a FILE on VENUE (its id or name). All are checked before the first is sent."""
     number, _ = _find_own_venue(session, venue)
-    markets = read_venue_file(path).sections.get("markets", [])
+    file = read_venue_file(path)
+    markets, feeds = file.sections.get("markets", []), file.sections.get("feeds", [])
     if not markets:
         raise ScriptError(f"{path.name} has no markets", "write them below 'markets:'")
+    to_come = {str(feed.text("name")): 0 for feed in feeds}
     for market in markets:
-        build_listing(session, number, market)
-    listed = [_list_market(session, number, market)[0] for market in markets]
-    session.result({"venue": number, "markets": listed})
+        build_listing(session, number, market, to_come)
+    opened = _open_feeds(session, number, feeds)
+    if len(opened) < len(feeds):  # on a dry run the feeds do not exist
+        for market in markets:
+            session.echo(f"then: list {market.text('kind')}")
+        session.result({"venue": number, "feeds": list(to_come), "markets": len(markets)})
+        return
+    listed = [_list_market(session, number, market, opened)[0] for market in markets]
+    session.result({"venue": number, "feeds": opened, "markets": listed})
 
 
 def _list_market(
-    session: Session, venue: int, market: Section
+    session: Session, venue: int, market: Section, feeds: dict[str, int]
 ) -> tuple[dict[str, object], Receipt | None]:
-    listing = build_listing(session, venue, market)
+    listing = build_listing(session, venue, market, feeds)
     return _send_listing(session, f"list a {market.text('kind')} on venue {venue}", listing)
 
 
@@ -274,7 +313,7 @@ def _send_listing(
 ) -> tuple[dict[str, object], Receipt | None]:
     receipt = session.transact(
         action,
-        session.at("listings"),
+        session.at(listing.contract),
         listing.function,
         *listing.arguments,
         value=listing.value,
@@ -286,8 +325,11 @@ def _send_listing(
         event = receipt.events(LISTINGS, "EventListed")[0]["eventId"]
         slots = [made["market"] for made in receipt.events(LISTINGS, "OutcomeListed")]
         return {"event": event, "slots": slots} | listing.facts, receipt
-    name = "SpotListed" if listing.function == "listSpot" else "GuestListed"
-    made = receipt.events(LISTINGS, name)[0]
+    if listing.function == "listPerp":
+        made = receipt.events(PERP_REGISTRY, "PerpListed")[0]
+    else:
+        name = "SpotListed" if listing.function == "listSpot" else "GuestListed"
+        made = receipt.events(LISTINGS, name)[0]
     found = {"slot": made["market"], "id": made["id"], "venue": made["venue"]}
     return found | listing.facts, receipt
 
@@ -890,6 +932,9 @@ def _markets_of(session: Session, venue: int) -> list[tuple[int, dict[str, Any]]
         entry = listings.call("eventOf", event["eventId"])
         count = 1 if entry["outcomes"] == 2 else entry["outcomes"]
         slots += range(entry["firstMarket"], entry["firstMarket"] + count)
+    if "perps" in session.deployment.contracts:
+        listed = session.at("perps").events("PerpListed", first, head, [None, None, topic])
+        slots += [event["market"] for event in listed]
     return [(slot, registry.call("marketOf", slot)) for slot in sorted(slots)]
 
 
@@ -931,6 +976,15 @@ def _to_market_row(
     quote = assets[market["quote"]][0]
     if market["home"]:
         row |= {"door to": market["home"], "fee": format_ppm(in_force["guestFee"])}
+    elif market["kind"] == MARKET_PERP:
+        row |= {
+            "perpetual": f"settles in {quote.symbol}",
+            "tick of a lot": format_atoms(market["tickValue"], quote),
+            "open interest": f"at most {format_atoms(in_force['openInterestCap'], quote)}",
+            "taker fee": format_ppm(in_force["takerFee"]),
+            "maker fee": format_ppm(in_force["makerFee"]),
+            "parameters": f"ape run perp show {slot}",
+        }
     elif market["kind"] == MARKET_OUTCOME:
         tick = format_atoms(market["tickValue"], quote)
         row |= {

@@ -6,8 +6,11 @@ import {ICustodyVault} from "../interfaces/ICustodyVault.sol";
 import {IGuardianBrake} from "../interfaces/IGuardianBrake.sol";
 import {IInbox} from "../interfaces/IInbox.sol";
 import {IOwnerRegistry} from "../interfaces/IOwnerRegistry.sol";
-import {AssetId, OwnerId} from "../interfaces/Types.sol";
+import {IPerpRegistry} from "../interfaces/IPerpRegistry.sol";
+import {AssetId, OwnerId, VenueId} from "../interfaces/Types.sol";
 import {InboxMessages} from "../libraries/InboxMessages.sol";
+import {PerpMessages} from "../libraries/PerpMessages.sol";
+import {ProtocolBounds} from "../libraries/ProtocolBounds.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
@@ -35,6 +38,8 @@ contract CustodyVault is ICustodyVault, ReentrancyGuardTransient {
     address public immutable withdrawals;
     /// @inheritdoc ICustodyVault
     address public immutable brake;
+    /// @inheritdoc ICustodyVault
+    address public immutable perps;
 
     /* STORAGE */
 
@@ -48,18 +53,21 @@ contract CustodyVault is ICustodyVault, ReentrancyGuardTransient {
     /// @param assets_ asset registry of the zone.
     /// @param withdrawals_ the only contract that can move money out.
     /// @param brake_ may close the door to deposits for a while; zero = nothing can.
+    /// @param perps_ knows which ledgers the zone has; zero = it has none.
     constructor(
         IInbox inbox_,
         IOwnerRegistry owners_,
         IAssetRegistry assets_,
         address withdrawals_,
-        IGuardianBrake brake_
+        IGuardianBrake brake_,
+        IPerpRegistry perps_
     ) {
         inbox = inbox_;
         owners = owners_;
         assets = assets_;
         withdrawals = withdrawals_;
         brake = address(brake_);
+        perps = address(perps_);
     }
 
     /* WRITES */
@@ -79,12 +87,7 @@ contract CustodyVault is ICustodyVault, ReentrancyGuardTransient {
         // Owed before it is there: whatever the token does meanwhile, the ledger never says less than
         // what came in, and the asset cannot be closed.
         (uint64 before, uint64 owed) = _owe(asset, terms, amount);
-        IERC20 token = IERC20(terms.token);
-        uint256 balanceBefore = token.balanceOf(address(this));
-        token.safeTransferFrom(msg.sender, address(this), amount);
-        uint256 balanceAfter = token.balanceOf(address(this));
-        uint256 received = balanceAfter > balanceBefore ? balanceAfter - balanceBefore : 0;
-        if (received != amount) revert ReceivedMismatch(received, amount);
+        _pull(terms.token, amount);
         return _announce(asset, to, fee, before, owed);
     }
 
@@ -94,6 +97,30 @@ contract CustodyVault is ICustodyVault, ReentrancyGuardTransient {
         if (msg.value < fee) revert WrongFee(msg.value, fee);
         (uint64 before, uint64 owed) = _owe(NATIVE, assets.assetOf(NATIVE), msg.value - fee);
         return _announce(NATIVE, to, fee, before, owed);
+    }
+
+    /// @inheritdoc ICustodyVault
+    function compensate(VenueId venue, AssetId asset, uint256 amount)
+        external
+        payable
+        nonReentrant
+        returns (uint64 inboxIndex)
+    {
+        if (perps == address(0) || !IPerpRegistry(perps).hasLedger(venue, asset)) {
+            revert NoLedger(venue, asset);
+        }
+        IAssetRegistry.Asset memory terms = assets.assetOf(asset);
+        bool isNative = terms.kind == InboxMessages.ASSET_NATIVE;
+        if (!isNative && terms.kind != InboxMessages.ASSET_ERC20) {
+            revert WrongAssetKind(asset, terms.kind);
+        }
+        uint256 value = isNative ? amount : 0;
+        if (msg.value != value) revert WrongFee(msg.value, value);
+        (uint64 before, uint64 owed) = _owe(asset, terms, amount);
+        if (!isNative) _pull(terms.token, amount);
+        uint64 atoms = owed - before;
+        inboxIndex = inbox.enqueue(ProtocolBounds.SLASH, PerpMessages.ledger(venue, asset, atoms));
+        emit Compensated(venue, asset, msg.sender, atoms, before, owed, inboxIndex);
     }
 
     /// @inheritdoc ICustodyVault
@@ -140,6 +167,16 @@ contract CustodyVault is ICustodyVault, ReentrancyGuardTransient {
         if (atoms > terms.cap - before) revert CapExceeded(asset, before, atoms, terms.cap);
         owed = before + uint64(atoms);
         outstanding[asset] = owed;
+    }
+
+    /// @dev Take exactly so much of a token from the caller.
+    function _pull(address token_, uint256 amount) private {
+        IERC20 token = IERC20(token_);
+        uint256 balanceBefore = token.balanceOf(address(this));
+        token.safeTransferFrom(msg.sender, address(this), amount);
+        uint256 balanceAfter = token.balanceOf(address(this));
+        uint256 received = balanceAfter > balanceBefore ? balanceAfter - balanceBefore : 0;
+        if (received != amount) revert ReceivedMismatch(received, amount);
     }
 
     /// @dev Money comes in through this door only; none goes out through it.

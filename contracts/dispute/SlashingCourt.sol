@@ -3,10 +3,11 @@ pragma solidity 0.8.30;
 
 import {IEvidence} from "../interfaces/IEvidence.sol";
 import {IOwnerRegistry} from "../interfaces/IOwnerRegistry.sol";
+import {IRestitution} from "../interfaces/IRestitution.sol";
 import {ISlashingCourt} from "../interfaces/ISlashingCourt.sol";
 import {IStakingVault} from "../interfaces/IStakingVault.sol";
 import {IStateChain} from "../interfaces/IStateChain.sol";
-import {AssetId, OwnerId, VenueId} from "../interfaces/Types.sol";
+import {AssetId, ClaimId, OwnerId, VenueId} from "../interfaces/Types.sol";
 import {DualClock, Span, Stamp} from "../libraries/DualClock.sol";
 import {RecordTree} from "../libraries/RecordTree.sol";
 import {Records} from "../libraries/Records.sol";
@@ -50,6 +51,8 @@ contract SlashingCourt is ISlashingCourt, ReentrancyGuardTransient {
     IOwnerRegistry public immutable owners;
     /// @inheritdoc ISlashingCourt
     address public immutable treasury;
+    /// @inheritdoc ISlashingCourt
+    address public immutable restitution;
     /// @inheritdoc ISlashingCourt
     uint64 public immutable voteAge;
     /// @inheritdoc ISlashingCourt
@@ -129,6 +132,7 @@ contract SlashingCourt is ISlashingCourt, ReentrancyGuardTransient {
         chain = _staking.chain();
         owners = IOwnerRegistry(config.owners);
         treasury = config.treasury;
+        restitution = config.restitution;
         voteAge = config.voteAge;
         minBond = config.minBond;
         quorumFloor = config.quorumFloor;
@@ -316,6 +320,36 @@ contract SlashingCourt is ISlashingCourt, ReentrancyGuardTransient {
         for (uint256 i = 0; i < proofs.length; ++i) {
             _payHarm(caseId, pool, stateRoot, proofs[i]);
         }
+    }
+
+    /// @inheritdoc ISlashingCourt
+    function compensate(bytes32 caseId, RecordProof calldata ledger) external nonReentrant {
+        Pool storage pool = _poolAt(caseId);
+        if (pool.total != 0) revert PoolIsOpen(caseId);
+        if (restitution == address(0) || _claimTime.hasPassed(_stampOf(pool))) {
+            revert PoolOver(caseId);
+        }
+        Case storage entry = _cases[caseId];
+        (VenueId venue, AssetId asset) = (entry.venue, entry.harm);
+        ClaimId claim = chain.latestFinal();
+        bytes32[] memory words = ledger.words;
+        RecordTree.verifyRecord(
+            chain.finalRootOf(claim), Records.TYPE_LEDGER, ledger.slot, words, ledger.siblings
+        );
+        Records.Ledger memory record = Records.decodeLedger(words);
+        if (
+            record.state != _ACTIVE || record.venue != VenueId.unwrap(venue)
+                || record.asset != AssetId.unwrap(asset) || record.deficit == 0
+        ) revert NoDeficit(ledger.slot, record.venue, record.asset, record.deficit);
+        // No more than was lost: what a venue's fund keeps is its deployer's in the end.
+        uint256 whole = pool.amount;
+        uint256 amount = Math.min(whole, IRestitution(restitution).worthOf(asset, record.deficit));
+        pool.isSwept = true;
+        pool.paid = amount.toUint128();
+        totalPools -= whole;
+        _owe(treasury, whole - amount);
+        emit LedgerCompensated(caseId, venue, asset, claim, record.deficit, amount, whole - amount);
+        IRestitution(restitution).give{value: amount}(venue, asset);
     }
 
     /// @inheritdoc ISlashingCourt

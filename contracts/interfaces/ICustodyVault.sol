@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {AssetId} from "./Types.sol";
+import {AssetId, VenueId} from "./Types.sol";
 
 /// @title ICustodyVault
-/// @notice Holds everything that is deposited in the zone. Money comes in by a deposit and goes out
-/// by a withdrawal that was proven against a final state root, and in no other way: there is no
+/// @notice Holds everything that is deposited in the zone. Money comes in by a deposit, or as a gift to a
+/// venue's ledger, and goes out by a withdrawal that was proven against a final state root, and in no other way: there is no
 /// owner, no role, no pause, no upgrade, no sweep.
 ///
 /// The ledger `outstanding` says what the vault owes per asset, in atoms. It moves only with
@@ -43,6 +43,17 @@ interface ICustodyVault {
         uint64 inboxIndex
     );
 
+    /// @notice Money was given to a venue's ledger.
+    event Compensated(
+        VenueId indexed venue,
+        AssetId indexed asset,
+        address indexed from,
+        uint64 atoms,
+        uint64 outstandingBefore,
+        uint64 outstanding,
+        uint64 inboxIndex
+    );
+
     /// @notice A proven withdrawal was paid.
     event Paid(
         AssetId indexed asset,
@@ -56,6 +67,8 @@ interface ICustodyVault {
 
     /// @notice Native coin is deposited with `depositNative`, tokens with `deposit`.
     error WrongAssetKind(AssetId asset, uint8 kind);
+    /// @notice The zone has no ledger of the venue in the asset.
+    error NoLedger(VenueId venue, AssetId asset);
     /// @notice The guardians closed the door to deposits.
     error DepositsClosed(uint64 until);
     /// @notice The asset takes no deposits.
@@ -96,6 +109,16 @@ interface ICustodyVault {
     /// @return inboxIndex message that tells the zone.
     function depositNative(address to) external payable returns (uint64 inboxIndex);
 
+    /// @notice Give money to the ledger of a venue in an asset: in the zone it repays losses that nobody has
+    /// covered, and what is left of it is the insurance fund's. Anyone may. It never comes back to who gave it.
+    /// @dev For native coin send exactly `amount`, for a token approve it and send no value.
+    /// @param amount token units or wei, a multiple of the quantum.
+    /// @return inboxIndex message that tells the zone.
+    function compensate(VenueId venue, AssetId asset, uint256 amount)
+        external
+        payable
+        returns (uint64 inboxIndex);
+
     /// @notice Pay a proven withdrawal. Only the withdrawals contract calls it.
     /// @param asset asset id.
     /// @param to recipient.
@@ -110,6 +133,9 @@ interface ICustodyVault {
     /// @notice Contract that may refuse deposits for a while; zero = there is none. Nothing but deposits
     /// asks it.
     function brake() external view returns (address);
+
+    /// @notice Registry that knows which ledgers the zone has; zero = it has none.
+    function perps() external view returns (address);
 
     /// @notice What the vault owes of an asset, atoms.
     function outstanding(AssetId asset) external view returns (uint64);

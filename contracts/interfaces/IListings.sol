@@ -8,7 +8,7 @@ import {AssetId, EventId, MarketId, VenueId} from "./Types.sol";
 /// obey the bounds of `tradezone/protocol/limits.py`, which nobody can move, and the governed ones of
 /// `IProtocolLimits`, read at that moment. What is listed becomes inbox messages in the same call.
 ///
-/// Kinds of markets are 1 = spot and 3 = outcome; 2 = perpetual is reserved, and no function lists one.
+/// Perpetuals are listed by `IPerpRegistry`. Kinds of markets are 1 = spot, 2 = perpetual, 3 = outcome.
 /// Rates are parts per million (ppm), amounts atoms, times milliseconds.
 ///
 /// Assumptions for safety: none for the money of users of other venues. The resolver tells the truth

@@ -15,7 +15,7 @@ import {AssetId, CalendarId, EventId, MarketId, VenueId} from "./Types.sol";
 /// which it counts. What could harm a user by surprise counts `changeNotice` after it was sent, what ends
 /// a market `closeNotice` after.
 ///
-/// Kinds of markets are 1 = spot and 3 = outcome; 2 = perpetual is reserved, and no function lists one.
+/// Kinds of markets are 1 = spot, 2 = perpetual, 3 = outcome.
 /// A market of another venue's book is a *door*. Rates are parts per million (ppm), amounts atoms, times
 /// of terms milliseconds, periods seconds.
 ///
@@ -31,6 +31,7 @@ interface IMarketRegistry {
         address inbox;
         address venues;
         address listings; // opens and closes markets here (`IListings`)
+        address perps; // opens perpetuals here and bounds their terms (`IPerpRegistry`); zero = none are
         address calendars;
         address slots; // counts room for markets (`ISlots`)
         address limits; // governed bounds (`IProtocolLimits`); zero = the hard ones alone
@@ -45,7 +46,7 @@ interface IMarketRegistry {
     // solhint-disable-next-line gas-struct-packing
     struct Market {
         VenueId venue;
-        AssetId base; // 0 for outcomes
+        AssetId base; // 0 for perpetuals and outcomes
         AssetId quote;
         uint32 id; // what users see: `venue << 16 | number in the venue`
         MarketId home; // of a door; 0 = a market with its own book
@@ -53,7 +54,7 @@ interface IMarketRegistry {
         uint8 kind;
         uint8 stage; // 0 = none, 1 = open, 2 = closing for good, 3 = closed
         uint32 maxPrice; // ticks
-        uint64 lotSize; // base atoms, or the unit of an event
+        uint64 lotSize; // base atoms, or the unit of an event; 1 for perpetuals
         uint64 tickValue;
         uint64 startsAt; // ms
         uint8 slotKind;
@@ -67,8 +68,8 @@ interface IMarketRegistry {
         uint64 minNotional;
         uint64 maxNotional;
         uint64 maxLots;
-        uint64 openInterestCap; // outcomes: quote atoms; 0 = none
-        uint64 accountCap; // outcomes: quote atoms; 0 = none
+        uint64 openInterestCap; // perpetuals and outcomes: quote atoms; 0 = none, of outcomes only
+        uint64 accountCap; // perpetuals and outcomes: quote atoms; 0 = none
         uint64 closes; // ms; 0 = never
         int32 takerFee;
         int32 makerFee;
@@ -76,7 +77,7 @@ interface IMarketRegistry {
         uint32 insuranceShare;
         uint32 referrerShare; // ppm of the taker's fee
         uint32 guestFee;
-        uint32 band; // ppm around the anchor; 0 = none
+        uint32 band; // ppm around the anchor or, of perpetuals, the index; 0 = none
         CalendarId calendar; // 0 = always open
         uint8 phase; // 1 continuous, 2 post-only, 3 cancel-only, 4 reduce-only, 5 halted, 6 settled
         uint8 access; // 0 = open, 1 = allow-list, 2 = credential; on top of the venue's rule
@@ -133,8 +134,8 @@ interface IMarketRegistry {
     /// announced stays announced, and is told to the zone once more, because a message drops it.
     function setPhase(MarketId market, uint8 phase) external;
 
-    /// @notice Close a spot market, or a door to any, for good, `closeNotice` ahead at least. It cannot be called
-    /// back.
+    /// @notice Close a spot market, a perpetual or a door to any for good, `closeNotice` ahead at least. It cannot
+    /// be called back.
     /// @param effectiveAt ms; 0 = as soon as it may.
     function delist(MarketId market, uint64 effectiveAt) external;
 
@@ -144,7 +145,8 @@ interface IMarketRegistry {
 
     /* WRITES: LISTINGS */
 
-    /// @notice Give a market its ids and a free slot of its venue. Only listings, which tell the zone.
+    /// @notice Give a market its ids and a free slot of its venue. Only listings and the registry of
+    /// perpetuals, which tell the zone.
     /// @param entry all but `id`.
     /// @return market its slot in the zone.
     /// @return id what users see.
@@ -161,7 +163,7 @@ interface IMarketRegistry {
     /// to close that one too.
     function forget(MarketId market) external;
 
-    /// @notice Begin to close a spot market or a door that lost its slot.
+    /// @notice Begin to close a spot market, a perpetual or a door that lost its slot.
     function delistLost(MarketId market) external;
 
     /* VIEWS */

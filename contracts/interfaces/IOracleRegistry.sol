@@ -26,13 +26,14 @@ interface IOracleRegistry {
         address inbox;
         address chain; // whose final roots count, and whose domain prices are signed for
         address venues; // says who deployed a venue
+        address limits; // governed bounds of selections (`IProtocolLimits`); zero = the hard ones alone
         address court; // may take from bonds
         address treasury; // gets what the court takes
         uint256 bond; // of a provider, wei
         uint64 keySeconds; // from a rotation until the new key is valid
         uint64 noticeSeconds; // from a change of a feed until it counts
         uint64 evidenceSeconds; // age at which a signature is no evidence any more
-        uint64 unbondingSeconds; // at least evidenceSeconds + keySeconds
+        uint64 unbondingSeconds; // at least evidenceSeconds + keySeconds + noticeSeconds
         uint64 unbondingBlocks;
         uint64 caseSeconds; // that recorded evidence locks a bond for the court
         uint64 caseBlocks;
@@ -65,22 +66,24 @@ interface IOracleRegistry {
         uint8 count; // providers selected; 0 = none yet
         uint32 heartbeat; // ms
         uint32 deviation; // ppm
+        uint32 breaker; // ppm
         uint64 effectiveAt; // of the selection, L1 seconds
     }
 
     /// @notice What a venue chooses for a feed.
     struct Selection {
-        ProviderId[] providers; // 1 .. 15, rising
+        ProviderId[] providers; // 1 .. 8, rising
         uint8 quorum; // more than half of them
-        uint32 heartbeat; // ms; 500 .. 86,400,000
-        uint32 deviation; // ppm; 100 .. 500,000
+        uint32 heartbeat; // ms; 1,000 .. 60,000: a price is stale after it
+        uint32 deviation; // ppm of the median, from 1,000: a price further away is an incident
+        uint32 breaker; // ppm in 60 s, from 5,000: an index that moves more breaks trading
     }
 
     /// @notice A price as providers sign it (EIP-712), field for field the zone's price leaf.
     struct Price {
         FeedId feed;
         ProviderId provider;
-        uint64 price; // ticks of 10^-8
+        uint64 price; // units of 10^-8
         uint64 time; // ms
     }
 
@@ -120,20 +123,22 @@ interface IOracleRegistry {
     );
     /// @notice A venue chose providers for a feed. The keys stand in the inbox message.
     event Selected(
-        FeedId indexed feed,
-        VenueId indexed venue,
-        ProviderId[] providers,
-        uint8 quorum,
-        uint32 heartbeat,
-        uint32 deviation,
-        uint64 effectiveAt
+        FeedId indexed feed, VenueId indexed venue, Selection selection, uint64 effectiveAt
     );
-    /// @notice The zone was told of a set; `effectiveAt` is ms.
-    event Announced(FeedId indexed feed, uint64 effectiveAt, uint64 inboxIndex);
+    /// @notice The zone was told of a set, which counts when it reads of it.
+    event Announced(FeedId indexed feed, uint64 inboxIndex);
+    /// @notice The zone was told of a price; `time` is ms.
+    event PriceTold(
+        ProviderId indexed provider,
+        FeedId indexed feed,
+        uint64 price,
+        uint64 time,
+        uint64 inboxIndex
+    );
     event IncidentRecorded(
         ProviderId indexed provider,
         FeedId indexed feed,
-        uint8 indexed code,
+        uint32 indexed code,
         MessageId id,
         uint64 time,
         uint64 amount,
@@ -169,6 +174,8 @@ interface IOracleRegistry {
     /// @notice The last rotation is not valid yet.
     error RotationPending(ProviderId provider, uint64 from);
     error SameKey(ProviderId provider, address signer);
+    /// @notice The key is, or was, another provider's.
+    error KeyTaken(address signer, ProviderId holder);
     /// @notice The bond is bound until both of these are reached.
     error BondLocked(uint64 untilTime, uint64 untilBlock);
     error BondTooSmall(ProviderId provider, uint256 asked, uint256 bond);
@@ -193,13 +200,12 @@ interface IOracleRegistry {
     error OutOfBounds(string term, uint256 given, uint256 lowest, uint256 highest);
     /// @notice The last selection is not effective yet.
     error SelectionPending(FeedId feed, uint64 effectiveAt);
-    error NothingSelected(FeedId feed);
-    /// @notice The zone knows the keys of now and of the next change.
+    /// @notice The zone was told what counts now.
     error NothingNew(FeedId feed);
 
     /* ERRORS: EVIDENCE */
 
-    /// @notice The signature is not by the provider's key of that time.
+    /// @notice The signature is by no key that the provider answers for at that time.
     error WrongSigner(address signer, address expected);
     /// @notice The two are not about one feed, provider and time.
     error NotSameMoment(Price a, Price b);
@@ -208,7 +214,7 @@ interface IOracleRegistry {
     error AlreadyRecorded(bytes32 nullifier);
     error IncidentRecordedBefore(MessageId id);
     /// @notice The outbox record is not an incident of a provider.
-    error NotAnIncident(MessageId id, uint8 kind, uint8 code);
+    error NotAnIncident(MessageId id, uint8 kind, uint32 code);
     /// @notice The provider had not offered the feed to that venue at that time.
     error NotObliged(ProviderId provider, FeedId feed, uint64 time);
 
@@ -246,18 +252,24 @@ interface IOracleRegistry {
 
     /* WRITES: VENUES */
 
-    /// @notice Open a feed for a venue of the caller.
+    /// @notice Open a feed for a venue of the caller. The zone is told of it with nobody who could sign, so
+    /// that ids are in order there too.
     /// @param description keccak256 of the text that says what is measured.
     function openFeed(VenueId venue, uint8 decimals, bytes32 description)
         external
         returns (FeedId feed);
 
-    /// @notice Choose the providers of a feed of the caller's venue. The first choice counts at once,
-    /// a later one after the notice.
+    /// @notice Choose the providers of a feed of the caller's venue. The first choice is told at once, a later
+    /// one by `announce` after the notice.
     function select(FeedId feed, Selection calldata selection) external;
 
-    /// @notice Tell the zone of keys that it takes for others now, or else of the next change. Anyone may.
+    /// @notice Tell the zone of a selection or of keys that count now and that it was not told of. Anyone may.
     function announce(FeedId feed) external;
+
+    /* WRITES: PRICES */
+
+    /// @notice Force a signed price into the zone. Anyone may; each provider's prices in rising time.
+    function submitPrice(Price calldata price, bytes calldata signature) external;
 
     /* WRITES: EVIDENCE */
 
@@ -322,15 +334,19 @@ interface IOracleRegistry {
     /// @notice What the provider signs for a price.
     function priceDigest(Price calldata price) external view returns (bytes32);
 
-    /// @notice Check that a price was signed by its provider's key of its time. Reverts otherwise.
+    /// @notice Check that a price was signed by its provider's key of its time, or by the one before if that
+    /// ended less than the notice before. Reverts otherwise.
     /// @return signer that key.
     function checkPrice(Price calldata price, bytes calldata signature)
         external
         view
         returns (address signer);
 
-    /// @notice Incidents of a provider with a code: 1 heartbeat, 2 deviation, 3 time.
-    function incidentsOf(ProviderId provider, uint8 code) external view returns (uint256);
+    /// @notice Incidents of a provider with a code: 134 two prices for one time, 135 deviation.
+    function incidentsOf(ProviderId provider, uint32 code) external view returns (uint256);
+
+    /// @notice Provider that has, or had, a key; 0 = nobody.
+    function providerOfKey(address signer) external view returns (ProviderId);
 
     function isIncidentRecorded(MessageId id) external view returns (bool);
     function isEquivocationRecorded(bytes32 nullifier) external view returns (bool);

@@ -114,6 +114,7 @@ interface ISlashingCourt {
         address staking;
         address owners;
         address treasury;
+        address restitution; // pays pools behind venues' walls (`IRestitution`); zero = none can be
         address[] evidence; // contracts of the proof track
         uint64[7] limitSeconds; // ends of RESPONSE .. APPEAL_REVEAL, and of the whole case
         uint64[7] limitBlocks;
@@ -172,6 +173,17 @@ interface ISlashingCourt {
         bytes32 indexed caseId, uint32 indexed slot, address indexed owner, uint256 amount
     );
     event PoolSwept(bytes32 indexed caseId, uint256 amount);
+    /// @notice A pool was given to the ledger of the venue, for the deficit that it has; the rest of it is the
+    /// treasury's.
+    event LedgerCompensated(
+        bytes32 indexed caseId,
+        VenueId indexed venue,
+        AssetId indexed asset,
+        ClaimId claim,
+        uint64 deficit,
+        uint256 amount,
+        uint256 rest
+    );
     event Collected(address indexed account, uint256 amount);
 
     /* ERRORS */
@@ -199,6 +211,8 @@ interface ISlashingCourt {
     error NoPool(bytes32 caseId);
     error PoolIsOpen(bytes32 caseId);
     error PoolNotOpen(bytes32 caseId);
+    /// @notice The record is no ledger of the case's venue in the asset that it names, or has no deficit.
+    error NoDeficit(uint32 slot, uint32 venue, uint32 asset, uint64 deficit);
     /// @notice The time for this is over.
     error PoolOver(bytes32 caseId);
     /// @notice The harmed have time until both of these are reached.
@@ -252,6 +266,12 @@ interface ISlashingCourt {
     /// @notice Credit the owners of balances of the claim asset with their parts. Anyone may call.
     function claimHarm(bytes32 caseId, RecordProof[] calldata proofs) external;
 
+    /// @notice Give a pool to the ledger of the case's venue in the asset that it names, as far as a final state
+    /// shows losses there that nobody has covered; the rest is the treasury's. Anyone may call, before the
+    /// pool is opened for claims and within the same time.
+    /// @param ledger record under the newest final root.
+    function compensate(bytes32 caseId, RecordProof calldata ledger) external;
+
     /// @notice Give what is left of a pool to the treasury when its time is over. Anyone may call.
     function sweep(bytes32 caseId) external;
 
@@ -275,6 +295,9 @@ interface ISlashingCourt {
 
     /// @notice Takes what nobody else gets.
     function treasury() external view returns (address);
+
+    /// @notice Pays pools behind venues' walls; zero = none can be.
+    function restitution() external view returns (address);
 
     /// @notice Age of votes that count, seconds.
     function voteAge() external view returns (uint64);

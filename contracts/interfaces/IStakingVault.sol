@@ -87,7 +87,7 @@ interface IStakingVault is IERC5805 {
         uint256 freeBefore,
         uint256 free
     );
-    /// @notice A venue is leaving; its lock ends against a state that consumed the inbox up to
+    /// @notice A venue, or one account's stake behind it, is leaving; its lock ends against a state that consumed the inbox up to
     /// `inboxIndex`.
     event ReleaseRequested(address indexed account, VenueId indexed venue, uint64 inboxIndex);
     event ReleaseCancelled(address indexed account, VenueId indexed venue);
@@ -157,7 +157,7 @@ interface IStakingVault is IERC5805 {
     error StateTooOld(uint64 inboxIndex, uint64 needed);
     /// @notice The state has no record of the venue.
     error VenueUnknownToState(VenueId venue);
-    error VenueNotEmpty(VenueId venue, uint16 markets, uint64 openInterest, uint32 orders);
+    error VenueNotEmpty(VenueId venue, uint16 markets, uint16 perps, uint32 orders);
     error CaseExists(bytes32 caseId);
     error UnknownCase(bytes32 caseId);
     error CaseOver(bytes32 caseId);
@@ -184,13 +184,16 @@ interface IStakingVault is IERC5805 {
     /// @notice Take out the stake of a request of the caller whose unbonding is over.
     function withdraw(uint64 requestId) external;
 
-    /// @notice Begin to take the caller's stake from behind a venue: nothing more is listed on it.
+    /// @notice Begin to take the caller's stake from behind a venue. By the venue's deployer: the venue is
+    /// leaving, nothing more is listed on it. By who handed it over: for the caller's own stake, and the
+    /// venue goes on.
     function requestRelease(VenueId venue) external;
 
-    /// @notice Call that back: the venue stays.
+    /// @notice Call that back: the venue, or the caller's stake behind it, stays.
     function cancelRelease(VenueId venue) external;
 
-    /// @notice Move the caller's stake from behind a venue that is leaving and empty to unbonding.
+    /// @notice Move the caller's stake from behind a venue that is empty to unbonding, if the venue is leaving
+    /// or the caller has asked for it.
     /// @return requestId as of `requestUnbond`; it cannot be cancelled.
     function release(VenueId venue, ReleaseProof calldata proof) external returns (uint64 requestId);
 

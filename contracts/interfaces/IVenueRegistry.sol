@@ -187,6 +187,9 @@ interface IVenueRegistry {
     /// @notice A venue. Reverts with `UnknownVenue` if there is none.
     function venueOf(VenueId venue) external view returns (Venue memory);
 
+    /// @notice Deployer of a venue; zero if there is no such venue.
+    function deployerOf(VenueId venue) external view returns (address);
+
     /// @notice Where a venue stands. Reverts with `UnknownVenue` if there is none.
     function statusOf(VenueId venue) external view returns (Status memory);
 

@@ -41,6 +41,7 @@ library InboxMessages {
     uint8 internal constant OWNER_USER = 1;
     uint8 internal constant OWNER_CONTRACT = 2;
     uint8 internal constant MARKET_SPOT = 1;
+    uint8 internal constant MARKET_PERP = 2;
     uint8 internal constant MARKET_OUTCOME = 3;
     uint8 internal constant ACCESS_OPEN = 0;
     uint8 internal constant ACCESS_LIST = 1;

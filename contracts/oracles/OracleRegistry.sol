@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {LimitId} from "../interfaces/GovernanceTypes.sol";
 import {IInbox} from "../interfaces/IInbox.sol";
 import {IOracleRegistry} from "../interfaces/IOracleRegistry.sol";
+import {IProtocolLimits} from "../interfaces/IProtocolLimits.sol";
 import {IStateChain} from "../interfaces/IStateChain.sol";
 import {IVenueRegistry} from "../interfaces/IVenueRegistry.sol";
 import {FeedId, ProviderId} from "../interfaces/OracleTypes.sol";
 import {ClaimId, MessageId, VenueId} from "../interfaces/Types.sol";
 import {DualClock, Span, Stamp} from "../libraries/DualClock.sol";
+import {LimitRanges} from "../libraries/LimitRanges.sol";
 import {OracleMessages} from "../libraries/OracleMessages.sol";
+import {ProtocolBounds} from "../libraries/ProtocolBounds.sol";
 import {RecordTree} from "../libraries/RecordTree.sol";
 import {Records} from "../libraries/Records.sol";
 import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
@@ -28,14 +32,13 @@ contract OracleRegistry is IOracleRegistry {
 
     /// @dev Feeds of one venue, so that none uses up the zone's.
     uint256 private constant _MAX_FEEDS_OF_VENUE = 64;
-    uint256 private constant _MIN_HEARTBEAT = 500; // ms
-    uint256 private constant _MAX_HEARTBEAT = 86_400_000;
-    uint256 private constant _MIN_DEVIATION = 100; // ppm
-    uint256 private constant _MAX_DEVIATION = 500_000;
+    /// @dev Id of nobody in a feed without a selection: the highest that a field of the zone holds.
+    uint32 private constant _NOBODY = (1 << 31) - 1;
     /// @dev The outbox kind of incidents (`tradezone/protocol/enums.py`).
     uint8 private constant _OUTBOX_INCIDENT = 3;
-    /// @dev Codes of a provider's incidents: heartbeat, deviation, time.
-    uint8 private constant _CODES = 3;
+    /// @dev Codes of a provider's incidents (`tradezone/protocol/errors.py`).
+    uint32 private constant _TWO_PRICES = 134;
+    uint32 private constant _DEVIATION = 135;
     bytes32 private constant _PRICE_TYPE =
         keccak256("Price(uint32 feed,uint32 provider,uint64 price,uint64 time)");
 
@@ -47,6 +50,7 @@ contract OracleRegistry is IOracleRegistry {
     IInbox private immutable _inbox;
     IStateChain private immutable _chain;
     IVenueRegistry private immutable _venues;
+    IProtocolLimits private immutable _limits;
     address private immutable _court;
     address private immutable _treasury;
     uint128 private immutable _bond;
@@ -59,11 +63,10 @@ contract OracleRegistry is IOracleRegistry {
 
     /* STORAGE */
 
-    /// @dev What the zone was told last of a feed. A set is the hash of a message without its time.
-    struct Told {
-        bytes32 set;
-        bytes32 before; // what applies until then
-        uint64 from; // L1 seconds
+    /// @dev A selection and its providers.
+    struct Chosen {
+        Feed entry;
+        ProviderId[] providers;
     }
 
     /// @inheritdoc IOracleRegistry
@@ -73,7 +76,7 @@ contract OracleRegistry is IOracleRegistry {
     /// @inheritdoc IOracleRegistry
     uint256 public collectable;
     /// @inheritdoc IOracleRegistry
-    mapping(ProviderId provider => mapping(uint8 code => uint256 count)) public incidentsOf;
+    mapping(ProviderId provider => mapping(uint32 code => uint256 count)) public incidentsOf;
     /// @inheritdoc IOracleRegistry
     mapping(bytes32 nullifier => bool recorded) public isEquivocationRecorded;
 
@@ -81,10 +84,16 @@ contract OracleRegistry is IOracleRegistry {
     /// @dev Key by the L1 time from which it is valid.
     mapping(ProviderId provider => Checkpoints.Trace160 keys) private _keys;
     mapping(ProviderId provider => mapping(FeedId feed => Offer entry)) private _offers;
-    mapping(FeedId feed => Feed entry) private _feeds;
-    mapping(FeedId feed => ProviderId[] providers) private _selected;
-    mapping(FeedId feed => Told entry) private _told;
+    /// @dev The newest selection of a feed, and the one that counts until it is effective.
+    mapping(FeedId feed => Chosen entry) private _newest;
+    mapping(FeedId feed => Chosen entry) private _before;
+    /// @dev Hash of the message that the zone got last about a feed.
+    mapping(FeedId feed => bytes32 hash) private _told;
+    /// @dev Time of the last price that was told, ms.
+    mapping(FeedId feed => mapping(ProviderId provider => uint64 time)) private _lastPrice;
     mapping(VenueId venue => uint256 count) private _feedsOf;
+    /// @inheritdoc IOracleRegistry
+    mapping(address signer => ProviderId provider) public providerOfKey;
     /// @dev Nullifiers of incidents: bit = message id.
     BitMaps.BitMap private _incidents;
 
@@ -100,14 +109,17 @@ contract OracleRegistry is IOracleRegistry {
         if (config_.noticeSeconds == 0) revert BadConfig("noticeSeconds");
         // A key that a selection names is still valid when the selection becomes effective.
         if (config_.keySeconds < config_.noticeSeconds) revert BadConfig("keySeconds");
-        // No signature outlives the bond behind it: the last key ends keySeconds after an exit.
-        if (config_.unbondingSeconds < config_.evidenceSeconds + config_.keySeconds) {
-            revert BadConfig("unbondingSeconds");
-        }
+        // No signature outlives the bond behind it: the last key ends keySeconds after an exit, and answers
+        // for what is signed with it for noticeSeconds more.
+        if (
+            config_.unbondingSeconds
+                < config_.evidenceSeconds + config_.keySeconds + config_.noticeSeconds
+        ) revert BadConfig("unbondingSeconds");
         if (config_.caseSeconds == 0) revert BadConfig("caseSeconds");
         _inbox = IInbox(config_.inbox);
         _chain = IStateChain(config_.chain);
         _venues = IVenueRegistry(config_.venues);
+        _limits = IProtocolLimits(config_.limits);
         _court = config_.court;
         _treasury = config_.treasury;
         _bond = uint128(config_.bond);
@@ -137,6 +149,7 @@ contract OracleRegistry is IOracleRegistry {
         entry.bond = _bond;
         entry.metadata = metadata;
         emit ProviderRegistered(provider, msg.sender, signer, _bond, metadata, uri);
+        _takeKey(provider, signer);
         _pushKey(provider, signer, uint64(block.timestamp));
     }
 
@@ -147,6 +160,7 @@ contract OracleRegistry is IOracleRegistry {
         (, uint96 from, uint160 last) = _keys[provider].latestCheckpoint();
         if (from > block.timestamp) revert RotationPending(provider, uint64(from));
         if (address(last) == signer) revert SameKey(provider, signer);
+        _takeKey(provider, signer);
         _pushKey(provider, signer, uint64(block.timestamp) + _keySeconds);
     }
 
@@ -233,65 +247,70 @@ contract OracleRegistry is IOracleRegistry {
         _feedsOf[venue]++;
         feedCount++;
         feed = FeedId.wrap(feedCount);
-        Feed storage entry = _feeds[feed];
+        Feed storage entry = _newest[feed].entry;
         entry.venue = venue;
         entry.decimals = decimals;
         emit FeedOpened(feed, venue, decimals, description);
+        _tell(feed, venue);
     }
 
     /// @inheritdoc IOracleRegistry
     function select(FeedId feed, Selection calldata selection) external {
+        Chosen storage newest = _newest[feed];
         Feed storage entry = _feedAt(feed);
         _requireDeployer(entry.venue);
         if (entry.effectiveAt > block.timestamp) revert SelectionPending(feed, entry.effectiveAt);
         uint256 count = selection.providers.length;
-        if (count == 0 || count > OracleMessages.MAX_PROVIDERS) {
-            revert ProvidersOutOfRange(count, OracleMessages.MAX_PROVIDERS);
+        if (count == 0 || count > ProtocolBounds.MAX_PROVIDERS) {
+            revert ProvidersOutOfRange(count, ProtocolBounds.MAX_PROVIDERS);
         }
         _requireBounds("quorum", selection.quorum, count / 2 + 1, count);
-        _requireBounds("heartbeat", selection.heartbeat, _MIN_HEARTBEAT, _MAX_HEARTBEAT);
-        _requireBounds("deviation", selection.deviation, _MIN_DEVIATION, _MAX_DEVIATION);
+        _requireBounds(
+            "heartbeat",
+            selection.heartbeat,
+            ProtocolBounds.MIN_HEARTBEAT,
+            _bounded(LimitRanges.MAX_PRICE_STALENESS, ProtocolBounds.MAX_HEARTBEAT)
+        );
+        _requireBounds(
+            "deviation",
+            selection.deviation,
+            ProtocolBounds.MIN_DEVIATION,
+            _bounded(LimitRanges.MAX_PRICE_DEVIATION, ProtocolBounds.PPM)
+        );
+        _requireBounds("breaker", selection.breaker, ProtocolBounds.MIN_BREAKER, ProtocolBounds.PPM);
         _requireServing(feed, selection.providers);
 
         bool isFirst = entry.count == 0;
+        if (!isFirst) _before[feed] = newest;
         entry.quorum = selection.quorum;
         entry.count = uint8(count);
         entry.heartbeat = selection.heartbeat;
         entry.deviation = selection.deviation;
+        entry.breaker = selection.breaker;
         entry.effectiveAt = uint64(block.timestamp) + (isFirst ? 0 : _noticeSeconds);
-        _selected[feed] = selection.providers;
-        emit Selected(
-            feed,
-            entry.venue,
-            selection.providers,
-            selection.quorum,
-            selection.heartbeat,
-            selection.deviation,
-            entry.effectiveAt
-        );
-        bytes memory signers = _signersAt(selection.providers, entry.effectiveAt);
-        _tell(feed, entry, entry.effectiveAt, signers);
+        newest.providers = selection.providers;
+        emit Selected(feed, entry.venue, selection, entry.effectiveAt);
+        if (isFirst) _tell(feed, entry.venue);
     }
 
     /// @inheritdoc IOracleRegistry
     function announce(FeedId feed) external {
-        Feed memory entry = _feedAt(feed);
-        if (entry.count == 0) revert NothingSelected(feed);
-        ProviderId[] memory providers = _selected[feed];
-        Told memory told = _told[feed];
-        uint64 time = uint64(block.timestamp);
-        if (entry.effectiveAt > time) time = entry.effectiveAt;
+        _tell(feed, _feedAt(feed).venue);
+    }
 
-        // First what applies at that time, if the zone would take it for something else.
-        bytes memory signers = _signersAt(providers, time);
-        if (_hashSet(feed, entry, signers) == (told.from <= time ? told.set : told.before)) {
-            uint64 next = _nextChange(providers, time);
-            signers = _signersAt(providers, next);
-            bool isTold = told.from == next && told.set == _hashSet(feed, entry, signers);
-            if (next == time || isTold) revert NothingNew(feed);
-            time = next;
-        }
-        _tell(feed, entry, time, signers);
+    /* WRITES: PRICES */
+
+    /// @inheritdoc IOracleRegistry
+    function submitPrice(Price calldata price, bytes calldata signature) external {
+        _feedAt(price.feed);
+        _requireBounds("price", price.price, 1, ProtocolBounds.MAX_FEED_PRICE);
+        uint64 last = _lastPrice[price.feed][price.provider];
+        uint64 latest = uint64(block.timestamp + 1) * 1000;
+        _requireBounds("time", price.time, last + 1, latest);
+        address signer = checkPrice(price, signature);
+        _lastPrice[price.feed][price.provider] = price.time;
+        uint64 index = _inbox.enqueue(ProtocolBounds.PRICE, OracleMessages.price(price, signer));
+        emit PriceTold(price.provider, price.feed, price.price, price.time, index);
     }
 
     /* WRITES: EVIDENCE */
@@ -305,20 +324,19 @@ contract OracleRegistry is IOracleRegistry {
             _chain.finalRootOf(claim), Records.TYPE_OUTBOX, slot, words, proof.siblings
         );
         Records.Outbox memory record = Records.decodeOutbox(words);
-        if (record.kind != _OUTBOX_INCIDENT || record.status == 0 || record.status > _CODES) {
-            revert NotAnIncident(proof.id, record.kind, record.status);
+        uint32 code = record.asset;
+        if (record.kind != _OUTBOX_INCIDENT || (code != _TWO_PRICES && code != _DEVIATION)) {
+            revert NotAnIncident(proof.id, record.kind, code);
         }
         ProviderId provider = ProviderId.wrap(record.owner);
-        FeedId feed = FeedId.wrap(record.asset);
+        FeedId feed = FeedId.wrap(record.market);
         if (!_isObliged(provider, feed, VenueId.wrap(record.venue), record.time / 1000)) {
             revert NotObliged(provider, feed, record.time);
         }
 
         _incidents.set(slot);
-        uint256 count = ++incidentsOf[provider][record.status];
-        emit IncidentRecorded(
-            provider, feed, record.status, proof.id, record.time, record.amount, count
-        );
+        uint256 count = ++incidentsOf[provider][code];
+        emit IncidentRecorded(provider, feed, code, proof.id, record.time, record.amount, count);
     }
 
     /// @inheritdoc IOracleRegistry
@@ -387,6 +405,7 @@ contract OracleRegistry is IOracleRegistry {
             inbox: address(_inbox),
             chain: address(_chain),
             venues: address(_venues),
+            limits: address(_limits),
             court: _court,
             treasury: _treasury,
             bond: _bond,
@@ -444,7 +463,7 @@ contract OracleRegistry is IOracleRegistry {
 
     /// @inheritdoc IOracleRegistry
     function providersOf(FeedId feed) external view returns (ProviderId[] memory) {
-        return _selected[feed];
+        return _newest[feed].providers;
     }
 
     /// @inheritdoc IOracleRegistry
@@ -462,8 +481,13 @@ contract OracleRegistry is IOracleRegistry {
         returns (address signer)
     {
         signer = ECDSA.recover(priceDigest(price), signature);
-        address expected = keyAt(price.provider, price.time / 1000);
-        if (signer != expected) revert WrongSigner(signer, expected);
+        uint64 time = price.time / 1000;
+        address expected = keyAt(price.provider, time);
+        if (signer == expected) return signer;
+        // The zone takes a key until it hears of the next one: so long its owner answers for it.
+        bool isLast =
+            time >= _noticeSeconds && signer == keyAt(price.provider, time - _noticeSeconds);
+        if (!isLast) revert WrongSigner(signer, expected);
     }
 
     /// @inheritdoc IOracleRegistry
@@ -486,6 +510,14 @@ contract OracleRegistry is IOracleRegistry {
         if (entry.exitTime != 0) revert Leaving(provider);
     }
 
+    /// @dev The zone refuses a set that names one signer twice, so nobody can take another one's key.
+    function _takeKey(ProviderId provider, address signer) private {
+        ProviderId holder = providerOfKey[signer];
+        if (ProviderId.unwrap(holder) == ProviderId.unwrap(provider)) return;
+        if (ProviderId.unwrap(holder) != 0) revert KeyTaken(signer, holder);
+        providerOfKey[signer] = provider;
+    }
+
     function _pushKey(ProviderId provider, address signer, uint64 from) private {
         address before = address(_keys[provider].latest());
         _keys[provider].push(from, uint160(signer));
@@ -506,7 +538,7 @@ contract OracleRegistry is IOracleRegistry {
     /* INTERNAL: FEEDS */
 
     function _feedAt(FeedId feed) private view returns (Feed storage) {
-        Feed storage entry = _feeds[feed];
+        Feed storage entry = _newest[feed].entry;
         if (VenueId.unwrap(entry.venue) == 0) revert UnknownFeed(feed);
         return entry;
     }
@@ -537,54 +569,54 @@ contract OracleRegistry is IOracleRegistry {
         }
     }
 
-    /// @dev Earliest time after `time` at which a key of these providers changes, or else `time`. A
-    /// provider has at most one key that is not valid yet.
-    function _nextChange(ProviderId[] memory providers, uint64 time)
-        private
-        view
-        returns (uint64 next)
-    {
-        next = time;
+    /// @dev Providers and their keys now, packed, padded with zeros. Who has no key any more keeps its
+    /// place, with an address that cannot sign: the zone counts its quorum over all places.
+    function _signersOf(ProviderId[] memory providers) private view returns (bytes memory packed) {
         for (uint256 i = 0; i < providers.length; i++) {
-            (, uint96 from,) = _keys[providers[i]].latestCheckpoint();
-            if (from > time && (next == time || from < next)) next = uint64(from);
+            address signer = keyAt(providers[i], uint64(block.timestamp));
+            uint32 provider = ProviderId.unwrap(providers[i]);
+            if (signer == address(0)) signer = _mute(provider);
+            packed = bytes.concat(packed, OracleMessages.place(provider, signer));
         }
+        return OracleMessages.pad(packed);
     }
 
-    /// @dev Providers and their keys at a time, packed, padded with zeros to MAX_PROVIDERS.
-    function _signersAt(ProviderId[] memory providers, uint64 time)
-        private
-        view
-        returns (bytes memory packed)
-    {
-        for (uint256 i = 0; i < providers.length; i++) {
-            packed = bytes.concat(
-                packed, abi.encodePacked(ProviderId.unwrap(providers[i]), keyAt(providers[i], time))
-            );
+    /// @dev An address that nobody has a key for, another one for each provider.
+    function _mute(uint32 provider) private view returns (address) {
+        return address(uint160(uint256(keccak256(abi.encode(address(this), provider)))));
+    }
+
+    /// @dev What the zone has to take now. Without a selection that is a set of nobody: so feeds come to
+    /// the zone in the order of their ids, and are never fresh before somebody was chosen.
+    function _messageOf(FeedId feed, VenueId venue) private view returns (bytes memory) {
+        Feed memory entry = _newest[feed].entry;
+        if (entry.count == 0) {
+            entry.venue = venue;
+            entry.quorum = 1;
+            entry.heartbeat = uint32(ProtocolBounds.MIN_HEARTBEAT);
+            entry.deviation = uint32(ProtocolBounds.MIN_DEVIATION);
+            entry.breaker = uint32(ProtocolBounds.MIN_BREAKER);
+            bytes memory nobody = OracleMessages.place(_NOBODY, _mute(_NOBODY));
+            return OracleMessages.oracleSet(feed, entry, OracleMessages.pad(nobody));
         }
-        uint256 size = OracleMessages.MAX_PROVIDERS * OracleMessages.PROVIDER_BYTES;
-        return bytes.concat(packed, new bytes(size - packed.length));
+        bool isComing = entry.effectiveAt > block.timestamp;
+        Chosen storage chosen = isComing ? _before[feed] : _newest[feed];
+        return OracleMessages.oracleSet(feed, chosen.entry, _signersOf(chosen.providers));
     }
 
-    function _hashSet(FeedId feed, Feed memory entry, bytes memory signers)
-        private
-        pure
-        returns (bytes32)
-    {
-        return keccak256(OracleMessages.oracleSet(feed, entry, 0, signers));
+    function _tell(FeedId feed, VenueId venue) private {
+        bytes memory body = _messageOf(feed, venue);
+        bytes32 hash = keccak256(body);
+        if (hash == _told[feed]) revert NothingNew(feed);
+        _told[feed] = hash;
+        emit Announced(feed, _inbox.enqueue(ProtocolBounds.ORACLE_SET, body));
     }
 
-    function _tell(FeedId feed, Feed memory entry, uint64 time, bytes memory signers) private {
-        Told storage told = _told[feed];
-        // A message removes those that would apply later: what applies before it stays as it is.
-        if (told.from < time) told.before = told.set;
-        told.set = _hashSet(feed, entry, signers);
-        told.from = time;
-        uint64 effectiveAt = time * 1000;
-        uint64 index = _inbox.enqueue(
-            OracleMessages.ORACLE_SET, OracleMessages.oracleSet(feed, entry, effectiveAt, signers)
-        );
-        emit Announced(feed, effectiveAt, index);
+    /// @dev The governed bound, if there is one and it is narrower.
+    function _bounded(LimitId id, uint256 hard) private view returns (uint256) {
+        if (address(_limits) == address(0)) return hard;
+        uint256 value = _limits.valueOf(id);
+        return value < hard ? value : hard;
     }
 
     /// @dev Whether the provider had offered the feed, of that venue, at that time (L1 seconds).
@@ -594,7 +626,9 @@ contract OracleRegistry is IOracleRegistry {
         returns (bool)
     {
         Offer storage entry = _offers[provider][feed];
-        if (_feeds[feed].venue != venue || entry.since == 0 || time < entry.since) return false;
+        if (_newest[feed].entry.venue != venue || entry.since == 0 || time < entry.since) {
+            return false;
+        }
         uint64 left = _providers[provider].exitTime;
         if (left != 0 && time >= left + _noticeSeconds) return false;
         return entry.until == 0 || time < entry.until;

@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {ICalendarRegistry} from "../interfaces/ICalendarRegistry.sol";
 import {IInbox} from "../interfaces/IInbox.sol";
 import {IMarketRegistry} from "../interfaces/IMarketRegistry.sol";
+import {IPerpRegistry} from "../interfaces/IPerpRegistry.sol";
 import {IProtocolLimits} from "../interfaces/IProtocolLimits.sol";
 import {ISlots} from "../interfaces/ISlots.sol";
 import {IVenueRegistry} from "../interfaces/IVenueRegistry.sol";
@@ -32,6 +33,7 @@ contract MarketRegistry is IMarketRegistry {
     IInbox private immutable _inbox;
     IVenueRegistry private immutable _venues;
     address private immutable _listings;
+    IPerpRegistry private immutable _perps;
     ICalendarRegistry private immutable _calendars;
     ISlots private immutable _slots;
     IProtocolLimits private immutable _limits;
@@ -65,6 +67,7 @@ contract MarketRegistry is IMarketRegistry {
         _inbox = IInbox(config_.inbox);
         _venues = IVenueRegistry(config_.venues);
         _listings = config_.listings;
+        _perps = IPerpRegistry(config_.perps);
         _calendars = ICalendarRegistry(config_.calendars);
         _slots = ISlots(config_.slots);
         _limits = IProtocolLimits(config_.limits);
@@ -81,7 +84,7 @@ contract MarketRegistry is IMarketRegistry {
         external
         returns (MarketId market, uint32 id)
     {
-        _requireListings();
+        if (msg.sender != address(_perps)) _requireListings();
         if (marketCount >= _maxMarkets) revert MarketsFull(_maxMarkets);
         uint16 number = _numbers[entry.venue];
         if (number == type(uint16).max) revert NumbersFull(entry.venue);
@@ -113,7 +116,7 @@ contract MarketRegistry is IMarketRegistry {
         if (entry.stage != _OPEN) revert MarketIsClosing(market, entry.stage);
         Terms memory before = _roll(market);
         _requireNotImminent(market);
-        _requireTerms(entry, terms);
+        _requireTerms(market, entry, terms);
         Terms memory changed = terms;
         changed.effectiveAt = _effectiveAt(terms.effectiveAt, _notice(entry, before, terms));
         if (changed.isSame(before) && _announced[market].effectiveAt == 0) {
@@ -199,6 +202,7 @@ contract MarketRegistry is IMarketRegistry {
             inbox: address(_inbox),
             venues: address(_venues),
             listings: _listings,
+            perps: address(_perps),
             calendars: address(_calendars),
             slots: address(_slots),
             limits: address(_limits),
@@ -248,7 +252,7 @@ contract MarketRegistry is IMarketRegistry {
     /* INTERNAL: CHANGES */
 
     function _delist(MarketId market, Market memory entry, uint64 effectiveAt) private {
-        if (entry.home == NO_MARKET && entry.kind != InboxMessages.MARKET_SPOT) {
+        if (entry.home == NO_MARKET && entry.kind == InboxMessages.MARKET_OUTCOME) {
             revert EndsWithItsEvent(market, entry.eventId);
         }
         if (entry.stage != _OPEN) revert MarketIsClosing(market, entry.stage);
@@ -261,7 +265,10 @@ contract MarketRegistry is IMarketRegistry {
         _tell(market, entry.venue, before, changed);
     }
 
-    function _requireTerms(Market memory entry, Terms calldata terms) private view {
+    function _requireTerms(MarketId market, Market memory entry, Terms calldata terms)
+        private
+        view
+    {
         ListingBounds.Bounds memory bounds = ListingBounds.inForce(_limits);
         bool isDoor = entry.home != NO_MARKET;
         if (isDoor) {
@@ -272,7 +279,11 @@ contract MarketRegistry is IMarketRegistry {
             );
             ListingBounds.requireFees(terms, bounds);
         }
-        ListingBounds.requireRest(entry.kind, isDoor, terms, bounds);
+        if (entry.kind == InboxMessages.MARKET_PERP && !isDoor) {
+            _perps.requireTerms(market, entry, terms);
+        } else {
+            ListingBounds.requireRest(entry.kind, isDoor, terms, bounds);
+        }
         if (
             terms.calendar != NO_CALENDAR
                 && _calendars.venueOfCalendar(terms.calendar) != entry.venue

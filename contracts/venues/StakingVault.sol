@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {IInbox} from "../interfaces/IInbox.sol";
 import {IStakingVault} from "../interfaces/IStakingVault.sol";
 import {IStateChain} from "../interfaces/IStateChain.sol";
+import {IVenueRegistry} from "../interfaces/IVenueRegistry.sol";
 import {VenueId} from "../interfaces/Types.sol";
 import {DualClock, Span, Stamp} from "../libraries/DualClock.sol";
 import {RecordTree} from "../libraries/RecordTree.sol";
@@ -74,6 +75,8 @@ contract StakingVault is IStakingVault, Votes, ReentrancyGuardTransient {
     mapping(VenueId venue => uint256 amount) public stakeOf;
     /// @inheritdoc IStakingVault
     mapping(VenueId venue => Leaving entry) public leavingOf;
+    /// @dev The same for the stake of one account that handed the venue over.
+    mapping(address account => mapping(VenueId venue => Leaving entry)) private _askedOf;
 
     mapping(address account => Account entry) private _accounts;
     mapping(address account => UnbondRequest[] open) private _requests;
@@ -167,17 +170,21 @@ contract StakingVault is IStakingVault, Votes, ReentrancyGuardTransient {
     /// @inheritdoc IStakingVault
     function requestRelease(VenueId venue) external {
         _requireLocked(msg.sender, venue);
-        if (leavingOf[venue].isLeaving) revert VenueLeaving(venue);
+        Leaving storage mark = _markOf(venue);
+        if (mark.isLeaving) revert VenueLeaving(venue);
         uint64 inboxIndex = IInbox(chain.inbox()).count();
-        leavingOf[venue] = Leaving(true, inboxIndex);
+        mark.isLeaving = true;
+        mark.inboxIndex = inboxIndex;
         emit ReleaseRequested(msg.sender, venue, inboxIndex);
     }
 
     /// @inheritdoc IStakingVault
     function cancelRelease(VenueId venue) external {
         _requireLocked(msg.sender, venue);
-        if (!leavingOf[venue].isLeaving) revert VenueNotLeaving(venue);
-        delete leavingOf[venue];
+        Leaving storage mark = _markOf(venue);
+        if (!mark.isLeaving) revert VenueNotLeaving(venue);
+        mark.isLeaving = false;
+        mark.inboxIndex = 0;
         emit ReleaseCancelled(msg.sender, venue);
     }
 
@@ -189,6 +196,7 @@ contract StakingVault is IStakingVault, Votes, ReentrancyGuardTransient {
         uint128 amount = _requireLocked(msg.sender, venue);
         _requireEmpty(venue, proof);
         delete _lockedBehind[msg.sender][venue];
+        delete _askedOf[msg.sender][venue];
         stakeOf[venue] -= amount;
         _accounts[msg.sender].locked -= amount;
         requestId = _addRequest(amount, true);
@@ -438,9 +446,16 @@ contract StakingVault is IStakingVault, Votes, ReentrancyGuardTransient {
         if (amount == 0) revert NothingLocked(account, venue);
     }
 
+    /// @dev The venue's own mark for its deployer. Who handed it over has no say in what it does any more.
+    function _markOf(VenueId venue) private view returns (Leaving storage) {
+        if (IVenueRegistry(venueRegistry).deployerOf(venue) == msg.sender) return leavingOf[venue];
+        return _askedOf[msg.sender][venue];
+    }
+
     /// @dev A final state that has consumed all that L1 told the zone about the venue shows it empty.
     function _requireEmpty(VenueId venue, ReleaseProof calldata proof) private view {
         Leaving memory leaving = leavingOf[venue];
+        if (!leaving.isLeaving) leaving = _askedOf[msg.sender][venue];
         if (!leaving.isLeaving) revert VenueNotLeaving(venue);
         bytes32 stateRoot = chain.finalRootOf(proof.claim);
         bytes32 committed = chain.headerHashOf(chain.claimOf(proof.claim).batch);
@@ -455,10 +470,9 @@ contract StakingVault is IStakingVault, Votes, ReentrancyGuardTransient {
         );
         Records.Venue memory record = Records.decodeVenue(words);
         if (record.owner == 0) revert VenueUnknownToState(venue);
-        if (record.marketCount != 0 || record.openInterest != 0 || record.marketOrders != 0) {
-            revert VenueNotEmpty(
-                venue, record.marketCount, record.openInterest, record.marketOrders
-            );
+        // A perpetual counts in `perps` until its last position is settled.
+        if (record.marketCount != 0 || record.perps != 0 || record.marketOrders != 0) {
+            revert VenueNotEmpty(venue, record.marketCount, record.perps, record.marketOrders);
         }
     }
 

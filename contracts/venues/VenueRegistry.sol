@@ -229,6 +229,11 @@ contract VenueRegistry is IVenueRegistry {
     }
 
     /// @inheritdoc IVenueRegistry
+    function deployerOf(VenueId venue) external view returns (address) {
+        return _venues[venue].deployer;
+    }
+
+    /// @inheritdoc IVenueRegistry
     function statusOf(VenueId venue) external view returns (Status memory) {
         return _venueAt(venue).status;
     }

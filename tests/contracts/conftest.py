@@ -198,7 +198,9 @@ def core(deployer, project, accounts):
         asset_registry=deployer.deploy(
             project.AssetRegistry, inbox, vault, NOBODY, OKB, OKB // 10, 4, 10**9
         ),
-        vault=deployer.deploy(project.CustodyVault, inbox, owners, assets, withdrawals, NOBODY),
+        vault=deployer.deploy(
+            project.CustodyVault, inbox, owners, assets, withdrawals, NOBODY, NOBODY
+        ),
         chain_account=chain_account,
         withdrawals=withdrawals,
         stranger=stranger,
@@ -405,7 +407,7 @@ def around_markets(zone, deployer, project, accounts, puppet_venues):
     )
     at = [predict_address(deployer.address, deployer.nonce + i) for i in (1, 2, 3)]
     chain_account = accounts[15]
-    inbox = deployer.deploy(project.Inbox, chain_account, [at[0], at[2]], [1 << 32, 1 << 34])
+    inbox = deployer.deploy(project.Inbox, chain_account, [at[0], at[2]], [3 << 32, 1 << 34])
     addresses = {
         "inbox": inbox.address,
         "chain": zone.chain.address,

@@ -13,7 +13,7 @@ def deploy_zone_admitting(deployer, project, params) -> dict[str, str]:
     then = deployer.nonce + len(CONTRACTS)
     beside = market_sources(deployer.address, then)
     at = predict_markets(deployer.address, then)
-    params = replace(params, auction=at["slots"], resolver=at["resolver"])
+    params = replace(params, auction=at["slots"], resolver=at["resolver"], perps=at["perps"])
     return deploy_zone(deployer, project, params, beside).addresses
 
 

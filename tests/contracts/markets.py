@@ -79,3 +79,61 @@ def to_terms(values) -> dict:
 def update_body(market: int, terms: dict) -> dict:
     """The message that an update becomes."""
     return terms | {"market": market}
+
+
+# --- perpetuals --------------------------------------------------------------------------------------
+
+PERP_KIND = 2
+NO_TIER = (0, 0, 0)
+PARAMETERS = {
+    "fundingCap": 4_000_000,
+    "interest": 100_000,
+    "impactNotional": 10_000_000,
+    "bandListing": 50_000,
+    "bandBasis": 30_000,
+    "oiLower": 10**9,
+    "oiUpper": 10**10,
+    "lossCap": 10**8,
+    "tiers": [(0, 50_000, 25_000), (10**9, 100_000, 50_000), NO_TIER, NO_TIER],
+}
+PERP = {
+    "venue": 1,
+    "quote": 2,
+    "feed": 1,
+    "feedScale": 10**6,
+    "tickValue": 100,
+    "minNotional": 10**6,
+    "maxNotional": 10**12,
+    "maxLots": 10**6,
+    "maxPrice": 10**6,
+    "takerFee": 500,
+    "makerFee": -100,
+    "protocolShare": 200_000,
+    "insuranceShare": 200_000,
+    "takerDelay": 3,
+    "calendar": 0,
+    "band": 100_000,
+    "openInterestCap": 10**10,
+    "accountCap": 10**9,
+    "closes": 0,
+    "effectiveAt": 0,
+    "parameters": PARAMETERS,
+}
+
+
+def parameters(**changes) -> dict:
+    """Parameters of a perpetual, with changes."""
+    return PARAMETERS | changes
+
+
+def perp_terms(*, params=None, **changes) -> dict:
+    """Terms of a perpetual, with changes of them and of its parameters."""
+    return PERP | changes | {"parameters": PARAMETERS | (params or {})}
+
+
+def parameter_body(values: dict) -> dict:
+    """Parameters as fields of a message."""
+    body = {name: value for name, value in values.items() if name != "tiers"}
+    for k, (lower, imr, mmr) in enumerate(values["tiers"]):
+        body |= {f"lower{k}": lower, f"imr{k}": imr, f"mmr{k}": mmr}
+    return body

@@ -48,7 +48,7 @@ WRITES = {
         "setFaucet": "the venue's deployer",
         "closeAsset": OWN,
     },
-    "vault": {"deposit": ANYONE, "depositNative": ANYONE, "pay": PARTNER},
+    "vault": {"deposit": ANYONE, "depositNative": ANYONE, "compensate": ANYONE, "pay": PARTNER},
     "sequencers": {},
     "chain": {
         "commit": "the sequencer",

@@ -11,8 +11,8 @@ from coincurve import PrivateKey
 from tests.contracts.conftest import fund
 from tests.contracts.courtroom import COMMIT, HARM, RESPONSE, REVEAL, SALT, WAITING, Head
 from tests.contracts.driver import GWEI, OKB, Outbox
-from tests.contracts.governed import State
-from tests.contracts.markets import EVENT, TERMS
+from tests.contracts.governed import State, impersonate
+from tests.contracts.markets import EVENT, PERP, TERMS, parameters, stake_for_venues
 from tests.contracts.register_desk import join, two_roots
 from tests.contracts.results import details, event_of
 from tests.contracts.test_proposals import endorsing, leverage
@@ -60,12 +60,13 @@ def beside(slots, markets, puppet_venues, alice, bob, carol, verifiers, clock, a
     for number, account in enumerate(verifiers, 1):
         receipt = oracles.offer(number, 1, sender=account)
     note("OracleRegistry.offer", receipt)
-    selection = ([1, 2, 3, 4, 5], 3, 2_000, 5_000)
+    selection = ([1, 2, 3, 4, 5], 3, 2_000, 5_000, 50_000)
     note("OracleRegistry.select, 5 providers", oracles.select(1, selection, sender=alice))
     evidence = [sign_price(oracles, verifiers[1], (1, 2, p, clock.time * 1000)) for p in (5, 6)]
     receipt = oracles.proveEquivocation(*evidence[0], *evidence[1], sender=bob)
     note("OracleRegistry.proveEquivocation", receipt)
     note("OracleRegistry.rotate", oracles.rotate(1, bob, sender=verifiers[0]))
+    clock.pass_time(2 * 86_400)
     note("OracleRegistry.announce, 5 providers", oracles.announce(1, sender=bob))
 
     event = event_of(venue, [5_000, 5_000]), details(1, clock.time + 60, 50_000 * OKB)
@@ -285,10 +286,42 @@ def measured_registers(trust, alice, bob, carol, rival):
     return used
 
 
+@pytest.fixture
+def measured_perps(trust, deployer, project, chain, alice, bob):
+    used = {}
+
+    def note(name, receipt):
+        used[name] = receipt.gas_used
+        return receipt
+
+    token = deployer.deploy(project.TestToken, "Dollar", "USD", 6)
+    trust.asset_registry.registerAsset(
+        token, 1, 10**17, sender=deployer, value=trust.params.asset_bond
+    )
+    price = trust.risk.setPrice(2, 5 * 10**7, sender=impersonate(chain, trust.parameter_timelock))
+    note("StakeRisk.setPrice, first", price)
+    stake_for_venues(trust, alice)
+    venue = trust.venue_registry.createVenue("gas", 0, sender=alice).return_value
+    trust.oracles.openFeed(venue, 8, bytes(32), sender=alice)
+    note("PerpRegistry.listPerp, first", trust.perps.listPerp(PERP, sender=alice))
+    note("PerpRegistry.listPerp, second", trust.perps.listPerp(PERP, sender=alice))
+    receipt = trust.perps.setParameters(1, parameters(lossCap=1), sender=alice)
+    note("PerpRegistry.setParameters", receipt)
+    trust.clock.pass_time(3 * 86_400)
+    note("PerpRegistry.applyParameters", trust.perps.applyParameters(1, sender=bob))
+    note("StakeRisk.setShare", trust.risk.setShare(venue, 2, 500_000, sender=alice))
+    note("Restitution.give, token", trust.restitution.give(venue, 2, sender=bob, value=OKB))
+    token.mint(bob, 10**9, sender=bob)
+    token.approve(trust.restitution, 10**9, sender=bob)
+    note("Restitution.buy", trust.restitution.buy(1, OKB, 10**9, sender=bob))
+    return used
+
+
 def test_gas_is_that_of_the_snapshot(
-    measured, measured_governance, measured_court, measured_registers
+    measured, measured_governance, measured_court, measured_registers, measured_perps
 ):
     measured = measured | measured_governance | measured_court | measured_registers
+    measured = measured | measured_perps
     if os.environ.get("UPDATE_GAS"):
         SNAPSHOT.write_text(json.dumps(measured, indent=2) + "\n", "utf-8")
     snapshot = json.loads(SNAPSHOT.read_text("utf-8"))

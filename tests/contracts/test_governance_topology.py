@@ -13,7 +13,7 @@ from scripts._governance import CLASSES, CONTRACTS, ROLES, check_governance, sel
 from scripts._trust import attach_trust, check_trust
 from tests.contracts.driver import OKB, attempt
 from tests.contracts.governed import impersonate
-from tests.contracts.markets import EVENT, NO_CLOSURES, WEEK
+from tests.contracts.markets import EVENT, NO_CLOSURES, PARAMETERS, PERP, WEEK
 from tests.contracts.results import details
 from tests.contracts.test_boards import list_market
 from tests.contracts.test_deployment import FORBIDDEN, opcodes
@@ -25,6 +25,7 @@ ANYONE = "anyone"  # what it does is the caller's own, or the same whoever calls
 NOBODY = "nobody"
 MEMBERS = "members"
 VENUE_DEPLOYER, PROVIDER, ACCUSED = "venue_deployer", "provider", "accused"
+LISTED_PERP = 2  # the market that the scene lists second
 CONSTITUTIONAL = "constitutional_timelock"
 ORDINARY, CORE, PARAMETER = "ordinary_timelock", "core_timelock", "parameter_timelock"
 MANAGED = {"setAuthority": "authority"}  # which does it in updateAuthority only
@@ -130,7 +131,7 @@ WRITES = {
         "closeAsset": VENUE_DEPLOYER,  # who registered the asset
     },
     "market_registry": {
-        "openMarket": "listings",
+        "openMarket": ("listings", "perps"),
         "closeMarkets": "listings",
         "updateMarket": VENUE_DEPLOYER,
         "setPhase": VENUE_DEPLOYER,
@@ -170,6 +171,7 @@ WRITES = {
         "openFeed": VENUE_DEPLOYER,
         "select": VENUE_DEPLOYER,
         "announce": ANYONE,
+        "submitPrice": ANYONE,
         "recordIncident": ANYONE,
         "proveEquivocation": ANYONE,
         "slash": ORDINARY,
@@ -185,6 +187,23 @@ WRITES = {
         "lapse": ANYONE,
         "collect": ANYONE,
     },
+    "perp_rules": {},
+    "perps": {
+        "listPerp": VENUE_DEPLOYER,
+        "setParameters": VENUE_DEPLOYER,
+        "cancelParameters": VENUE_DEPLOYER,
+        "approveCross": ORDINARY,
+        "applyParameters": ANYONE,
+        "uncount": ANYONE,
+    },
+    "risk": {
+        "openLedger": "perps",
+        "setShare": VENUE_DEPLOYER,
+        "setPrice": PARAMETER,
+        "tell": ANYONE,
+    },
+    "restitution": {"give": ANYONE, "buy": ANYONE},
+    "quotas": {"setQuota": PARAMETER},
     "double_head": {},
     "court": {
         "prove": ANYONE,
@@ -196,6 +215,7 @@ WRITES = {
         "rule": ANYONE,
         "openPool": ANYONE,
         "claimHarm": ANYONE,
+        "compensate": ANYONE,
         "sweep": ANYONE,
         "collect": ANYONE,
     },
@@ -236,6 +256,8 @@ IS_REFUSAL = {
         b"ProviderFirst(uint32,address)",
         b"NotArbiter(address,address)",
         b"NotAccused(address,address)",
+        b"NotApprover(address,address)",
+        b"NotPerps(address,address)",
     )
 }
 OF_THE_ZONE = (
@@ -263,6 +285,7 @@ def scene(trust, accounts, project):
     oracles.register(provider, bytes(32), "", sender=provider, value=oracles.config().bond)
     oracles.openFeed(1, 8, bytes(32), sender=deployer)
     oracles.offer(1, 1, sender=provider)
+    assert trust.perps.listPerp(PERP, sender=deployer).return_value == LISTED_PERP
     due = trust.clock.time + 5
     trust.listings.listEvent(EVENT, details(1, due, OKB), sender=deployer, value=fee)
     trust.clock.pass_time(10)
@@ -313,6 +336,9 @@ def sample(trust, name, abi, case):
         ("council", "cancelProposal"): (trust.ordinary_governor, [], [], [], bytes(32), ""),
         ("council", "declare"): (1, 1, 0, bytes(32)),
         ("slots", "buy"): (1, 1, 0),
+        ("perps", "approveCross"): (LISTED_PERP, 0),
+        ("perps", "cancelParameters"): (LISTED_PERP,),
+        ("perps", "setParameters"): (LISTED_PERP, PARAMETERS),
         ("listings", "resolveEvent"): (1, 3, bytes(32)),
         ("asset_registry", "registerSimulated"): (1, "MORE", 2, 10**12),
         ("asset_registry", "setFaucet"): (4, (0, 0)),
@@ -337,6 +363,8 @@ def zero(item):
 
 
 FIRST = {
+    "perps": ("listPerp",),
+    "risk": ("setShare",),
     "oracles": (
         *("rotate", "setMetadata", "offer", "retract", "exit", "withdrawBond"),
         *("openFeed", "select"),

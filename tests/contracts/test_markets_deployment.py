@@ -59,6 +59,7 @@ WRITES = {
         "openFeed": DEPLOYER,
         "select": DEPLOYER,
         "announce": ANYONE,
+        "submitPrice": ANYONE,
         "recordIncident": ANYONE,
         "proveEquivocation": ANYONE,
         "slash": "the court",
@@ -74,6 +75,23 @@ WRITES = {
         "lapse": ANYONE,
         "collect": ANYONE,
     },
+    "perp_rules": {},
+    "perps": {
+        "listPerp": DEPLOYER,
+        "setParameters": DEPLOYER,
+        "cancelParameters": DEPLOYER,
+        "approveCross": "the approver",
+        "applyParameters": ANYONE,
+        "uncount": ANYONE,
+    },
+    "risk": {
+        "openLedger": "the registry of perpetuals",
+        "setShare": DEPLOYER,
+        "setPrice": GOVERNANCE,
+        "tell": ANYONE,
+    },
+    "restitution": {"give": ANYONE, "buy": ANYONE},
+    "quotas": {"setQuota": GOVERNANCE},
 }
 
 
@@ -108,7 +126,7 @@ def test_a_zone_with_them_works_from_stake_to_result(
     zone.oracles.register(bob, bytes(32), "", sender=bob, value=market_params.provider_bond)
     zone.oracles.openFeed(venue, 8, bytes(32), sender=alice)
     zone.oracles.offer(1, 1, sender=bob)
-    zone.oracles.select(1, ([1], 1, 1_000, 5_000), sender=alice)
+    zone.oracles.select(1, ([1], 1, 1_000, 5_000, 50_000), sender=alice)
     stranger = {"caller": carol.address, "deployer": alice.address}
     terms = EVENT | {"venue": venue, "asset": 1}
     known = details(1, clock.time + 100, 20 * stake), market_params.open_fee
@@ -199,6 +217,8 @@ def test_a_pointer_or_parameter_that_differs_is_named(contracts, market_params):
         ("oracles.bond", {"provider_bond": 5}),
         ("resolver.arbiter", {"arbiter": market_params.treasury}),
         ("slots.governance", {"governance": market_params.treasury}),
+        ("perps.approver", {"arbiter": market_params.treasury}),
+        ("risk.limits", {"limits": market_params.treasury}),
         ("slots.kindTerms(spot)", {"slot_kinds": tuple(reversed(SLOT_KINDS))}),
     ):
         with pytest.raises(DeploymentError, match=re.escape(name)):
@@ -223,8 +243,8 @@ def test_production_parameters_deploy(
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
-def test_a_contract_changes_by_the_functions_listed_here_and_no_other(slots, markets, name):
-    contract = slots if name == "slots" else getattr(markets, name)
+def test_a_contract_changes_by_the_functions_listed_here_and_no_other(slots, trust, name):
+    contract = slots if name == "slots" else getattr(trust, name)
     writes = {
         abi.name
         for abi in contract.contract_type.abi
@@ -234,8 +254,8 @@ def test_a_contract_changes_by_the_functions_listed_here_and_no_other(slots, mar
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
-def test_no_contract_has_an_owner_role_pause_or_upgrade(slots, markets, clock, name):
-    contract = slots if name == "slots" else getattr(markets, name)
+def test_no_contract_has_an_owner_role_pause_or_upgrade(slots, trust, clock, name):
+    contract = slots if name == "slots" else getattr(trust, name)
     selectors = {
         keccak(abi.selector.encode())[:4]
         for abi in contract.contract_type.abi

@@ -28,14 +28,31 @@ from tradezone.protocol.actions import (
     unpack,
 )
 from tradezone.protocol.enums import OUTBOX_INCIDENT, OUTBOX_WITHDRAWAL
+from tradezone.protocol.errors import Code
 from tradezone.protocol.hashing import keccak
-from tradezone.protocol.limits import MAX_INBOX_PAYLOAD, SECP256K1_HALF_ORDER
-from tradezone.protocol.oracles import MAX_PROVIDERS, ORACLE_SET_BODY
+from tradezone.protocol.limits import (
+    MAX_FEED_PRICE,
+    MAX_HEARTBEAT,
+    MAX_PROVIDERS,
+    MIN_BREAKER,
+    MIN_DEVIATION,
+    MIN_HEARTBEAT,
+    PPM,
+    SECP256K1_HALF_ORDER,
+)
+from tradezone.protocol.messages import ORACLE_SET, ORACLE_SET_BODY, PRICE, PRICE_BODY
 
 VENUE, OTHER = 3, 4
 NOBODY = "0x0000000000000000000000000000000000000000"
 METADATA, URI = keccak(b"who we are"), "https://example.org/provider.json"
-SELECTION = {"providers": [1, 2, 3], "quorum": 2, "heartbeat": 2_000, "deviation": 5_000}
+SELECTION = {
+    "providers": [1, 2, 3],
+    "quorum": 2,
+    "heartbeat": 2_000,
+    "deviation": 5_000,
+    "breaker": 50_000,
+}
+TWO_PRICES, DEVIATION = int(Code.TWO_PRICES), int(Code.DEVIATION)
 
 
 @pytest.fixture
@@ -107,8 +124,14 @@ def told(markets, index=-1):
         markets.inbox.Message.range(0, markets.inbox.provider.get_block("latest").number + 1)
     )
     log = sorted(logs, key=lambda entry: entry.index)[index]
-    assert len(log.payload) == layout_bytes(ORACLE_SET_BODY) == 387 <= MAX_INBOX_PAYLOAD
-    return log.kind, unpack(ORACLE_SET_BODY, bytes(log.payload))
+    layout = {ORACLE_SET: ORACLE_SET_BODY, PRICE: PRICE_BODY}[log.kind]
+    assert len(log.payload) == layout_bytes(layout)
+    return log.kind, unpack(layout, bytes(log.payload))
+
+
+def count(markets):
+    """Messages in the inbox."""
+    return markets.inbox.count()
 
 
 def signers(body):
@@ -318,12 +341,22 @@ def test_an_offer_binds_until_the_notice_after_its_end(oracles, providers, alice
     assert tuple(oracles.offerOf(1, 1)) == (since, 0)
 
 
+def test_an_opened_feed_reaches_the_zone_with_nobody_who_could_sign(oracles, markets, alice):
+    """The zone takes feeds in the order of their ids, whoever selects providers first."""
+    oracles.openFeed(VENUE, 8, METADATA, sender=alice)
+    kind, body = told(markets)
+    assert (kind, body["feed"], body["venue"], body["quorum"]) == (ORACLE_SET, 1, VENUE, 1)
+    nobody = 2**31 - 1
+    mute = keccak(bytes(12) + bytes.fromhex(oracles.address[2:]) + nobody.to_bytes(32, "big"))[12:]
+    assert signers(body) == [(nobody, "0x" + mute.hex())]
+
+
 def test_a_selection_is_told_to_the_zone_byte_for_byte(oracles, markets, feed, providers, alice):
     receipt = oracles.select(feed, SELECTION, sender=alice)
     kind, body = told(markets)
-    assert kind == 32
-    expected = {"feed": 1, "venue": VENUE, "decimals": 8, "quorum": 2, "count": 3}
-    expected |= {"heartbeat": 2_000, "deviation": 5_000, "effectiveAt": receipt.timestamp * 1000}
+    assert kind == ORACLE_SET
+    expected = {"feed": 1, "venue": VENUE, "quorum": 2}
+    expected |= {"heartbeat": 2_000, "deviation": 5_000, "breaker": 50_000}
     assert {key: body[key] for key in expected} == expected
     assert signers(body) == [(i + 1, providers[i].address.lower()) for i in range(3)]
     assert oracles.providersOf(feed) == [1, 2, 3]
@@ -331,28 +364,50 @@ def test_a_selection_is_told_to_the_zone_byte_for_byte(oracles, markets, feed, p
     assert (entry.quorum, entry.count, entry.effectiveAt) == (2, 3, receipt.timestamp)
 
 
-def test_fifteen_providers_fit(oracles, markets, feed, accounts, alice, bond, clock):
+def test_eight_providers_fit(oracles, markets, feed, accounts, alice, bond, clock):
     clock.force_coin(alice, 20 * bond)
-    for number in range(6, 17):
+    for number in range(6, 10):
         oracles.register(accounts[number], METADATA, URI, sender=alice, value=bond)
         oracles.offer(number, 1, sender=alice)
-    with reverts(oracles.ProvidersOutOfRange, given=16, limit=15):
-        oracles.select(feed, SELECTION | {"providers": list(range(1, 17))}, sender=alice)
-    most = SELECTION | {"providers": list(range(1, 16)), "quorum": 8}
+    with reverts(oracles.ProvidersOutOfRange, given=9, limit=MAX_PROVIDERS):
+        oracles.select(feed, SELECTION | {"providers": list(range(1, 10))}, sender=alice)
+    most = SELECTION | {"providers": list(range(1, 9)), "quorum": 5}
     oracles.select(feed, most, sender=alice)
     _, body = told(markets)
-    assert [number for number, _ in signers(body)] == list(range(1, 16))
+    assert [number for number, _ in signers(body)] == list(range(1, 9))
 
 
-def test_a_later_selection_counts_after_the_notice(oracles, markets, selected, alice, clock):
+def test_a_later_selection_counts_after_the_notice_and_is_told_then(
+    oracles, markets, selected, alice, bob, clock
+):
     change = SELECTION | {"providers": [2, 4, 5], "quorum": 3}
+    before = count(markets)
     receipt = oracles.select(selected, change, sender=alice)
     effective = receipt.timestamp + DAY
-    assert told(markets)[1]["effectiveAt"] == effective * 1000
     with reverts(oracles.SelectionPending, feed=1, effectiveAt=effective):
         oracles.select(selected, SELECTION, sender=alice)
+    clock.set_next(effective - 1)
+    with reverts(oracles.NothingNew, feed=1):
+        oracles.announce(selected, sender=bob)
+    assert count(markets) == before
     clock.set_next(effective)
+    oracles.announce(selected, sender=bob)
+    _, body = told(markets)
+    assert ([number for number, _ in signers(body)], body["quorum"]) == ([2, 4, 5], 3)
     oracles.select(selected, SELECTION, sender=alice)
+
+
+def test_a_key_that_changes_while_a_selection_waits_is_told_with_the_old_selection(
+    oracles, markets, selected, providers, alice, bob, clock
+):
+    start = oracles.rotate(2, bob, sender=providers[1]).timestamp + 2 * DAY
+    clock.set_next(start - 100)
+    oracles.select(selected, SELECTION | {"providers": [2, 4, 5], "quorum": 3}, sender=alice)
+    clock.set_next(start)
+    oracles.announce(selected, sender=bob)
+    _, body = told(markets)
+    assert body["quorum"] == 2
+    assert signers(body)[1] == (2, bob.address.lower())
 
 
 def test_selections_obey_the_bounds_of_the_protocol(oracles, feed, providers, alice, bob, court):
@@ -360,7 +415,7 @@ def test_selections_obey_the_bounds_of_the_protocol(oracles, feed, providers, al
         with reverts(error, **values):
             oracles.select(feed, SELECTION | change, sender=alice)
 
-    refused(oracles.ProvidersOutOfRange, {"providers": []}, given=0, limit=15)
+    refused(oracles.ProvidersOutOfRange, {"providers": []}, given=0, limit=MAX_PROVIDERS)
     for count, quorum in ((1, 0), (1, 2), (2, 1), (3, 1), (3, 4), (4, 2), (5, 2), (5, 6)):
         refused(
             oracles.OutOfBounds,
@@ -371,8 +426,9 @@ def test_selections_obey_the_bounds_of_the_protocol(oracles, feed, providers, al
             highest=count,
         )
     for term, lowest, highest in (
-        ("heartbeat", 500, 86_400_000),
-        ("deviation", 100, 500_000),
+        ("heartbeat", MIN_HEARTBEAT, MAX_HEARTBEAT),
+        ("deviation", MIN_DEVIATION, PPM),
+        ("breaker", MIN_BREAKER, PPM),
     ):
         for value in (lowest - 1, highest + 1):
             refused(
@@ -413,86 +469,58 @@ def test_a_feed_goes_with_its_venue(oracles, selected, venues, alice, bob):
     oracles.select(selected, SELECTION, sender=bob)
 
 
-def test_a_rotation_is_announced_once_with_the_time_from_which_it_counts(
-    oracles, markets, selected, providers, bob, carol
+def test_a_rotation_is_announced_once_when_the_key_counts(
+    oracles, markets, selected, providers, bob, carol, clock
 ):
     with reverts(oracles.NothingNew, feed=1):
         oracles.announce(selected, sender=bob)
     start = oracles.rotate(2, bob, sender=providers[1]).timestamp + 2 * DAY
+    with reverts(oracles.NothingNew, feed=1):
+        oracles.announce(selected, sender=bob)
+    clock.set_next(start)
     oracles.announce(selected, sender=carol)
     _, body = told(markets)
-    assert body["effectiveAt"] == start * 1000
     assert signers(body)[1] == (2, bob.address.lower())
     assert signers(body)[0] == (1, providers[0].address.lower())
     with reverts(oracles.NothingNew, feed=1):
         oracles.announce(selected, sender=carol)
 
 
-def test_several_rotations_are_announced_in_the_order_in_which_they_count(
-    oracles, markets, selected, providers, bob, carol, clock
-):
-    first = oracles.rotate(1, bob, sender=providers[0]).timestamp + 2 * DAY
-    clock.pass_time(100)
-    second = oracles.rotate(3, carol, sender=providers[2]).timestamp + 2 * DAY
-    oracles.announce(selected, sender=bob)
-    assert told(markets)[1]["effectiveAt"] == first * 1000
-    with reverts(oracles.NothingNew, feed=1):
-        oracles.announce(selected, sender=bob)
-    clock.set_next(first)
-    oracles.announce(selected, sender=bob)
-    _, body = told(markets)
-    assert body["effectiveAt"] == second * 1000
-    assert [address for _, address in signers(body)] == [
-        bob.address.lower(),
-        providers[1].address.lower(),
-        carol.address.lower(),
-    ]
-
-
-def test_the_zone_is_told_that_a_provider_has_left(oracles, markets, selected, providers, bob):
-    receipt = oracles.exit(2, sender=providers[1])
-    oracles.announce(selected, sender=bob)
-    _, body = told(markets)
-    assert signers(body)[1] == (2, NOBODY)
-    assert body["effectiveAt"] == (receipt.timestamp + DAY) * 1000
-
-
-def test_what_the_zone_takes_now_is_set_right_before_what_comes_next(
+def test_who_has_left_keeps_its_place_with_an_address_that_cannot_sign(
     oracles, markets, selected, providers, bob, clock
 ):
-    """Found by the state machine: a provider has left unannounced when another one's rotation waits."""
-    oracles.exit(3, sender=providers[2])
-    clock.pass_time(DAY)
-    start = oracles.rotate(2, bob, sender=providers[1]).timestamp + 2 * DAY
-    first = oracles.announce(selected, sender=bob).timestamp
-    _, body = told(markets)
-    assert body["effectiveAt"] == first * 1000
-    assert [signer for _, signer in signers(body)][1:] == [providers[1].address.lower(), NOBODY]
+    """The zone refuses a set with a zero signer, and the quorum is over all places."""
+    receipt = oracles.exit(2, sender=providers[1])
+    clock.set_next(receipt.timestamp + DAY)
     oracles.announce(selected, sender=bob)
     _, body = told(markets)
-    assert body["effectiveAt"] == start * 1000
-    assert [signer for _, signer in signers(body)][1:] == [bob.address.lower(), NOBODY]
-    with reverts(oracles.NothingNew, feed=1):
-        oracles.announce(selected, sender=bob)
+    mute = keccak(bytes(12) + bytes.fromhex(oracles.address[2:]) + (2).to_bytes(32, "big"))[12:]
+    assert signers(body)[1] == (2, "0x" + mute.hex())
+    assert body["quorum"] == 2
+
+
+def test_nobody_takes_the_key_of_another_provider(oracles, providers, bond, alice, bob, clock):
+    """A set that names one signer twice is refused by the zone: it would keep every old key."""
+    holder = providers[0].address
+    with reverts(oracles.KeyTaken, signer=holder, holder=1):
+        oracles.register(holder, METADATA, URI, sender=bob, value=bond)
+    with reverts(oracles.KeyTaken, signer=holder, holder=1):
+        oracles.rotate(2, holder, sender=providers[1])
+    oracles.rotate(1, bob, sender=providers[0])
+    with reverts(oracles.KeyTaken, signer=bob.address, holder=1):
+        oracles.rotate(2, bob, sender=providers[1])
+    clock.pass_time(2 * DAY)
+    with reverts(oracles.KeyTaken, signer=holder, holder=1):
+        oracles.rotate(2, holder, sender=providers[1])
+    oracles.rotate(1, holder, sender=providers[0])
+    assert oracles.providerOfKey(bob) == oracles.providerOfKey(holder) == 1
 
 
 def test_a_feed_without_a_selection_has_nothing_to_tell(oracles, feed, bob):
-    with reverts(oracles.NothingSelected, feed=1):
+    with reverts(oracles.NothingNew, feed=1):
         oracles.announce(feed, sender=bob)
     with reverts(oracles.UnknownFeed, feed=2):
         oracles.announce(2, sender=bob)
-
-
-def test_a_selection_names_the_keys_of_the_moment_from_which_it_counts(
-    oracles, markets, selected, providers, alice, bob, clock
-):
-    """A rotation that is pending when a venue selects: the key of the effective time stands there."""
-    start = oracles.rotate(2, bob, sender=providers[1]).timestamp + 2 * DAY
-    clock.set_next(start - DAY)
-    oracles.select(selected, SELECTION | {"heartbeat": 1_000}, sender=alice)
-    _, body = told(markets)
-    assert body["effectiveAt"] == start * 1000
-    assert signers(body)[1] == (2, bob.address.lower())
 
 
 # --- prices
@@ -514,12 +542,55 @@ def test_a_price_counts_with_the_key_of_its_own_time(oracles, providers, sign, c
     start = oracles.rotate(1, bob, sender=providers[0]).timestamp + 2 * DAY
     for signer, other, time in (
         (providers[0], bob, start * 1000 - 1),
-        (bob, providers[0], start * 1000),
+        (bob, providers[0], (start + DAY) * 1000),
     ):
         price = {"feed": 1, "provider": 1, "price": 5, "time": time}
         assert oracles.checkPrice(price, sign(signer, price)) == signer
         with reverts(oracles.WrongSigner, signer=other.address, expected=signer.address):
             oracles.checkPrice(price, sign(other, price))
+
+
+def test_who_signs_answers_for_a_key_as_long_as_the_zone_may_take_it(oracles, providers, sign, bob):
+    """The zone hears of a new key when somebody announces it; what the old one signs until then is evidence."""
+    start = oracles.rotate(1, bob, sender=providers[0]).timestamp + 2 * DAY
+    for time in (start * 1000, (start + DAY) * 1000 - 1):
+        price = {"feed": 1, "provider": 1, "price": 5, "time": time}
+        for signer in (providers[0], bob):
+            assert oracles.checkPrice(price, sign(signer, price)) == signer
+
+
+def test_a_signed_price_is_forced_into_the_zone_once(
+    oracles, markets, selected, providers, sign, clock, carol
+):
+    price = price_at(clock, 12_345)
+    signature = sign(providers[0], price)
+    receipt = oracles.submitPrice(price, signature, sender=carol)
+    kind, body = told(markets)
+    assert kind == PRICE
+    assert body == price | {"signer": bytes.fromhex(providers[0].address[2:])}
+    event = SimpleNamespace(**oracles.PriceTold.from_receipt(receipt)[0].event_arguments)
+    assert (event.provider, event.feed, event.price, event.time) == (1, 1, 12_345, price["time"])
+    with reverts(oracles.OutOfBounds, term="time"):
+        oracles.submitPrice(price, signature, sender=carol)
+    older = price | {"time": price["time"] - 1}
+    with reverts(oracles.OutOfBounds, term="time"):
+        oracles.submitPrice(older, sign(providers[0], older), sender=carol)
+    # Another provider's times are its own.
+    other = older | {"provider": 2}
+    oracles.submitPrice(other, sign(providers[1], other), sender=carol)
+
+
+def test_what_the_zone_would_refuse_is_not_forced(oracles, selected, providers, sign, clock, bob):
+    for change in ({"price": 0}, {"price": MAX_FEED_PRICE + 1}, {"time": (clock.time + 60) * 1000}):
+        price = price_at(clock) | change
+        with reverts(oracles.OutOfBounds, term=next(iter(change))):
+            oracles.submitPrice(price, sign(providers[0], price), sender=bob)
+    price = price_at(clock, feed=2)
+    with reverts(oracles.UnknownFeed, feed=2):
+        oracles.submitPrice(price, sign(providers[0], price), sender=bob)
+    price = price_at(clock)
+    with reverts(oracles.WrongSigner, signer=bob.address, expected=providers[0].address):
+        oracles.submitPrice(price, sign(bob, price), sender=bob)
 
 
 @pytest.mark.parametrize("name", ["feed", "provider", "price", "time"])
@@ -631,7 +702,7 @@ def test_prices_of_a_moment_before_registration_or_after_the_exit_prove_nothing(
     oracles, providers, sign, clock, bob
 ):
     before = price_at(clock, 100, ago=1_000)
-    end = oracles.exit(1, sender=providers[0]).timestamp + DAY
+    end = oracles.exit(1, sender=providers[0]).timestamp + 2 * DAY
     after = {"feed": 1, "provider": 1, "price": 100, "time": end * 1000}
     for price in (before, after):
         other = price | {"price": 9}
@@ -659,22 +730,22 @@ def final(zone, asserter):
 
 
 def incident(clock, **changes):
-    values = {"kind": OUTBOX_INCIDENT, "status": 1, "owner": 1, "asset": 1, "venue": VENUE}
+    values = {"kind": OUTBOX_INCIDENT, "asset": TWO_PRICES, "owner": 1, "market": 1, "venue": VENUE}
     return values | {"time": clock.time * 1000, "amount": 5} | changes
 
 
 def test_an_incident_of_a_final_state_is_counted_once(
     oracles, selected, final, clock, bob, zone, asserter
 ):
-    records = [incident(clock), incident(clock, status=2), incident(clock, status=2)]
+    records = [incident(clock), incident(clock, asset=DEVIATION), incident(clock, asset=DEVIATION)]
     claim, outbox = final(*records)
     receipt = oracles.recordIncident(claim, outbox.proof(1), sender=bob)
     event = SimpleNamespace(**oracles.IncidentRecorded.from_receipt(receipt)[0].event_arguments)
-    assert (event.provider, event.feed, event.code, event.id) == (1, 1, 1, 1)
+    assert (event.provider, event.feed, event.code, event.id) == (1, 1, TWO_PRICES, 1)
     assert (event.amount, event.count) == (5, 1)
     for slot in (2, 3):
         oracles.recordIncident(claim, outbox.proof(slot), sender=bob)
-    assert [oracles.incidentsOf(1, code) for code in (1, 2, 3)] == [1, 2, 0]
+    assert [oracles.incidentsOf(1, code) for code in (TWO_PRICES, DEVIATION, 0)] == [1, 2, 0]
     assert oracles.isIncidentRecorded(1)
     assert not oracles.isIncidentRecorded(4)
     with reverts(oracles.IncidentRecordedBefore, id=1):
@@ -707,14 +778,15 @@ def test_an_incident_needs_a_final_root_and_a_proof_bound_to_its_place(
 def test_other_records_are_no_incidents_of_a_provider(oracles, selected, final, clock, bob):
     claim, outbox = final(
         incident(clock, kind=OUTBOX_WITHDRAWAL),
-        incident(clock, status=0),
-        incident(clock, status=4),
+        incident(clock, asset=TWO_PRICES - 1),
+        incident(clock, asset=DEVIATION + 1),
         incident(clock, owner=4, venue=OTHER),
-        incident(clock, asset=2),
+        incident(clock, market=2),
         incident(clock, owner=9),
         incident(clock, time=(clock.time - DAY) * 1000),
     )
-    for slot, kind, code in ((1, OUTBOX_WITHDRAWAL, 1), (2, 3, 0), (3, 3, 4)):
+    wrong = ((1, OUTBOX_WITHDRAWAL, 134), (2, 3, 133), (3, 3, 136))
+    for slot, kind, code in wrong:
         with reverts(oracles.NotAnIncident, id=slot, kind=kind, code=code):
             oracles.recordIncident(claim, outbox.proof(slot), sender=bob)
     for slot in (4, 5, 6, 7):
@@ -772,7 +844,7 @@ def test_a_rotation_that_counts_before_the_exit_still_does(oracles, providers, b
         ("bond", 2**128),
         ("noticeSeconds", 0),
         ("keySeconds", DAY - 1),
-        ("unbondingSeconds", 16 * DAY - 1),
+        ("unbondingSeconds", 17 * DAY - 1),
         ("caseSeconds", 0),
     ],
 )
@@ -793,7 +865,8 @@ def test_parameters_can_be_read_back(oracles, markets):
 
 def test_bond_and_keys_outlive_what_was_signed(markets):
     params = replace(markets.params)
-    assert params.provider_unbonding.time >= params.evidence_seconds + params.key_seconds
+    lasts = params.evidence_seconds + params.key_seconds + params.notice_seconds
+    assert params.provider_unbonding.time >= lasts
     assert params.key_seconds >= params.notice_seconds
 
 

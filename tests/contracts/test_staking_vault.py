@@ -5,7 +5,7 @@ import pytest
 from scripts._deployment import NOBODY
 from tests.contracts.driver import OKB, error_of, isolated, reverts
 from tests.contracts.governed import State
-from tests.contracts.markets import TERMS
+from tests.contracts.markets import TERMS, stake_for_venues
 from tradezone.protocol.hashing import keccak
 
 NEVER = 2**64 - 1
@@ -405,18 +405,18 @@ def test_released_stake_needs_a_place_among_the_requests(governed, venue, prove,
 
 @pytest.mark.parametrize(
     "counters",
-    [{"market_count": 1}, {"open_interest": 1}, {"market_orders": 1}],
+    [{"market_count": 1}, {"perps": 1}, {"market_orders": 1}],
     ids=lambda counters: next(iter(counters)),
 )
 def test_a_venue_with_anything_left_is_not_released(governed, venue, prove, alice, counters):
     staking = governed.staking
     staking.requestRelease(venue, sender=alice)
-    values = {"market_count": 0, "open_interest": 0, "market_orders": 0} | counters
+    values = {"market_count": 0, "perps": 0, "market_orders": 0} | counters
     with reverts(
         staking.VenueNotEmpty,
         venue=venue,
         markets=values["market_count"],
-        openInterest=values["open_interest"],
+        perps=values["perps"],
         orders=values["market_orders"],
     ):
         staking.release(venue, prove(**counters), sender=alice)
@@ -501,6 +501,66 @@ def test_release_is_asked_for_first_and_by_who_has_stake_there(governed, venue, 
     ):
         with reverts(staking.NothingLocked, account=bob.address, venue=venue):
             getattr(staking, name)(*arguments, sender=bob)
+
+
+@pytest.fixture
+def handed_over(governed, venue, alice, bob):
+    """The venue is bob's; alice still has stake behind it."""
+    stake_for_venues(governed, bob)
+    governed.venue_registry.offerVenue(venue, bob, sender=alice)
+    governed.venue_registry.acceptVenue(venue, sender=bob)
+    return venue
+
+
+def test_who_handed_a_venue_over_stops_nothing_on_it(governed, handed_over, alice, bob):
+    """Else it could keep its successor from listing for ever, at no cost."""
+    staking, venue, stake = governed.staking, handed_over, governed.params.venue_stake
+    staking.requestRelease(venue, sender=alice)
+    assert tuple(staking.leavingOf(venue)) == (False, 0)
+    assert staking.backingOf(venue) == 2 * stake
+    governed.listings.listSpot(TERMS | {"venue": venue}, sender=bob)
+    stake_for_venues(governed, bob)
+    governed.venue_registry.addStake(venue, 1, sender=bob)
+    with reverts(staking.VenueLeaving, venue=venue):
+        staking.requestRelease(venue, sender=alice)
+
+
+def test_nor_does_it_call_back_what_its_successor_asked_for(governed, handed_over, alice, bob):
+    staking, venue = governed.staking, handed_over
+    staking.requestRelease(venue, sender=bob)
+    with reverts(staking.VenueNotLeaving, venue=venue):
+        staking.cancelRelease(venue, sender=alice)
+    assert staking.leavingOf(venue)[0]
+
+
+def test_who_handed_a_venue_over_gets_its_own_stake_when_the_venue_is_empty(
+    governed, handed_over, prove, alice, bob
+):
+    staking, venue, stake = governed.staking, handed_over, governed.params.venue_stake
+    early = prove()
+    with reverts(staking.VenueNotLeaving, venue=venue):
+        staking.release(venue, early, sender=alice)
+    staking.requestRelease(venue, sender=alice)
+    staking.cancelRelease(venue, sender=alice)
+    with reverts(staking.VenueNotLeaving, venue=venue):
+        staking.release(venue, early, sender=alice)
+    staking.requestRelease(venue, sender=alice)
+    proof = prove()
+    with reverts(staking.VenueNotLeaving, venue=venue):
+        staking.release(venue, proof, sender=bob)  # what alice asked for is alice's
+    staking.release(venue, proof, sender=alice)
+    assert (staking.lockedBehind(alice, venue), staking.stakeOf(venue)) == (0, stake)
+    assert staking.backingOf(venue) == stake
+    assert staking.requestOf(alice, 1).isReleased
+
+
+def test_all_stake_of_a_venue_that_leaves_can_go(governed, handed_over, prove, alice, bob):
+    staking, venue = governed.staking, handed_over
+    staking.requestRelease(venue, sender=bob)
+    proof = prove()
+    for staker in (alice, bob):
+        staking.release(venue, proof, sender=staker)
+    assert staking.stakeOf(venue) == 0
 
 
 def test_a_venue_slashed_below_its_stake_lists_nothing(governed, venue, alice):

@@ -28,6 +28,7 @@ INTERNAL = {
     "openMarket",
     "closeMarkets",
     "takeEvent",
+    "openLedger",
 }
 OURS = sorted(set(CONTRACTS) - set(IMPLEMENTATIONS))
 

@@ -26,7 +26,7 @@ ARBITER = 8
 
 @pytest.fixture
 def place(accounts, project, chain, tmp_path):
-    """A deployments file of a zone with slots, oracles and resolver."""
+    """A deployments file of a zone with slots, oracles, resolver and perpetuals."""
     zone_params = ZoneParams.local(
         root_named("genesis"), accounts[1].address, accounts[2].address, asset_bond=OKB
     )
@@ -207,14 +207,16 @@ def test_a_zone_without_these_contracts_says_so(script, deployed, tmp_path):
 def test_providers_are_selected_and_rotate(do, read, fails, feed, accounts, chain):
     assert read("oracle", "show").count("ready") == 2
     assert "none selected yet" in read("oracle", "show", "--feed", 1)
-    chosen = do("oracle", "select", 1, "--providers", "2,1", "--heartbeat", "500ms")
+    chosen = do("oracle", "select", 1, "--providers", "2,1", "--heartbeat", "2s")
     assert (chosen["providers"], chosen["quorum"]) == ([1, 2], 2)
     shown = read("oracle", "show", "--feed", 1)
-    assert all(part in shown for part in ("500 ms", "2 of 2", "0.5%"))
+    assert all(part in shown for part in ("2 s", "2 of 2", "0.5%", "5% in 60 s"))
     assert "NothingNew" in fails("oracle", "announce", 1)
     new = accounts[6].address
     assert do("oracle", "rotate", 1, new, account=MAKER)["signer"] == new
     assert "provider 1 is" in fails("oracle", "rotate", 1, new, account=TAKER)
+    assert "NothingNew" in fails("oracle", "announce", 1)  # the key does not count yet
+    Clock(chain).pass_time(61)
     assert do("oracle", "announce", 1, account=STRANGER)["feed"] == 1
     assert new in read("oracle", "show", "--provider", 1)
     do("oracle", "offer", 2, 1, "--end", account=TAKER)
@@ -245,7 +247,7 @@ def test_an_incident_is_recorded_from_a_proof(
     zone.bond(accounts[5])
     outbox = Outbox()
     time = chain.blocks.head.timestamp * 1000
-    outbox.put(1, kind=OUTBOX_INCIDENT, status=2, owner=1, asset=1, venue=1, time=time, amount=77)
+    outbox.put(1, kind=OUTBOX_INCIDENT, asset=135, owner=1, market=1, venue=1, time=time, amount=77)
     claim = zone.finalized(accounts[5], outbox.root)
     number, words, siblings = outbox.proof(1)
     path = tmp_path / "incident.json"
@@ -363,3 +365,140 @@ def test_units_are_exact():
     ):
         with pytest.raises(UnitError):
             convert(text)
+
+
+# --- perpetuals --------------------------------------------------------------------------------------
+
+FILE = """\
+venue:
+  name: northstar
+feeds:
+  - name: BTC
+    measures: BTC in US dollars, the median of three exchanges
+markets:
+  - kind: perpetual
+    quote: USD
+    feed: BTC
+    tick: 0.1
+    lot: 0.001
+    highest_price: 200000
+    largest_order: 10
+    least_value: 5
+    open_interest: 1000000
+    account_cap: 100000
+    impact: 1000
+    margin_rises_from: 500000
+    margin_rises_to: 5000000
+    loss_cap: 10000
+    tiers:
+      - initial: 5%
+        maintenance: 2.5%
+      - from: 100000
+        initial: 10%
+        maintenance: 5%
+"""
+
+
+@pytest.fixture
+def usd(accounts, project, place):
+    """A dollar that the zone knows, asset 2."""
+    deployer = accounts[DEPLOYER]
+    token = deployer.deploy(project.TestToken, "Dollar", "USD", 6)
+    found = Deployment.load(place).contracts
+    registry = project.AssetRegistry.at(found["asset_registry"])
+    registry.registerAsset(token, 1, 10**17, sender=deployer, value=registry.bond())
+    return token
+
+
+@pytest.fixture
+def write_file(tmp_path):
+    def write(text):
+        path = tmp_path / "venue.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_a_venue_file_opens_feeds_and_lists_perpetuals(
+    do, read, script, place, usd, write_file, accounts, project
+):
+    path = write_file(FILE)
+    do("stake", "add", "10", account=DEPLOYER)
+    dry = script(
+        "venue",
+        "create",
+        "--file",
+        path,
+        "--dry-run",
+        account=DEPLOYER,
+        deployment=place,
+        as_json=False,
+    )
+    assert dry.status == 0, dry.text
+    assert "then: open feed BTC" in dry.text
+    assert "then: list perpetual" in dry.text
+    made = do("venue", "create", "--file", path)
+    assert made["feeds"] == {"BTC": 1}
+    assert made["markets"][0]["leverage"] == "20x"
+    contracts = Deployment.load(place).contracts
+    perps = project.PerpRegistry.at(contracts["perps"])
+    inside, _ = perps.parametersOf(1)
+    assert [tuple(tier) for tier in inside[8]][:2] == [
+        (0, 50_000, 25_000),
+        (100_000 * 10**6, 100_000, 50_000),
+    ]
+    market = project.MarketRegistry.at(contracts["market_registry"]).marketOf(1)
+    assert (market.tickValue, market.maxPrice) == (100, 2_000_000)
+    assert perps.perpOf(1).feedScale == 10**7
+    assert "ape run perp show 1" in read("venue", "show", "northstar")
+    assert "5% initial, 2.5% maintenance" in read("perp", "show", 1)
+    # Parameters change by the same kind of file, after the notice.
+    changed = write_file(FILE.replace("loss_cap: 10000", "loss_cap: 20000"))
+    done = do("perp", "set", 1, "--file", changed)
+    assert done["next"] == "ape run perp apply 1"
+    waiting = script("perp", "apply", 1, account=STRANGER, deployment=place)
+    assert waiting.status == 1
+    assert "the notice ends at" in waiting.text
+    do("perp", "cancel", 1)
+    # What the stake carries: nothing, until governance says what it counts for.
+    risk = project.StakeRisk.at(contracts["risk"])
+    risk.setPrice(2, 50 * 10**6, sender=accounts[7])
+    told = do("perp", "risk", "northstar", "USD", account=STRANGER)
+    assert told["open interest"]["text"].startswith("10,000")
+    shared = do("perp", "risk", "northstar", "USD", "--share", "50%")
+    assert shared["open interest"]["text"].startswith("5,000")
+    # Slashed stake is for sale.
+    desk = project.Restitution.at(contracts["restitution"])
+    desk.give(1, 2, sender=accounts[STRANGER], value=OKB)
+    assert "lot" in read("perp", "lots")
+    usd.mint(accounts[TAKER], 200 * 10**6, sender=accounts[TAKER])
+    usd.approve(desk, 200 * 10**6, sender=accounts[TAKER])
+    bought = do("perp", "buy", 1, "0.5", "--at-most", "60", account=TAKER)
+    assert bought["bought"]["text"].startswith("0.5")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("tick: 0.1", "tick: 0.0001"), "venue.yaml:10: markets[0].tick: one tick of one lot"),
+        (("quote: USD", "quote: EUR"), "venue.yaml:8: markets[0].quote"),
+        (("feed: BTC", "feed: 7"), "venue.yaml:9: markets[0].feed: there is no feed 7"),
+        (("initial: 10%", "initial: 4%"), "maintenance margin 5% is not within 0.25% .. 2.6666%"),
+        (("initial: 5%", "initial: 12%"), "each tier is from more on, and asks no less margin"),
+        (("from: 100000", "from: 0"), "each tier is from more on"),
+        (("maintenance: 5%", "maintenance: 9%"), "maintenance margin 9% is not within"),
+        (("highest_price: 200000", "highest_price: 200000.05"), "is not a multiple of 0.1"),
+        (("margin_rises_to: 5000000", "margin_rises_to: 400000"), "more than margin_rises_from"),
+        (("account_cap: 100000", "account_cap: 0"), "account_cap"),
+    ],
+)
+def test_a_perpetual_that_the_contracts_would_refuse_is_refused_with_its_line(
+    script, place, usd, write_file, change, message
+):
+    path = write_file(FILE.replace(*change))
+    done = script(
+        "venue", "create", "--file", path, "--dry-run", account=DEPLOYER, deployment=place
+    )
+    assert done.status == 1
+    assert message in done.text, done.text

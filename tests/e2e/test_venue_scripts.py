@@ -98,6 +98,23 @@ markets:
 """
 
 
+PERPETUAL = """\
+markets:
+  - kind: perpetual
+    quote: USD
+    feed: BTC
+    tick: 0.1
+    lot: 0.001
+    highest_price: 200000
+    open_interest: 1000000
+    account_cap: 100000
+    impact: 1000
+    tiers:
+      - initial: 5%
+        maintenance: 2.5%
+"""
+
+
 # --- files -------------------------------------------------------------------------------------------
 
 
@@ -118,11 +135,19 @@ markets:
         ("markets:\n  - base: OKB", "venue.yaml:2: markets[0]: kind missing; expected spot, event"),
         (
             "markets:\n  - kind: option",
-            "venue.yaml:2: kind: expected spot, event, door, was 'option'",
+            "venue.yaml:2: kind: expected spot, event, perpetual, door, was 'option'",
         ),
         (
             "markets:\n  - kind: perpetual",
-            "venue.yaml:2: kind: perpetual markets cannot be listed yet; the kind is reserved",
+            "quote, feed, tick, lot, highest_price, open_interest, account_cap, tiers, impact missing",
+        ),
+        (
+            "feeds:\n  - name: BTC",
+            "venue.yaml:2: feeds[0]: measures missing",
+        ),
+        (
+            PERPETUAL.replace("maintenance: 2.5%", "maintenence: 2.5%"),
+            "venue.yaml:13: markets[0].tiers[0].maintenence: no such key; did you mean maintenance?",
         ),
         (
             "markets:\n  - kind: door\n    home: 1\n    fee: 1%\n    lot: 1",

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tradezone.protocol import limits, messages
 from tradezone.protocol.records import (
     MAX_WORDS,
     RECORDS_VERSION,
@@ -426,7 +427,59 @@ class Output:
     build: Callable[[], str]
 
 
+# Bounds and kinds of messages that contracts check or send; the names are those of `limits.py` and
+# `messages.py`. A contract refuses what the zone would refuse, so it reads the same numbers.
+_BOUNDS: Final = """
+    PPM MAX_TOTAL_ATOMS MAX_BAND MIN_BAND MAX_TIME MAX_QUOTA_RATE MAX_LOT_VALUE MAX_POSITION_VALUE
+    MAX_OPEN_VALUE MAX_LEDGER_PERPS MAX_VENUE_CAP MAX_FEED_SCALE MAX_FEED_PRICE MAX_PERPS MAX_TIERS
+    MAX_PROVIDERS MIN_MMR MARGIN_RISE MAX_WEIGHT MIN_IMPACT MAX_IMPACT DAY MIN_HEARTBEAT MAX_HEARTBEAT
+    MIN_DEVIATION MIN_BREAKER MAX_FUNDING_CAP MAX_INTEREST
+"""
+_KINDS: Final = "LIST_PERP SET_PERP APPROVE_CROSS ORACLE_SET PRICE SET_ASSET SLASH SET_RISK"
+
+
+def _solidity_number(value: int) -> str:
+    """Write a number as `forge fmt` does: underscores from five digits on."""
+    return f"{value:_}" if value >= 10_000 else str(value)
+
+
+def bounds_solidity() -> str:
+    """Return ``contracts/libraries/ProtocolBounds.sol``."""
+    kinds = [
+        f"    uint8 internal constant {name} = {getattr(messages, name)};"
+        for name in _KINDS.split()
+    ]
+    bounds = [
+        f"    uint256 internal constant {name} = {_solidity_number(getattr(limits, name))};"
+        for name in _BOUNDS.split()
+    ]
+    source = "tradezone/protocol/limits.py and messages.py"
+    return "\n".join(
+        [
+            "// SPDX-License-Identifier: Apache-2.0",
+            "pragma solidity 0.8.30;",
+            "",
+            f"// {NOTICE.format(source=source)}",
+            "",
+            "/// @title ProtocolBounds",
+            "/// @notice Kinds of inbox messages, and bounds of what they carry. Units and reasons stand in the",
+            "/// sources.",
+            "library ProtocolBounds {",
+            "    /* KINDS */",
+            "",
+            *kinds,
+            "",
+            "    /* BOUNDS */",
+            "",
+            *bounds,
+            "}",
+            "",
+        ]
+    )
+
+
 OUTPUTS: Final[tuple[Output, ...]] = (
+    Output("contracts/libraries/ProtocolBounds.sol", bounds_solidity),
     Output("contracts/libraries/Records.sol", records_solidity),
     Output("contracts/libraries/records.vy", records_vyper),
     *(

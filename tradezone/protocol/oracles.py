@@ -1,36 +1,12 @@
-"""The inbox message about feeds, byte for byte, and payout vectors (docs/spec/oracles.md).
-
-The engine does not read feeds yet, so their message is not among `messages.BODIES`.
-"""
+"""Payout vectors (docs/spec/oracles.md)."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from .actions import Layout
 from .limits import MAX_OUTCOMES, PAYOUT_UNIT
 
-MAX_PROVIDERS: Final = 15  # of a feed: an odd number, and the message fits 512 bytes
 MIN_OUTCOMES: Final = 2
-INCIDENT_HEARTBEAT: Final = 1  # status of an outbox incident of a price provider
-INCIDENT_DEVIATION: Final = 2
-INCIDENT_TIME: Final = 3
-
-ORACLE_SET_BODY: Final[Layout] = (
-    ("feed", "uint32", 4),
-    ("venue", "uint32", 4),
-    ("decimals", "uint8", 1),
-    ("quorum", "uint8", 1),
-    ("count", "uint8", 1),
-    ("heartbeat", "uint32", 4),  # ms
-    ("deviation", "uint32", 4),  # ppm
-    ("effectiveAt", "uint64", 8),  # ms
-    *(
-        field
-        for i in range(MAX_PROVIDERS)
-        for field in ((f"provider{i}", "uint32", 4), (f"signer{i}", "address", 20))
-    ),
-)
 _FRACTION_BITS: Final = 16
 _VECTOR_BITS: Final = 256
 
