@@ -26,13 +26,15 @@ SOLIDITY := $(shell find contracts tests/foundry -name '*.sol' 2>/dev/null)
 ARGS ?=
 # make fuzz: examples for each property, and the seed to repeat a run
 EXAMPLES ?= 1000
+# make drill: owners of the zone that dies
+ACCOUNTS ?= 1000
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 
 define banner
 	@printf '\n== %s\n' $(1)
 endef
 
-.PHONY: help setup demo test test-pure test-chain test-forge bench fuzz lint format generate lock clean distclean
+.PHONY: help setup demo drill test test-pure test-chain test-forge bench fuzz lint format generate lock clean distclean
 
 help: ## List the targets
 	@echo "Exchange OS: anyone can launch a market venue."
@@ -47,6 +49,10 @@ setup: ## Install everything into this folder (first time a minute or two, then 
 demo: setup ## Run a whole exchange on a local chain: stake, venue, trades, withdrawal
 	$(call banner,"demo: ape run demo")
 	@ape run demo
+
+drill: setup ## Kill a sequencer and let everybody leave from chain and published files (ACCOUNTS=1000)
+	$(call banner,"drill: ape run drill --accounts $(ACCOUNTS)")
+	@ape run drill --accounts $(ACCOUNTS)
 
 test: setup ## Run all tests: the pure suites, those that need a chain, the invariant runs
 	@status=0; \
@@ -115,7 +121,7 @@ lock: ## Write requirements.lock and package-lock.json anew (UPGRADE=1 for the n
 	@tools/lock.sh
 
 clean: ## Remove what was built or cached; keep the installed tools
-	@rm -rf .build out cache .demo .numba_cache .hypothesis .pytest_cache .mypy_cache .ruff_cache \
+	@rm -rf .build out cache .demo .drill .numba_cache .hypothesis .pytest_cache .mypy_cache .ruff_cache \
 		build dist crytic-export htmlcov .coverage .venv/.stamp-warm-*
 	@find . -path ./.venv -prune -o -path ./node_modules -prune -o -name __pycache__ -type d -print0 \
 		| xargs -0 rm -rf

@@ -71,6 +71,13 @@ class ZoneParams:
     window_seconds: int = 7 * DAY
     window_blocks: int = 7 * BLOCKS_PER_DAY
     claim_bond: int = 3_200 * OKB
+    # freeze and escape
+    silence_seconds: int = 3 * DAY  # that a message may wait
+    silence_blocks: int = 3 * BLOCKS_PER_DAY
+    stall_seconds: int = 30 * DAY  # without anything new that is final
+    stall_blocks: int = 30 * BLOCKS_PER_DAY
+    closing_seconds: int = 30 * DAY  # for the closing batch to become final
+    closing_blocks: int = 30 * BLOCKS_PER_DAY
     # the judge
     judge_seconds: int = 15 * DAY
     judge_blocks: int = 15 * BLOCKS_PER_DAY
@@ -111,6 +118,12 @@ class ZoneParams:
             window_seconds=20,
             window_blocks=4,
             claim_bond=OKB,
+            silence_seconds=7_200,
+            silence_blocks=20,
+            stall_seconds=14_400,
+            stall_blocks=40,
+            closing_seconds=14_400,
+            closing_blocks=40,
             judge_seconds=60,
             judge_blocks=10,
             verifier_bond=OKB,
@@ -147,6 +160,8 @@ class Deployment:
     listings: Any
     calendars: Any
     base_slots: Any
+    redirects: Any
+    escape: Any
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -169,6 +184,8 @@ CONTRACTS: Final = {
     "listings": "Listings",
     "calendars": "CalendarRegistry",
     "base_slots": "BaseSlots",
+    "redirects": "Redirects",
+    "escape": "Escape",
 }
 """Names of a `Deployment`, in the order of deployment, and their contract types."""
 
@@ -271,6 +288,7 @@ def read_params(contracts: Mapping[str, Any]) -> ZoneParams:
     judge, staking, venues = (contracts[n] for n in ("judge", "staking", "venue_registry"))
     listings, slots = contracts["listings"], contracts["base_slots"]
     markets = contracts["market_registry"].config()
+    silence, stall, closing = chain.silence(), chain.stall(), chain.closing()
     return ZoneParams(
         genesis_root=bytes(chain.rootOf(chain.genesisClaim())),
         sequencer=contracts["sequencers"].sequencerOf(1),
@@ -287,6 +305,12 @@ def read_params(contracts: Mapping[str, Any]) -> ZoneParams:
         window_seconds=chain.windowSeconds(),
         window_blocks=chain.windowBlocks(),
         claim_bond=chain.bond(),
+        silence_seconds=silence.time,
+        silence_blocks=silence.blocks,
+        stall_seconds=stall.time,
+        stall_blocks=stall.blocks,
+        closing_seconds=closing.time,
+        closing_blocks=closing.blocks,
         judge_seconds=chain.judgeSeconds(),
         judge_blocks=chain.judgeBlocks(),
         verifier_bond=judge.bond(),
@@ -340,6 +364,14 @@ def check_wiring(contracts: Mapping[str, Any], beside: Mapping[str, int] | None 
         ("judge", "chain"): "chain",
         ("withdrawals", "chain"): "chain",
         ("withdrawals", "vault"): "vault",
+        ("withdrawals", "redirects"): "redirects",
+        ("vault", "escape"): "escape",
+        ("escape", "chain"): "chain",
+        ("escape", "vault"): "vault",
+        ("escape", "owners"): "owner_registry",
+        ("escape", "assets"): "asset_registry",
+        ("escape", "listings"): "listings",
+        ("escape", "redirects"): "redirects",
         ("staking", "venueRegistry"): "venue_registry",
         ("staking", "chain"): "chain",
         ("venue_registry", "inbox"): "inbox",
@@ -439,6 +471,7 @@ def _constructor_arguments(
             at["owner_registry"],
             at["asset_registry"],
             at["withdrawals"],
+            at["escape"],
             params.brake,
             params.perps,
         ),
@@ -456,6 +489,12 @@ def _constructor_arguments(
                 "windowBlocks": params.window_blocks,
                 "judgeSeconds": params.judge_seconds,
                 "judgeBlocks": params.judge_blocks,
+                "silenceSeconds": params.silence_seconds,
+                "silenceBlocks": params.silence_blocks,
+                "stallSeconds": params.stall_seconds,
+                "stallBlocks": params.stall_blocks,
+                "closingSeconds": params.closing_seconds,
+                "closingBlocks": params.closing_blocks,
                 "bond": params.claim_bond,
             },
         ),
@@ -466,7 +505,7 @@ def _constructor_arguments(
             params.verifier_unbonding_seconds,
             params.verifier_unbonding_blocks,
         ),
-        "withdrawals": (at["chain"], at["vault"]),
+        "withdrawals": (at["chain"], at["vault"], at["redirects"]),
         "staking": (
             at["venue_registry"],
             at["chain"],
@@ -524,5 +563,14 @@ def _constructor_arguments(
                 params.base_outcome_slots,
                 params.base_simulated_slots,
             ],
+        ),
+        "redirects": (),
+        "escape": (
+            at["chain"],
+            at["vault"],
+            at["owner_registry"],
+            at["asset_registry"],
+            at["listings"],
+            at["redirects"],
         ),
     }

@@ -37,6 +37,8 @@ contract CustodyVault is ICustodyVault, ReentrancyGuardTransient {
     /// @inheritdoc ICustodyVault
     address public immutable withdrawals;
     /// @inheritdoc ICustodyVault
+    address public immutable escape;
+    /// @inheritdoc ICustodyVault
     address public immutable brake;
     /// @inheritdoc ICustodyVault
     address public immutable perps;
@@ -51,7 +53,9 @@ contract CustodyVault is ICustodyVault, ReentrancyGuardTransient {
     /// @param inbox_ queue of the zone.
     /// @param owners_ owner registry of the zone.
     /// @param assets_ asset registry of the zone.
-    /// @param withdrawals_ the only contract that can move money out.
+    /// @param withdrawals_ pays what the zone wrote down as withdrawn.
+    /// @param escape_ pays what the last state of a zone that ended says; no third contract can move
+    /// money out.
     /// @param brake_ may close the door to deposits for a while; zero = nothing can.
     /// @param perps_ knows which ledgers the zone has; zero = it has none.
     constructor(
@@ -59,6 +63,7 @@ contract CustodyVault is ICustodyVault, ReentrancyGuardTransient {
         IOwnerRegistry owners_,
         IAssetRegistry assets_,
         address withdrawals_,
+        address escape_,
         IGuardianBrake brake_,
         IPerpRegistry perps_
     ) {
@@ -66,6 +71,7 @@ contract CustodyVault is ICustodyVault, ReentrancyGuardTransient {
         owners = owners_;
         assets = assets_;
         withdrawals = withdrawals_;
+        escape = escape_;
         brake = address(brake_);
         perps = address(perps_);
     }
@@ -125,7 +131,7 @@ contract CustodyVault is ICustodyVault, ReentrancyGuardTransient {
 
     /// @inheritdoc ICustodyVault
     function pay(AssetId asset, address to, uint64 atoms) external nonReentrant {
-        if (msg.sender != withdrawals) revert NotWithdrawals(msg.sender, withdrawals);
+        if (msg.sender != withdrawals && msg.sender != escape) revert NotPayer(msg.sender);
         uint64 before = outstanding[asset];
         if (atoms > before) revert InsufficientOutstanding(asset, atoms, before);
         IAssetRegistry.Asset memory terms = assets.assetOf(asset);

@@ -21,6 +21,11 @@ contract StateChain is IStateChain {
     uint64 private constant _MAX_BATCH_LEAVES = 1 << 24;
     /// @dev Longest parameter of time or blocks: no sum of it with a clock overflows.
     uint64 private constant _MAX_PERIOD = 1 << 32;
+    /// @dev Epoch of the closing batch, which no sequencer commits.
+    uint64 private constant _NO_EPOCH = type(uint64).max;
+    /// @dev Root of an inputs tree without leaves (docs/spec/tree.md, Z(24)).
+    bytes32 private constant _NO_INPUTS =
+        0xcdc72595f74c7b1043d0e1ffbab734648c838dfb0527d971b602bc216c9619ef;
     bytes32 private constant _DOMAIN_TYPE_HASH = keccak256(
         "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
     );
@@ -46,6 +51,9 @@ contract StateChain is IStateChain {
 
     Span private immutable _window;
     Span private immutable _judgeTime;
+    Span private immutable _silence;
+    Span private immutable _stall;
+    Span private immutable _closing;
 
     /* STORAGE */
 
@@ -66,10 +74,16 @@ contract StateChain is IStateChain {
     }
 
     /// @inheritdoc IStateChain
-    bool public isFrozen;
+    Mode public mode;
+    /// @inheritdoc IStateChain
+    bool public isAbandoned;
+    /// @inheritdoc IStateChain
+    uint64 public closingBatch;
     /// @inheritdoc IStateChain
     ClaimId public latestFinal;
 
+    /// @dev When the mode became FROZEN.
+    Stamp private _frozenAt;
     /// @dev When `latestFinal` became final.
     Stamp private _finalAt;
     Tip private _tip;
@@ -93,6 +107,7 @@ contract StateChain is IStateChain {
         _requirePeriod(config.windowBlocks, "windowBlocks");
         _requirePeriod(config.judgeSeconds, "judgeSeconds");
         _requirePeriod(config.judgeBlocks, "judgeBlocks");
+        _requireDeadlines(config);
         if (config.bond == 0) revert BadConfig("bond");
         if (config.genesisRoot == bytes32(0)) revert BadConfig("genesisRoot");
 
@@ -105,6 +120,9 @@ contract StateChain is IStateChain {
         bond = config.bond;
         _window = DualClock.toSpan(config.windowSeconds, config.windowBlocks);
         _judgeTime = DualClock.toSpan(config.judgeSeconds, config.judgeBlocks);
+        _silence = DualClock.toSpan(config.silenceSeconds, config.silenceBlocks);
+        _stall = DualClock.toSpan(config.stallSeconds, config.stallBlocks);
+        _closing = DualClock.toSpan(config.closingSeconds, config.closingBlocks);
 
         _tip.nextSeq = 1;
         _tip.nextBlock = 1;
@@ -154,7 +172,7 @@ contract StateChain is IStateChain {
         external
         returns (ClaimId claim_)
     {
-        _requireLive();
+        _requireOpen();
         if (stateRoot == bytes32(0)) revert ZeroStateRoot();
         _requireHeader(parent, batch, headerHash);
         claim_ = _hashClaim(parent, batch, headerHash, stateRoot);
@@ -178,7 +196,7 @@ contract StateChain is IStateChain {
 
     /// @inheritdoc IStateChain
     function finalize(ClaimId claim_) external {
-        _requireLive();
+        _requireOpen();
         ClaimEntry storage entry = _openClaim(claim_);
         if (entry.parent != latestFinal) revert ParentNotFinal(entry.parent);
         ForkEntry storage fork = _forks[entry.parent];
@@ -195,11 +213,12 @@ contract StateChain is IStateChain {
         _finalAt = DualClock.current();
         _asserters[entry.asserter].openClaims--;
         emit Finalized(claim_, entry.batch, entry.stateRoot);
+        if (closingBatch != 0 && entry.batch == closingBatch) _openEscape();
     }
 
     /// @inheritdoc IStateChain
     function resolve(ClaimId parent) external {
-        _requireLive();
+        _requireOpen();
         ForkEntry storage fork = _contestedFork(parent);
         if (_judgeTime.hasPassed(_judgeStart(fork))) revert RulingTooLate(parent);
         ClaimId winner = IJudge(judge).rulingOf(parent);
@@ -231,9 +250,32 @@ contract StateChain is IStateChain {
         }
     }
 
+    /* WRITES: FREEZE */
+
+    /// @inheritdoc IStateChain
+    function freezeSilent() external {
+        _requireLive();
+        uint64 index = _tip.inboxIndex;
+        uint64 queued = IInbox(inbox).count();
+        if (index == queued) revert NothingWaits(index);
+        Stamp since = DualClock.toStamp(IInbox(inbox).timeOf(index), IInbox(inbox).blockOf(index));
+        _requirePassed(_silence, since);
+        _freeze(FreezeReason.SILENT);
+    }
+
+    /// @inheritdoc IStateChain
+    function freezeStalled(uint64 heartbeat) external {
+        _requireLive();
+        uint64 batch = _claims[latestFinal].batch + 1;
+        if (batch > _tip.number) revert UnknownBatch(batch, _tip.number);
+        Stamp committedAt = _requireHeartbeat(heartbeat, batch);
+        _requirePassed(_stall, DualClock.later(committedAt, _finalAt));
+        _freeze(FreezeReason.STALLED);
+    }
+
     /// @inheritdoc IStateChain
     function freeze(ClaimId parent) external {
-        _requireLive();
+        _requireOpen();
         ForkEntry storage fork = _contestedFork(parent);
         Stamp start = _judgeStart(fork);
         if (!_judgeTime.hasPassed(start)) {
@@ -241,16 +283,27 @@ contract StateChain is IStateChain {
             revert JudgeHasTime(untilTime, untilBlock);
         }
 
-        isFrozen = true;
-        emit Frozen(parent);
-        IInbox(inbox).close();
+        if (mode == Mode.LIVE) {
+            emit Frozen(FreezeReason.UNRULED, latestFinal);
+            IInbox(inbox).close();
+        }
+        isAbandoned = true;
+        _openEscape();
+    }
+
+    /// @inheritdoc IStateChain
+    function abandon() external {
+        if (mode != Mode.FROZEN) revert NotFrozen(mode);
+        _requirePassed(_closing, _frozenAt);
+        isAbandoned = true;
+        _openEscape();
     }
 
     /* WRITES: BONDS */
 
     /// @inheritdoc IStateChain
     function postBond() external payable {
-        _requireLive();
+        _requireOpen();
         if (msg.value != bond) revert WrongBond(msg.value, bond);
         Asserter storage asserter = _asserters[msg.sender];
         if (asserter.isBonded) revert AlreadyBonded(msg.sender);
@@ -262,7 +315,7 @@ contract StateChain is IStateChain {
     function withdrawBond() external {
         Asserter storage asserter = _asserters[msg.sender];
         if (!asserter.isBonded) revert NotBonded(msg.sender);
-        if (asserter.openClaims != 0 && !isFrozen) {
+        if (asserter.openClaims != 0 && !isAbandoned) {
             revert BondInUse(msg.sender, asserter.openClaims);
         }
         asserter.isBonded = false;
@@ -302,6 +355,21 @@ contract StateChain is IStateChain {
     }
 
     /// @inheritdoc IStateChain
+    function silence() external view returns (uint64 time, uint64 blocks) {
+        return (_silence.secondsIn(), _silence.blocksIn());
+    }
+
+    /// @inheritdoc IStateChain
+    function stall() external view returns (uint64 time, uint64 blocks) {
+        return (_stall.secondsIn(), _stall.blocksIn());
+    }
+
+    /// @inheritdoc IStateChain
+    function closing() external view returns (uint64 time, uint64 blocks) {
+        return (_closing.secondsIn(), _closing.blocksIn());
+    }
+
+    /// @inheritdoc IStateChain
     function domainSeparator() external view returns (bytes32) {
         return keccak256(
             abi.encode(
@@ -315,6 +383,27 @@ contract StateChain is IStateChain {
     }
 
     /* VIEWS: STATE */
+
+    /// @inheritdoc IStateChain
+    function isFrozen() public view returns (bool) {
+        return mode != Mode.LIVE;
+    }
+
+    /// @inheritdoc IStateChain
+    function frozenAt() external view returns (uint64 time, uint64 blockNumber) {
+        return (DualClock.timeOf(_frozenAt), DualClock.blockOf(_frozenAt));
+    }
+
+    /// @inheritdoc IStateChain
+    function finalAt() external view returns (uint64 time, uint64 blockNumber) {
+        return (DualClock.timeOf(_finalAt), DualClock.blockOf(_finalAt));
+    }
+
+    /// @inheritdoc IStateChain
+    function escapeRoot() external view returns (bytes32) {
+        if (mode != Mode.ESCAPE) revert NotEscaping(mode);
+        return _claims[latestFinal].stateRoot;
+    }
 
     /// @inheritdoc IStateChain
     function tip() external view returns (Tip memory) {
@@ -361,7 +450,7 @@ contract StateChain is IStateChain {
     /// @inheritdoc IStateChain
     function isAwaitingRuling(ClaimId parent) external view returns (bool) {
         ForkEntry storage fork = _forks[parent];
-        return !isFrozen && fork.children > 1 && fork.winner == NO_CLAIM
+        return mode != Mode.ESCAPE && fork.children > 1 && fork.winner == NO_CLAIM
             && !_isRulingOverdue(parent, fork);
     }
 
@@ -470,9 +559,10 @@ contract StateChain is IStateChain {
         if (entry.status == ClaimStatus.DEAD) revert ParentLost(parent);
         ClaimId winner = _forks[entry.parent].winner;
         if (winner != NO_CLAIM && winner != parent) revert ParentLost(parent);
-        if (batch != entry.batch + claimStride) {
-            revert WrongBatch(batch, entry.batch + claimStride);
-        }
+        uint64 next = entry.batch + claimStride;
+        // The closing batch may end a stride early; nothing comes after it.
+        if (entry.batch < closingBatch && next > closingBatch) next = closingBatch;
+        if (batch != next) revert WrongBatch(batch, next);
         if (batch > _tip.number) revert UnknownBatch(batch, _tip.number);
         bytes32 committed = _headerHashes[batch];
         if (headerHash != committed) revert WrongHeader(headerHash, committed);
@@ -543,10 +633,103 @@ contract StateChain is IStateChain {
         return ClaimId.wrap(keccak256(abi.encode(parent, batch, headerHash, stateRoot)));
     }
 
+    /* INTERNAL: FREEZE */
+
+    /// @dev Shut the queue and put the closing batch behind the last one: no leaves, every message.
+    function _freeze(FreezeReason reason) private {
+        mode = Mode.FROZEN;
+        _frozenAt = DualClock.current();
+        emit Frozen(reason, latestFinal);
+        IInbox(inbox).close();
+
+        Tip memory last = _tip;
+        uint64 queued = IInbox(inbox).count();
+        Header memory header = Header({
+            epoch: _NO_EPOCH,
+            number: last.number + 1,
+            parent: last.hash,
+            inputsRoot: _NO_INPUTS,
+            firstSeq: last.nextSeq,
+            count: 0,
+            inboxIndex: queued,
+            inboxHash: IInbox(inbox).prefixHash(queued),
+            firstBlock: last.nextBlock,
+            blocks: 0,
+            startTime: last.endTime,
+            endTime: last.endTime
+        });
+        bytes32 headerHash = keccak256(abi.encode(header));
+        closingBatch = header.number;
+        _headerHashes[header.number] = headerHash;
+        _tip.hash = headerHash;
+        _tip.number = header.number;
+        _tip.inboxIndex = queued;
+        emit BatchCommitted(header.number, headerHash, header);
+    }
+
+    /// @dev `latestFinal` stays what it is from here on: nothing becomes final any more.
+    function _openEscape() private {
+        mode = Mode.ESCAPE;
+        emit EscapeOpened(latestFinal, _claims[latestFinal].stateRoot, isAbandoned);
+    }
+
+    /// @dev Message `index` is the heartbeat of `batch`: so the inbox knows when it was committed.
+    function _requireHeartbeat(uint64 index, uint64 batch) private view returns (Stamp) {
+        uint64 time = IInbox(inbox).timeOf(index);
+        uint64 blockNumber = IInbox(inbox).blockOf(index);
+        bytes32 prefix = InboxMessages.nextPrefix(
+            IInbox(inbox).prefixHash(index),
+            InboxMessages.hashMessage(
+                InboxMessages.HEARTBEAT,
+                index,
+                address(this),
+                time,
+                blockNumber,
+                InboxMessages.heartbeat(batch)
+            )
+        );
+        if (prefix != IInbox(inbox).prefixHash(index + 1)) revert WrongHeartbeat(index, batch);
+        return DualClock.toStamp(time, blockNumber);
+    }
+
+    function _requirePassed(Span span, Stamp start) private view {
+        if (span.hasPassed(start)) return;
+        (uint64 untilTime, uint64 untilBlock) = span.end(start);
+        revert TooEarly(untilTime, untilBlock);
+    }
+
     /* INTERNAL: OTHER */
 
+    /// @dev Inputs are taken.
     function _requireLive() private view {
-        if (isFrozen) revert ChainFrozen();
+        if (mode != Mode.LIVE) revert ChainFrozen();
+    }
+
+    /// @dev Claims are taken and decided.
+    function _requireOpen() private view {
+        if (mode == Mode.ESCAPE) revert ChainFrozen();
+    }
+
+    /// @dev A deadline of the freeze never runs out on a zone that keeps its own: a sequencer within the
+    /// inbox lag, one dispute, or the claims of a closing zone with a dispute.
+    function _requireDeadlines(Config memory config) private pure {
+        _requirePeriod(config.silenceSeconds, "silenceSeconds");
+        _requirePeriod(config.silenceBlocks, "silenceBlocks");
+        _requirePeriod(config.stallSeconds, "stallSeconds");
+        _requirePeriod(config.stallBlocks, "stallBlocks");
+        _requirePeriod(config.closingSeconds, "closingSeconds");
+        _requirePeriod(config.closingBlocks, "closingBlocks");
+        if (config.silenceSeconds <= config.inboxLag) revert BadConfig("silenceSeconds");
+        uint64 disputeSeconds = config.windowSeconds + config.judgeSeconds;
+        uint64 disputeBlocks = config.windowBlocks + config.judgeBlocks;
+        if (config.stallSeconds < disputeSeconds) revert BadConfig("stallSeconds");
+        if (config.stallBlocks < disputeBlocks) revert BadConfig("stallBlocks");
+        if (config.closingSeconds < config.windowSeconds + disputeSeconds) {
+            revert BadConfig("closingSeconds");
+        }
+        if (config.closingBlocks < config.windowBlocks + disputeBlocks) {
+            revert BadConfig("closingBlocks");
+        }
     }
 
     function _requireAddress(address value, string memory parameter) private pure {

@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {ICustodyVault} from "../interfaces/ICustodyVault.sol";
+import {IRedirects} from "../interfaces/IRedirects.sol";
 import {IStateChain} from "../interfaces/IStateChain.sol";
 import {IWithdrawals} from "../interfaces/IWithdrawals.sol";
 import {AssetId, ClaimId, MessageId} from "../interfaces/Types.sol";
@@ -30,6 +31,8 @@ contract Withdrawals is IWithdrawals, ReentrancyGuardTransient {
     address public immutable chain;
     /// @inheritdoc IWithdrawals
     address public immutable vault;
+    /// @inheritdoc IWithdrawals
+    address public immutable redirects;
 
     /* STORAGE */
 
@@ -40,9 +43,11 @@ contract Withdrawals is IWithdrawals, ReentrancyGuardTransient {
 
     /// @param chain_ state chain whose final roots count.
     /// @param vault_ vault that pays, and that names this contract as its `withdrawals`.
-    constructor(IStateChain chain_, ICustodyVault vault_) {
+    /// @param redirects_ where recipients say that they want to be paid elsewhere.
+    constructor(IStateChain chain_, ICustodyVault vault_, IRedirects redirects_) {
         chain = address(chain_);
         vault = address(vault_);
+        redirects = address(redirects_);
     }
 
     /* WRITES */
@@ -98,6 +103,7 @@ contract Withdrawals is IWithdrawals, ReentrancyGuardTransient {
         _paid.set(slot);
         AssetId asset = AssetId.wrap(record.asset);
         emit WithdrawalPaid(proof.id, asset, record.recipient, record.amount, claim);
-        ICustodyVault(vault).pay(asset, record.recipient, record.amount);
+        address to = IRedirects(redirects).payeeOf(record.recipient);
+        ICustodyVault(vault).pay(asset, to, record.amount);
     }
 }

@@ -5,15 +5,17 @@ import {AssetId, VenueId} from "./Types.sol";
 
 /// @title ICustodyVault
 /// @notice Holds everything that is deposited in the zone. Money comes in by a deposit, or as a gift to a
-/// venue's ledger, and goes out by a withdrawal that was proven against a final state root, and in no other way: there is no
-/// owner, no role, no pause, no upgrade, no sweep.
+/// venue's ledger, and goes out by a withdrawal that was proven against a final state root, or against the
+/// last one when the zone has ended, and in no other way: there is no owner, no role, no pause, no
+/// upgrade, no sweep.
 ///
 /// The ledger `outstanding` says what the vault owes per asset, in atoms. It moves only with
 /// deposits and payments: tokens or coin that arrive otherwise (donations, forced coin) change
 /// nothing and stay.
 ///
 /// Assumptions for safety:
-/// - `withdrawals` pays only what a final root of the zone says, and each message once.
+/// - `withdrawals` pays only what a final root of the zone says, and each message once; `escape` only
+///   what its last final root says is owed beside that, and each record once.
 /// - A token's `balanceOf(vault)` falls only when the vault transfers. A token that takes balances
 ///   away (rebasing down, seizure, an issuer's freeze) harms the holders of that asset; the ledger
 ///   of every other asset stays covered, because the vault never mixes tokens.
@@ -81,8 +83,8 @@ interface ICustodyVault {
     error CapExceeded(AssetId asset, uint64 outstanding, uint256 atoms, uint64 cap);
     /// @notice The value sent is not the registration fee that is due (0 if `to` has an id).
     error WrongFee(uint256 sent, uint256 expected);
-    /// @notice Only the withdrawals contract pays.
-    error NotWithdrawals(address caller, address withdrawals);
+    /// @notice Only `withdrawals` and `escape` pay.
+    error NotPayer(address caller);
     /// @notice More is to be paid than the vault owes of the asset.
     error InsufficientOutstanding(AssetId asset, uint64 atoms, uint64 outstanding);
     /// @notice The recipient did not take the native coin.
@@ -119,7 +121,7 @@ interface ICustodyVault {
         payable
         returns (uint64 inboxIndex);
 
-    /// @notice Pay a proven withdrawal. Only the withdrawals contract calls it.
+    /// @notice Pay what was proven. Only `withdrawals` and `escape` call it.
     /// @param asset asset id.
     /// @param to recipient.
     /// @param atoms how much.
@@ -127,8 +129,12 @@ interface ICustodyVault {
 
     /* VIEWS */
 
-    /// @notice Contract that proves withdrawals, the only one that can move money out.
+    /// @notice Contract that proves withdrawals.
     function withdrawals() external view returns (address);
+
+    /// @notice Contract that proves what is owed when the zone has ended. It and `withdrawals` are the
+    /// only ones that can move money out.
+    function escape() external view returns (address);
 
     /// @notice Contract that may refuse deposits for a while; zero = there is none. Nothing but deposits
     /// asks it.

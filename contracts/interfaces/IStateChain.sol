@@ -31,6 +31,18 @@ import {ClaimId} from "./Types.sol";
 /// within `judgeSeconds` *and* `judgeBlocks` of the moment from which there were both rivals and a
 /// final parent, only `freeze` is left: it stops the chain for ever at the parent.
 ///
+/// ## Freeze and escape
+/// The chain is LIVE, FROZEN or in ESCAPE, and never goes back. Anyone freezes it who shows that the
+/// oldest unconsumed message waits for longer than `silence`, or that nothing became final for longer
+/// than `stall` although a batch was there to be claimed. The freeze shuts the inbox and writes one
+/// more header, the *closing batch*: no leaves, no blocks, every message of the inbox. Its state is
+/// claimed, disputed and made final like any other, and when it is, escape opens at it: `Escape` pays
+/// what its records say.
+///
+/// If the judge gives no ruling in time, or the closing batch has no final claim `closing` after the
+/// freeze, the rest is *abandoned*: escape opens at the last final claim. What the inbox holds beyond
+/// that claim's batch goes back to the depositors.
+///
 /// ## Bonds
 /// One bond stands behind all open claims of an asserter; therefore these lie on one path: a new claim
 /// must descend from the asserter's last one. A claim that loses a ruling costs its asserter the bond:
@@ -72,6 +84,20 @@ interface IStateChain {
         uint64 inboxIndex;
         uint64 nextBlock;
         uint64 endTime; // ms
+    }
+
+    /// @notice What the chain still does.
+    enum Mode {
+        LIVE, // takes inputs and claims
+        FROZEN, // takes claims on what it has, until the closing batch is final
+        ESCAPE // takes nothing; everybody leaves against the last final root
+    }
+
+    /// @notice Why a chain froze.
+    enum FreezeReason {
+        SILENT, // a message waited too long
+        STALLED, // nothing became final
+        UNRULED // the judge did not rule
     }
 
     /// @notice Where a claim stands.
@@ -122,6 +148,12 @@ interface IStateChain {
         uint64 windowBlocks;
         uint64 judgeSeconds;
         uint64 judgeBlocks;
+        uint64 silenceSeconds; // above `inboxLag`
+        uint64 silenceBlocks;
+        uint64 stallSeconds; // at least window and judge's time
+        uint64 stallBlocks;
+        uint64 closingSeconds; // at least two windows and judge's time
+        uint64 closingBlocks;
         uint256 bond; // wei
     }
 
@@ -164,8 +196,13 @@ interface IStateChain {
     /// @notice Money that was won, or forfeited to the sink, was paid out.
     event Collected(address indexed account, uint256 amount);
 
-    /// @notice The chain froze for ever: no ruling came on the children of `parent`.
-    event Frozen(ClaimId indexed parent);
+    /// @notice The chain froze, for ever.
+    /// @param latestFinal newest final claim at that time.
+    event Frozen(FreezeReason indexed reason, ClaimId indexed latestFinal);
+
+    /// @notice Nothing becomes final any more; everybody leaves against this root.
+    /// @param isAbandoned whether the closing batch is not part of it.
+    event EscapeOpened(ClaimId indexed claim, bytes32 stateRoot, bool isAbandoned);
 
     /* ERRORS: CONFIGURATION */
 
@@ -174,7 +211,7 @@ interface IStateChain {
 
     /* ERRORS: HEADERS */
 
-    /// @notice The chain is frozen.
+    /// @notice The chain is frozen: no inputs any more, and in ESCAPE no claims either.
     error ChainFrozen();
     /// @notice The caller is not the sequencer of the current epoch.
     error NotSequencer(address caller, address expected);
@@ -239,6 +276,17 @@ interface IStateChain {
     /// @notice The claim lost nothing: its parent lives and no ruling was made against it.
     error NotLost(ClaimId claim);
 
+    /* ERRORS: FREEZE */
+
+    /// @notice The inbox holds no message that the zone has not consumed.
+    error NothingWaits(uint64 index);
+    /// @notice Message `index` is not the heartbeat of that batch.
+    error WrongHeartbeat(uint64 index, uint64 batch);
+    /// @notice The deadline runs until both of these are reached.
+    error TooEarly(uint64 untilTime, uint64 untilBlock);
+    error NotFrozen(Mode mode);
+    error NotEscaping(Mode mode);
+
     /* ERRORS: BONDS */
 
     error WrongBond(uint256 sent, uint256 expected);
@@ -267,7 +315,7 @@ interface IStateChain {
 
     /// @notice Claim the state after a batch. The caller must be bonded.
     /// @param parent claim it builds on: open or final.
-    /// @param batch the parent's batch plus `claimStride`; committed.
+    /// @param batch the parent's batch plus `claimStride`, at most the closing batch; committed.
     /// @param headerHash hash of that batch's header, so that a re-organisation of L1 cannot turn the
     /// claim into one about another history.
     /// @param stateRoot root of the record tree after the batch.
@@ -288,16 +336,32 @@ interface IStateChain {
     /// asserter loses the bond. Anyone may call; descendants are buried after their parents.
     function dismiss(ClaimId claim_) external;
 
-    /// @notice Stop the chain for ever at `parent`: it is the last final claim, its children are
-    /// rivals, and no ruling was taken in time. Anyone may call.
+    /* WRITES: FREEZE */
+
+    /// @notice Freeze: the oldest message that the zone has not consumed is older than `silence`.
+    /// Anyone may call. Each commit enqueues a message, so this is also what a sequencer that commits
+    /// nothing leads to.
+    function freezeSilent() external;
+
+    /// @notice Freeze: the batch after the last final claim was committed longer than `stall` ago, and
+    /// nothing became final since. Anyone may call.
+    /// @param heartbeat index of the inbox message with which that batch was committed.
+    function freezeStalled(uint64 heartbeat) external;
+
+    /// @notice Stop the chain for ever at `parent` and open escape there: it is the last final claim,
+    /// its children are rivals, and no ruling was taken in time. Anyone may call.
     function freeze(ClaimId parent) external;
+
+    /// @notice Open escape at the last final claim: `closing` has passed since the freeze and no claim
+    /// on the closing batch is final. Anyone may call.
+    function abandon() external;
 
     /* WRITES: BONDS */
 
     /// @notice Post the bond that lets the caller claim. Send exactly `bond`.
     function postBond() external payable;
 
-    /// @notice Take the bond back: no claim of the caller is open, or the chain is frozen, which
+    /// @notice Take the bond back: no claim of the caller is open, or the rest was abandoned, which
     /// proved nobody wrong.
     function withdrawBond() external;
 
@@ -337,6 +401,15 @@ interface IStateChain {
     /// @notice Blocks that the judge has for a ruling.
     function judgeBlocks() external view returns (uint64);
 
+    /// @notice How long a message may wait before anyone can freeze: seconds and blocks.
+    function silence() external view returns (uint64 time, uint64 blocks);
+
+    /// @notice How long nothing may become final before anyone can freeze: seconds and blocks.
+    function stall() external view returns (uint64 time, uint64 blocks);
+
+    /// @notice How long after the freeze the closing batch is waited for: seconds and blocks.
+    function closing() external view returns (uint64 time, uint64 blocks);
+
     /// @notice Bond of an asserter, wei.
     function bond() external view returns (uint256);
 
@@ -348,8 +421,27 @@ interface IStateChain {
 
     /* VIEWS: STATE */
 
-    /// @notice Whether the chain is frozen. For ever, if so.
+    /// @notice What the chain still does.
+    function mode() external view returns (Mode);
+
+    /// @notice Whether the chain takes no inputs any more, that is, is not LIVE. For ever, if so.
     function isFrozen() external view returns (bool);
+
+    /// @notice Whether escape was opened without the closing batch.
+    function isAbandoned() external view returns (bool);
+
+    /// @notice Number of the closing batch; 0 = there is none (yet).
+    function closingBatch() external view returns (uint64);
+
+    /// @notice When the chain became FROZEN, L1 seconds and block; zero if it did not.
+    function frozenAt() external view returns (uint64 time, uint64 blockNumber);
+
+    /// @notice When `latestFinal` became final, L1 seconds and block.
+    function finalAt() external view returns (uint64 time, uint64 blockNumber);
+
+    /// @notice State root that everybody leaves against: that of `latestFinal`, which does not change
+    /// any more. Reverts with `NotEscaping` before.
+    function escapeRoot() external view returns (bytes32);
 
     /// @notice What the next header must continue.
     function tip() external view returns (Tip memory);

@@ -5,7 +5,7 @@ import {AssetId, ClaimId, MessageId} from "./Types.sol";
 
 /// @title IWithdrawals
 /// @notice Turns withdrawal records of the zone's outbox into payments. Anyone may submit a proof;
-/// only the recipient that the record names is paid, once.
+/// only the recipient that the record names is paid, once, where it wants to be (`IRedirects`).
 ///
 /// The nullifier is the message id: the slot of the record, which the proof binds and the zone never
 /// uses twice. Neither another claim that holds the same record, nor another encoding of the call,
@@ -79,6 +79,9 @@ interface IWithdrawals {
 
     /// @notice Vault that pays.
     function vault() external view returns (address);
+
+    /// @notice Says where a recipient wants to be paid.
+    function redirects() external view returns (address);
 
     /// @notice Whether a withdrawal was paid.
     function isPaid(MessageId id) external view returns (bool);

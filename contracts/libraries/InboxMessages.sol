@@ -65,6 +65,17 @@ library InboxMessages {
         return abi.encodePacked(OwnerId.unwrap(owner), account, AssetId.unwrap(asset), atoms);
     }
 
+    /// @notice The fields of a deposit's body; the owner id is that of `account`.
+    function readDeposit(bytes calldata body)
+        internal
+        pure
+        returns (address account, AssetId asset, uint64 atoms)
+    {
+        account = address(bytes20(body[4:24]));
+        asset = AssetId.wrap(uint32(bytes4(body[24:28])));
+        atoms = uint64(bytes8(body[28:36]));
+    }
+
     function registerOwner(OwnerId owner, address account, OwnerId referrer, uint8 kind)
         internal
         pure

@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {IEventResolver} from "../interfaces/IEventResolver.sol";
 import {IListings} from "../interfaces/IListings.sol";
+import {IOutcomeResolver} from "../interfaces/IOutcomeResolver.sol";
 import {EventId} from "../interfaces/Types.sol";
 
 /// @title PuppetResolver
@@ -10,6 +11,14 @@ import {EventId} from "../interfaces/Types.sol";
 contract PuppetResolver is IEventResolver {
     /// @notice Whether events are refused.
     bool public isRefusing;
+
+    struct Result {
+        IOutcomeResolver.Phase phase;
+        uint256 vector;
+    }
+
+    /// @notice Result of an event, as `IOutcomeResolver.resultOf`.
+    mapping(EventId id => Result result) public resultOf;
 
     event Taken(EventId indexed id, IListings.Event terms, bytes data, uint256 value);
 
@@ -26,6 +35,11 @@ contract PuppetResolver is IEventResolver {
     {
         if (isRefusing) revert Refused(id);
         emit Taken(id, terms, data, msg.value);
+    }
+
+    /// @notice Say how an event ended, without telling the zone.
+    function setResult(EventId id, IOutcomeResolver.Phase phase, uint256 vector) external {
+        resultOf[id] = Result(phase, vector);
     }
 
     /// @notice Say how an event ended.

@@ -37,6 +37,12 @@ TEST_DEADLINES = {
     "window_blocks": 20,
     "judge_seconds": 15 * DAY,
     "judge_blocks": 40,
+    "silence_seconds": 3 * DAY,
+    "silence_blocks": 30,
+    "stall_seconds": 30 * DAY,
+    "stall_blocks": 80,
+    "closing_seconds": 30 * DAY,
+    "closing_blocks": 90,
     "verifier_unbonding_seconds": 15 * DAY,
     "verifier_unbonding_blocks": 40,
     "unbonding_seconds": 21 * DAY,
@@ -199,10 +205,11 @@ def core(deployer, project, accounts):
             project.AssetRegistry, inbox, vault, NOBODY, OKB, OKB // 10, 4, 10**9
         ),
         vault=deployer.deploy(
-            project.CustodyVault, inbox, owners, assets, withdrawals, NOBODY, NOBODY
+            project.CustodyVault, inbox, owners, assets, withdrawals, accounts[18], NOBODY, NOBODY
         ),
         chain_account=chain_account,
         withdrawals=withdrawals,
+        escape=accounts[18],
         stranger=stranger,
     )
     assert contracts.vault.address == vault
@@ -237,6 +244,12 @@ def puppet_zone(zone, deployer, project, chain, accounts, params):
             "windowBlocks": params.window_blocks,
             "judgeSeconds": params.judge_seconds,
             "judgeBlocks": params.judge_blocks,
+            "silenceSeconds": params.silence_seconds,
+            "silenceBlocks": params.silence_blocks,
+            "stallSeconds": params.stall_seconds,
+            "stallBlocks": params.stall_blocks,
+            "closingSeconds": params.closing_seconds,
+            "closingBlocks": params.closing_blocks,
             "bond": params.claim_bond,
         },
     )

@@ -164,12 +164,14 @@ def test_the_first_token_deposit_brings_the_registration_fee(paid_zone, alice, p
 # --- payments
 
 
-def test_only_the_withdrawals_contract_pays(zone, alice, deployer):
+def test_only_withdrawals_and_escape_pay(zone, core, alice, deployer):
     for caller in (alice, deployer, zone.sequencer):
-        with reverts(
-            zone.vault.NotWithdrawals, caller=caller.address, withdrawals=zone.withdrawals.address
-        ):
+        with reverts(zone.vault.NotPayer, caller=caller.address):
             zone.vault.pay(1, alice, 1, sender=caller)
+    core.vault.depositNative(alice, sender=alice, value=10 * GWEI)
+    for payer in (core.withdrawals, core.escape):
+        core.vault.pay(1, alice, 5, sender=payer)
+    assert core.vault.outstanding(1) == 0
 
 
 def test_a_payment_moves_ledger_and_money_alike(core, alice, bob):

@@ -31,6 +31,8 @@ CUSTODY = (
     "listings",
     "calendars",
     "base_slots",
+    "redirects",
+    "escape",
 )
 # Functions that change something, and who may call them. Nothing else may exist.
 ANYONE, OWN, PARTNER = "anyone", "the caller, for itself", "one contract of the zone"
@@ -58,7 +60,10 @@ WRITES = {
         "finalize": ANYONE,
         "resolve": ANYONE,
         "dismiss": ANYONE,
+        "freezeSilent": ANYONE,
+        "freezeStalled": ANYONE,
         "freeze": ANYONE,
+        "abandon": ANYONE,
         "postBond": OWN,
         "withdrawBond": OWN,
         "collect": ANYONE,
@@ -114,6 +119,18 @@ WRITES = {
     },
     "calendars": {"setCalendar": "the venue's deployer"},
     "base_slots": {"occupy": PARTNER, "release": PARTNER},
+    "redirects": {
+        "redirect": OWN,
+        "redirectBySig": "whoever has a signature of the account",
+    },
+    "escape": {
+        "exit": ANYONE,
+        "exitMany": ANYONE,
+        "exitFromSelf": PARTNER,
+        "refund": ANYONE,
+        "refundMany": ANYONE,
+        "refundFromSelf": PARTNER,
+    },
 }
 FORBIDDEN = (
     "owner()",

@@ -17,6 +17,8 @@ from tests.contracts.driver import (
     root_named,
 )
 
+ESCAPE, UNRULED = 2, 2
+
 
 @pytest.fixture
 def court(zone, verifiers, clock):
@@ -340,7 +342,10 @@ def test_without_a_ruling_the_chain_freezes_at_the_parent(zone, fork, asserter, 
     receipt = zone.chain.freeze(zone.genesis, sender=alice)
     assert zone.chain.isFrozen()
     assert zone.inbox.isClosed()
-    assert zone.chain.Frozen(parent=zone.genesis) in receipt.events
+    assert zone.chain.Frozen(reason=UNRULED, latestFinal=zone.genesis) in receipt.events
+    assert zone.chain.mode() == ESCAPE
+    assert zone.chain.isAbandoned()
+    assert bytes(zone.chain.escapeRoot()) == zone.params.genesis_root
     assert bytes(zone.chain.latestFinal()) == zone.genesis
 
 

@@ -10,9 +10,17 @@ from coincurve import PrivateKey
 
 from tests.contracts.conftest import fund
 from tests.contracts.courtroom import COMMIT, HARM, RESPONSE, REVEAL, SALT, WAITING, Head
-from tests.contracts.driver import GWEI, OKB, Outbox
+from tests.contracts.driver import GWEI, OKB, Outbox, isolated
+from tests.contracts.escaping import (
+    ACTIVE,
+    NO_HEADER,
+    RESOLVED,
+    claim_closing,
+    deposit_of,
+    exit_of,
+)
 from tests.contracts.governed import State, impersonate
-from tests.contracts.markets import EVENT, PERP, TERMS, parameters, stake_for_venues
+from tests.contracts.markets import EVENT, PERP, TERMS, parameters, payouts, stake_for_venues
 from tests.contracts.register_desk import join, two_roots
 from tests.contracts.results import details, event_of
 from tests.contracts.test_proposals import endorsing, leverage
@@ -317,11 +325,62 @@ def measured_perps(trust, deployer, project, chain, alice, bob):
     return used
 
 
+@pytest.fixture
+def measured_escape(zone, chain, venue, token, resolver, alice, bob, asserter, deployer):
+    """The way out of a zone that closed, and of one that was abandoned at its genesis."""
+    used = {}
+
+    def note(name, receipt):
+        used[name] = receipt.gas_used
+        return receipt
+
+    fund(zone, token, alice, 3_000_000)
+    for index in range(12):
+        zone.vault.deposit(2, 200_000, alice, sender=alice)
+        if index == 0:
+            first = zone.inbox.count() - 1
+    zone.vault.depositNative(alice, sender=alice, value=1000 * GWEI)
+    zone.listings.listEvent(EVENT, b"", sender=alice)
+    owner = zone.owner_registry.idOf(alice)
+    state = State()
+    state.put("balance", 1, owner=owner, asset=1, state=ACTIVE, free=1000)
+    for slot in range(2, 13):
+        state.put("balance", slot, owner=owner, asset=2, state=ACTIVE, free=50, locked=50)
+    state.put("holding", 1, owner=owner, group=1, market=1, state=ACTIVE, yes=1)
+    zone.bond(asserter)
+    zone.commit()
+    zone.clock.pass_both(zone.params.silence_seconds, zone.params.silence_blocks)
+    note("StateChain.freezeSilent", zone.chain.freezeSilent(sender=deployer))
+    with isolated(chain):
+        zone.clock.pass_both(zone.params.closing_seconds, zone.params.closing_blocks)
+        note("StateChain.abandon", zone.chain.abandon(sender=deployer))
+        messages = [deposit_of(zone, first + index) for index in range(11)]
+        refund = zone.escape.refund(NO_HEADER, messages[0], sender=deployer)
+        note("Escape.refund, token", refund)
+        refunds = zone.escape.refundMany(NO_HEADER, messages[1:], sender=deployer)
+        note("Escape.refundMany, 10", refunds)
+        assert refunds.return_value == 10
+    claim = claim_closing(zone, asserter, zone.genesis, state.root)
+    zone.pass_window()
+    finalized = zone.chain.finalize(claim, sender=deployer)
+    note("StateChain.finalize, the closing batch", finalized)
+    note("Escape.exit, native", zone.escape.exit(exit_of(state, "balance", 1), sender=deployer))
+    note("Escape.exit, token", zone.escape.exit(exit_of(state, "balance", 2), sender=deployer))
+    proofs = [exit_of(state, "balance", slot) for slot in range(3, 13)]
+    receipt = note("Escape.exitMany, 10", zone.escape.exitMany(proofs, sender=deployer))
+    assert receipt.return_value == 10
+    vector = int.from_bytes(payouts(10_000), "big")
+    resolver.setResult(1, RESOLVED, vector, sender=deployer)
+    note("Escape.exit, holding", zone.escape.exit(exit_of(state, "holding", 1), sender=deployer))
+    note("Redirects.redirect", zone.redirects.redirect(bob, sender=alice))
+    return used
+
+
 def test_gas_is_that_of_the_snapshot(
-    measured, measured_governance, measured_court, measured_registers, measured_perps
+    measured, measured_governance, measured_court, measured_registers, measured_perps, measured_escape
 ):
     measured = measured | measured_governance | measured_court | measured_registers
-    measured = measured | measured_perps
+    measured = measured | measured_perps | measured_escape
     if os.environ.get("UPDATE_GAS"):
         SNAPSHOT.write_text(json.dumps(measured, indent=2) + "\n", "utf-8")
     snapshot = json.loads(SNAPSHOT.read_text("utf-8"))

@@ -307,6 +307,12 @@ def test_an_empty_list_of_headers_is_refused(zone):
         "windowBlocks",
         "judgeSeconds",
         "judgeBlocks",
+        "silenceSeconds",
+        "silenceBlocks",
+        "stallSeconds",
+        "stallBlocks",
+        "closingSeconds",
+        "closingBlocks",
         "bond",
     ],
 )
@@ -340,8 +346,32 @@ def config_of(zone) -> dict:
         "windowBlocks": 1,
         "judgeSeconds": 1,
         "judgeBlocks": 1,
+        "silenceSeconds": 2,
+        "silenceBlocks": 1,
+        "stallSeconds": 2,
+        "stallBlocks": 2,
+        "closingSeconds": 3,
+        "closingBlocks": 3,
         "bond": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("silenceSeconds", 1),
+        ("stallSeconds", 1),
+        ("stallBlocks", 1),
+        ("closingSeconds", 2),
+        ("closingBlocks", 2),
+    ],
+)
+def test_no_deadline_of_the_freeze_runs_out_on_a_zone_that_keeps_its_own(
+    zone, deployer, project, parameter, value
+):
+    deployer.deploy(project.StateChain, config_of(zone))
+    with reverts(zone.chain.BadConfig, parameter=parameter):
+        deployer.deploy(project.StateChain, config_of(zone) | {parameter: value})
 
 
 def test_a_fixed_sequencer_is_one_for_ever(zone, deployer, project):

@@ -25,6 +25,8 @@ INTERNAL = {
     "lock",
     "registerIfNew",
     "withdrawFromSelf",
+    "exitFromSelf",
+    "refundFromSelf",
     "openMarket",
     "closeMarkets",
     "takeEvent",

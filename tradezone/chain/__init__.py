@@ -22,11 +22,12 @@ from .errors import (
     TransactionFailedError,
     WrongChainError,
 )
+from .exit import Owed, Standing, ZoneEnd
 from .poster import BatchFolder, Claimed, Finalized, Posted, Poster, PosterStatus
 from .reader import ChainReader, Claim
 from .rpc import KeySender, NodeSender, Receipt, Rpc, Sender
 from .watcher import InboxWatcher
-from .withdrawals import BatchFiles, FinalState, Withdrawal, WithdrawalProof
+from .withdrawals import BatchFiles, FinalState, RecordProof, Withdrawal, WithdrawalProof
 
 __all__ = [
     "AbiError",
@@ -46,18 +47,22 @@ __all__ = [
     "IncompleteLogsError",
     "KeySender",
     "NodeSender",
+    "Owed",
     "Posted",
     "Poster",
     "PosterStatus",
     "Receipt",
+    "RecordProof",
     "ReorgError",
     "RevertedError",
     "Rpc",
     "RpcError",
     "RpcUnreachableError",
     "Sender",
+    "Standing",
     "TransactionFailedError",
     "Withdrawal",
     "WithdrawalProof",
     "WrongChainError",
+    "ZoneEnd",
 ]

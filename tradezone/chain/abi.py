@@ -17,7 +17,15 @@ from .court_abi import COURT
 from .governance_abi import GOVERNANCE
 from .perps_abi import PERPS
 
-__all__ = ["CLAIM_STATUS", "CONTRACTS", "Contract", "CustomError", "Event", "Function"]
+__all__ = [
+    "CHAIN_MODE",
+    "CLAIM_STATUS",
+    "CONTRACTS",
+    "Contract",
+    "CustomError",
+    "Event",
+    "Function",
+]
 
 # --- the contracts -----------------------------------------------------------------------------------
 
@@ -26,6 +34,7 @@ INBOX: Final = Contract(
     """
     function chain() view returns (address)
     function kindsOf(address source) view returns (uint256)
+    function sources() view returns (address[])
     function count() view returns (uint64)
     function isClosed() view returns (bool)
     function prefixHash(uint64 index) view returns (bytes32)
@@ -63,7 +72,10 @@ STATE_CHAIN: Final = Contract(
     function finalize(bytes32 claim_)
     function resolve(bytes32 parent)
     function dismiss(bytes32 claim_)
+    function freezeSilent()
+    function freezeStalled(uint64 heartbeat)
     function freeze(bytes32 parent)
+    function abandon()
     function postBond() payable
     function withdrawBond()
     function collect(address account)
@@ -81,7 +93,16 @@ STATE_CHAIN: Final = Contract(
     function bond() view returns (uint256)
     function genesisClaim() view returns (bytes32)
     function domainSeparator() view returns (bytes32)
+    function silence() view returns (uint64 time, uint64 blocks)
+    function stall() view returns (uint64 time, uint64 blocks)
+    function closing() view returns (uint64 time, uint64 blocks)
+    function mode() view returns (uint8)
     function isFrozen() view returns (bool)
+    function isAbandoned() view returns (bool)
+    function closingBatch() view returns (uint64)
+    function frozenAt() view returns (uint64 time, uint64 blockNumber)
+    function finalAt() view returns (uint64 time, uint64 blockNumber)
+    function escapeRoot() view returns (bytes32)
     function tip() view returns (Tip)
     function headerHashOf(uint64 number) view returns (bytes32)
     function hashHeader(Header header) pure returns (bytes32)
@@ -104,7 +125,8 @@ STATE_CHAIN: Final = Contract(
     event BondWithdrawn(address indexed asserter, uint256 amount)
     event BondForfeited(address indexed asserter, address indexed winner, uint256 reward, uint256 toSink)
     event Collected(address indexed account, uint256 amount)
-    event Frozen(bytes32 indexed parent)
+    event Frozen(uint8 indexed reason, bytes32 indexed latestFinal)
+    event EscapeOpened(bytes32 indexed claim, bytes32 stateRoot, bool isAbandoned)
 
     error BadConfig(string parameter)
     error ChainFrozen()
@@ -146,6 +168,11 @@ STATE_CHAIN: Final = Contract(
     error RulingTooLate(bytes32 parent)
     error JudgeHasTime(uint64 untilTime, uint64 untilBlock)
     error NotLost(bytes32 claim)
+    error NothingWaits(uint64 index)
+    error WrongHeartbeat(uint64 index, uint64 batch)
+    error TooEarly(uint64 untilTime, uint64 untilBlock)
+    error NotFrozen(uint8 mode)
+    error NotEscaping(uint8 mode)
     error WrongBond(uint256 sent, uint256 expected)
     error AlreadyBonded(address asserter)
     error BondInUse(address asserter, uint64 openClaims)
@@ -164,6 +191,7 @@ CUSTODY_VAULT: Final = Contract(
     function outstanding(uint32 asset) view returns (uint64 atoms)
     function perps() view returns (address)
     function withdrawals() view returns (address)
+    function escape() view returns (address)
 
     event Compensated(uint32 indexed venue, uint32 indexed asset, address indexed from, uint64 atoms, uint64 outstandingBefore, uint64 outstanding, uint64 inboxIndex)
     event Deposited(uint32 indexed asset, address indexed from, address indexed to, uint64 atoms, uint64 outstandingBefore, uint64 outstanding, uint64 inboxIndex)
@@ -176,7 +204,7 @@ CUSTODY_VAULT: Final = Contract(
     error NativeTransferFailed(address to, uint256 amount)
     error NoLedger(uint32 venue, uint32 asset)
     error NotMultipleOfQuantum(uint256 amount, uint64 quantum)
-    error NotWithdrawals(address caller, address withdrawals)
+    error NotPayer(address caller)
     error Overcharged(uint256 taken, uint256 expected)
     error ReceivedMismatch(uint256 received, uint256 expected)
     error ReentrancyGuardReentrantCall()
@@ -196,6 +224,7 @@ WITHDRAWALS: Final = Contract(
     function PAYMENT_GAS() view returns (uint256)
     function chain() view returns (address)
     function vault() view returns (address)
+    function redirects() view returns (address)
     function isPaid(uint32 id) view returns (bool)
 
     event WithdrawalPaid(uint32 indexed id, uint32 indexed asset, address indexed recipient, uint64 atoms, bytes32 claim)
@@ -206,6 +235,74 @@ WITHDRAWALS: Final = Contract(
     error InsufficientGas(uint256 left, uint256 needed)
     error OnlySelf(address caller)
     error ReentrancyGuardReentrantCall()
+    error ZeroRoot()
+    error UnknownType(uint256 recordType)
+    error SlotOutOfRange(uint256 slot)
+    error WrongProofLength(uint256 received, uint256 expected)
+    error WrongWordCount(uint256 recordType, uint256 received, uint256 expected)
+    error WrongRoot(bytes32 computed, bytes32 expected)
+    """,
+)
+
+REDIRECTS: Final = Contract(
+    "Redirects",
+    """
+    function redirect(address to)
+    function redirectBySig(address account, address to, uint256 deadline, bytes signature)
+    function payeeOf(address account) view returns (address)
+    function digestOf(address account, address to, uint256 deadline) view returns (bytes32)
+    function nonces(address owner) view returns (uint256)
+
+    event Redirected(address indexed account, address indexed before, address indexed to)
+    event EIP712DomainChanged()
+
+    error SignatureExpired(uint256 deadline)
+    error BadSignature(address account)
+    error InvalidAccountNonce(address account, uint256 currentNonce)
+    error InvalidShortString()
+    error StringTooLong(string str)
+    """,
+)
+
+ESCAPE: Final = Contract(
+    "Escape",
+    """
+    struct Exit (uint8 table, uint32 slot, bytes32[] words, bytes32[] siblings)
+    struct Header (uint64 epoch, uint64 number, bytes32 parent, bytes32 inputsRoot, uint64 firstSeq, uint64 count, uint64 inboxIndex, bytes32 inboxHash, uint64 firstBlock, uint64 blocks, uint64 startTime, uint64 endTime)
+    struct Deposit (uint64 index, uint64 time, uint64 blockNumber, bytes payload)
+
+    function exit(Exit proof)
+    function exitMany(Exit[] proofs) returns (uint256 paid)
+    function refund(Header header, Deposit message)
+    function refundMany(Header header, Deposit[] messages) returns (uint256 paid)
+    function PAYMENT_GAS() view returns (uint256)
+    function chain() view returns (address)
+    function vault() view returns (address)
+    function owners() view returns (address)
+    function assets() view returns (address)
+    function listings() view returns (address)
+    function redirects() view returns (address)
+    function isPaid(uint8 table, uint32 slot) view returns (bool)
+    function isRefunded(uint64 index) view returns (bool)
+
+    event Exited(uint8 indexed table, uint32 indexed slot, address indexed owner, uint32 asset, address to, uint64 atoms)
+    event Refunded(uint64 indexed index, address indexed owner, uint32 indexed asset, address to, uint64 atoms)
+    event ExitBlocked(uint8 indexed table, uint32 indexed slot)
+    event RefundBlocked(uint64 indexed index)
+
+    error NotPayable(uint8 table)
+    error AlreadyPaid(uint8 table, uint32 slot)
+    error NothingOwed(uint8 table, uint32 slot)
+    error SimulatedAsset(uint32 asset)
+    error NotResolved(uint32 eventId)
+    error AlreadyRefunded(uint64 index)
+    error AlreadyConsumed(uint64 index, uint64 consumed)
+    error WrongMessage(uint64 index)
+    error WrongHeader(bytes32 given, bytes32 expected)
+    error InsufficientGas(uint256 left, uint256 needed)
+    error OnlySelf(address caller)
+    error ReentrancyGuardReentrantCall()
+    error SafeCastOverflowedUintDowncast(uint8 bits, uint256 value)
     error ZeroRoot()
     error UnknownType(uint256 recordType)
     error SlotOutOfRange(uint256 slot)
@@ -371,7 +468,6 @@ MARKET_REGISTRY: Final = Contract(
 
     error BadConfig(string parameter)
     error ChangeImminent(uint32 market, uint64 effectiveAt)
-    error DoorStaysOpen(uint32 market)
     error EndsWithItsEvent(uint32 market, uint32 eventId)
     error MarketIsClosing(uint32 market, uint8 stage)
     error MarketNotOver(uint32 market, uint64 from)
@@ -937,6 +1033,8 @@ CONTRACTS: Final = (
             STATE_CHAIN,
             CUSTODY_VAULT,
             WITHDRAWALS,
+            REDIRECTS,
+            ESCAPE,
             OWNER_REGISTRY,
             ASSET_REGISTRY,
             VENUE_REGISTRY,
@@ -960,3 +1058,4 @@ CONTRACTS: Final = (
 )
 
 CLAIM_STATUS: Final = ("none", "open", "final", "dead")
+CHAIN_MODE: Final = ("live", "frozen", "escape")

@@ -41,6 +41,8 @@ CONTRACT_NAMES: Final = {
     "listings": "Listings",
     "calendars": "CalendarRegistry",
     "base_slots": "ISlots",
+    "redirects": "Redirects",
+    "escape": "Escape",
 }
 """Names in the file, and the ABI (`tradezone.chain.abi`) of each."""
 

@@ -97,8 +97,13 @@ class ChainReader:
         root: bytes = self.chain.call("rootOf", self.genesis_claim)
         return root
 
+    def closing_batch(self) -> int:
+        """Return the number of the batch that L1 wrote when the zone was frozen, 0 if it was not."""
+        number: int = self.chain.call("closingBatch")
+        return number
+
     def batches(self) -> int:
-        """Return how many batches are committed."""
+        """Return how many batches are committed, the closing one included."""
         number: int = self.chain.call("tip")["number"]
         return number
 
@@ -258,7 +263,8 @@ class ChainReader:
         """Compare with what the contract says of itself: final claims by their number, others by their parents."""
         latest = self.latest_final()
         finals = [claim for claim in claims if claim.status == "final"]
-        expected = 1 + latest.batch // int(self.chain.call("claimStride"))
+        # one a stride, and one for the rest of a stride that the closing batch ended
+        expected = 1 + -(-latest.batch // int(self.chain.call("claimStride")))
         if len(finals) < expected:
             text = f"{self.rpc} told of {len(finals)} final claims, there are {expected}"
             raise IncompleteLogsError(text, "its logs are incomplete: try another node")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tradezone.protocol.enums import OUTBOX_WITHDRAWAL
+from tradezone.protocol.enums import ACTIVE, FREE, OUTBOX_WITHDRAWAL
 
 from ._codec import to_checksum
 from .errors import ChainError, DivergedError
@@ -71,6 +71,33 @@ class WithdrawalProof:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class RecordProof:
+    """A record of a state, its fields, and its siblings, bottom up."""
+
+    claim: Claim
+    table: str
+    number: int
+    slot: int
+    fields: dict[str, int | str]
+    words: list[bytes]
+    siblings: list[bytes]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values; numbers of more than 53 bits are exact in Python and as text."""
+        return {
+            "claim": "0x" + self.claim.id.hex(),
+            "batch": self.claim.batch,
+            "state_root": "0x" + self.claim.state_root.hex(),
+            "table": self.table,
+            "type": self.number,
+            "slot": self.slot,
+            "record": {name: str(value) for name, value in self.fields.items()},
+            "words": ["0x" + word.hex() for word in self.words],
+            "siblings": ["0x" + sibling.hex() for sibling in self.siblings],
+        }
+
+
 class FinalState:
     """The zone's state at a claim, computed from its inputs; see `replay`.
 
@@ -114,25 +141,8 @@ class FinalState:
         DivergedError
             the claim's root is not the root
         """
-        from tradezone.engine import Engine as EngineType  # noqa: PLC0415 - brings Numba
-        from tradezone.verifier import verify  # noqa: PLC0415
-
         claim = claim or reader.latest_final()
-        engine = EngineType()
-        with BatchFiles(reader, data, claim.batch) as folder:
-            report = verify(
-                folder,
-                reader.up_to(claim.batch),
-                reader,
-                _NoClaims(),
-                reader.separator(),
-                engine=engine,
-                progress=progress,
-            )
-        if report.last_batch != claim.batch:
-            fault = report.first_fault
-            text = fault.text if fault else f"replay ended behind batch {report.last_batch}"
-            raise ChainError(f"batch {report.last_batch + 1} cannot be replayed: {text}")
+        engine = replay_to(reader, data, claim.batch, progress)
         root = engine.commit_root()
         if root != claim.state_root:
             raise DivergedError(
@@ -184,6 +194,63 @@ class FinalState:
         words, siblings = self.prove_record(_OUTBOX, number)
         return WithdrawalProof(self.claim, self._read(number), words, siblings)
 
+    def prove_one(self, table: str, **values: int) -> RecordProof:
+        """Return the proof of the record in use that has these values.
+
+        Raises
+        ------
+        ChainError
+            there is none in this state
+        """
+        from tradezone.protocol.records import TABLE_BY_NAME  # noqa: PLC0415 - brings NumPy
+
+        number = TABLE_BY_NAME[table].number
+        end = int(self.engine.tables["head"][number]["high_water"])
+        rows = self.engine.tables[table][:end]
+        is_wanted = rows["state"] == ACTIVE
+        for name, value in values.items():
+            is_wanted &= rows[name] == value
+        slots = is_wanted.nonzero()[0]
+        if not len(slots):
+            wanted = ", ".join(f"{name} {value}" for name, value in values.items())
+            raise ChainError(
+                f"no {table} of {wanted} is in the state after batch {self.claim.batch}"
+            )
+        return self._prove(table, int(slots[0]))
+
+    def prove_order(self, number: int) -> RecordProof:
+        """Return the proof of an order that is in a book or on its way there, by its id.
+
+        Raises
+        ------
+        ChainError
+            it is not in this state: it was never there, or left
+        """
+        generation, slot = number >> 32, number & 0xFFFFFFFF
+        rows = self.engine.tables["order"]
+        if (
+            not 0 < slot < len(rows)
+            or rows[slot]["state"] == FREE
+            or int(rows[slot]["generation"]) != generation
+        ):
+            raise ChainError(f"no order {number} is in the state after batch {self.claim.batch}")
+        return self._prove("order", slot)
+
+    def _prove(self, table: str, slot: int) -> RecordProof:
+        from tradezone.protocol.records import TABLE_BY_NAME  # noqa: PLC0415 - brings NumPy
+
+        layout = TABLE_BY_NAME[table]
+        words, siblings = self.prove_record(table, slot)
+        fields: dict[str, int | str] = {}
+        for item in layout.fields:
+            raw = int.from_bytes(words[item.word], "big") >> item.offset * 8
+            value = raw & (1 << item.width * 8) - 1
+            if item.kind.startswith("i") and value >> item.width * 8 - 1:
+                value -= 1 << item.width * 8
+            is_bytes = item.width > 8  # addresses and hashes
+            fields[item.name] = f"0x{value:0{2 * item.width}x}" if is_bytes else value
+        return RecordProof(self.claim, table, layout.number, slot, fields, words, siblings)
+
     def prove_record(self, table: str, slot: int) -> tuple[list[bytes], list[bytes]]:
         """Return a record's words and its siblings, bottom up; an empty slot has words of zeros."""
         from tradezone.protocol.records import TABLE_BY_NAME  # noqa: PLC0415 - brings NumPy
@@ -191,6 +258,40 @@ class FinalState:
         record = self.engine.tables[table][slot].tobytes()
         words = [record[at : at + _WORD][::-1] for at in range(0, len(record), _WORD)]
         return words, self.engine.prove(TABLE_BY_NAME[table].number, slot)
+
+
+def replay_to(
+    reader: ChainReader,
+    data: Path | None,
+    batch: int,
+    progress: Callable[[Report], None] | None = None,
+) -> Engine:
+    """Replay the zone up to a batch, whatever is claimed about it, and return the engine standing there.
+
+    Raises
+    ------
+    ChainError
+        inputs are missing or wrong; says which
+    """
+    from tradezone.engine import Engine as EngineType  # noqa: PLC0415 - brings Numba
+    from tradezone.verifier import verify  # noqa: PLC0415
+
+    engine = EngineType()
+    with BatchFiles(reader, data, batch) as folder:
+        report = verify(
+            folder,
+            reader.up_to(batch),
+            reader,
+            _NoClaims(),
+            reader.separator(),
+            engine=engine,
+            progress=progress,
+        )
+    if report.last_batch != batch:
+        fault = report.first_fault
+        text = fault.text if fault else f"replay ended behind batch {report.last_batch}"
+        raise ChainError(f"batch {report.last_batch + 1} cannot be replayed: {text}")
+    return engine
 
 
 class _NoClaims:
@@ -223,7 +324,10 @@ class BatchFiles:
             return self._folder
         self._temporary = tempfile.TemporaryDirectory(prefix="tradezone-")
         path = Path(self._temporary.name)
+        closing = self._reader.closing_batch()
         for number in range(1, self._last + 1):
+            if number == closing:  # it has no leaves
+                continue
             leaves = self._reader.leaves(number)
             if leaves is None:
                 self.__exit__()

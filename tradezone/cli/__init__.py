@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "restore": ("tradezone.cli.backup", "Put a backup into a zone's data folder."),
     "verify": ("tradezone.cli.verify", "Replay a zone and compare every claimed state root."),
     "prove": ("tradezone.cli.prove", "Prove a record of the final state, for L1."),
+    "exit": ("tradezone.cli.exit", "Leave a zone without asking anybody."),
     "audit": ("tradezone.cli.audit", "Check every invariant of a state, from a snapshot."),
     "doctor": ("tradezone.cli.doctor", "Check what this machine has and a node answers."),
     "version": ("tradezone.cli.version", "Show the versions of the package and the protocol."),

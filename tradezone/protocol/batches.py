@@ -12,6 +12,10 @@ from typing import Final
 from .hashing import keccak
 
 GENESIS_PARENT: Final = b"\0" * 32
+NO_EPOCH: Final = (1 << 64) - 1  # epoch of the closing batch, which no sequencer commits
+NO_INPUTS_ROOT: Final = bytes.fromhex(  # inputs root of a batch without leaves: the closing batch
+    "cdc72595f74c7b1043d0e1ffbab734648c838dfb0527d971b602bc216c9619ef"
+)
 HEADER_FIELDS: Final = (
     ("epoch", "uint64"),
     ("number", "uint64"),
@@ -52,6 +56,11 @@ class Header:
     def hash(self) -> bytes:
         """keccak(abi.encode(header))."""
         return keccak(_words(astuple(self)))
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether it is the last one, that L1 wrote when the zone was frozen."""
+        return self.epoch == NO_EPOCH
 
 
 def claim_id(parent: bytes, number: int, header_hash: bytes, state_root: bytes) -> bytes:

@@ -13,7 +13,7 @@ states a root that is not the root, and is what a dispute is about.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -31,7 +31,7 @@ from tradezone.protocol.actions import (
     LEAF_INBOX,
     LEAF_PRICE,
 )
-from tradezone.protocol.batches import GENESIS_PARENT, Header
+from tradezone.protocol.batches import GENESIS_PARENT, NO_INPUTS_ROOT, Header
 from tradezone.protocol.errors import Code
 from tradezone.protocol.limits import MAX_BLOCK_LEAVES, MAX_INBOX_MARK, MAX_LEAF_BYTES
 from tradezone.protocol.messages import next_prefix
@@ -305,10 +305,13 @@ class _Replay:
     def check_batch(self, header: Header) -> None:
         """Check and execute one batch."""
         self._check_order(header)
-        file = self._read_file(header)
+        file = None if header.is_closing else self._read_file(header)
         messages = self._fetch_inbox(header)
         before = self._get("block")
-        self._execute(header, file, messages)
+        if file is None:
+            self._close(header, messages)
+        else:
+            self._execute(header, file, messages)
         self._check_header_meets_leaves(header, before)
         self._last = header
         report = self._report
@@ -394,6 +397,16 @@ class _Replay:
                 messages[taken : taken + MAX_RUN_MESSAGES],
                 is_end=stop == header.count,
             )
+
+    def _close(self, header: Header, messages: list[bytes]) -> None:
+        """Carry out the closing batch: no leaves, all messages that are left, a run at a time."""
+        if (header.count, header.blocks, header.inputs_root) != (0, 0, NO_INPUTS_ROOT):
+            raise self._stop(header, "header", "the closing batch has leaves, L1 writes none")
+        nothing = np.zeros(0, np.uint8), np.zeros(1, np.int64), np.zeros((0, 20), np.uint8)
+        for start in range(0, len(messages), MAX_RUN_MESSAGES):
+            part = messages[start : start + MAX_RUN_MESSAGES]
+            until = replace(header, inbox_index=self._get("inbox") + len(part))
+            self._run(until, *nothing, part, is_end=True)
 
     def _run(
         self,
