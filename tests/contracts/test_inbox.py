@@ -155,11 +155,21 @@ def test_constructor_refuses_bad_sources(deployer, project, core, alice, bob):
 
 def test_sources_and_their_kinds_are_public(zone):
     expected = {
-        zone.owner_registry.address: 1 << 2,
-        zone.asset_registry.address: 1 << 4,
-        zone.vault.address: 1 << 1,
-        zone.chain.address: 1 << 3,
-        zone.venue_registry.address: 1 << 5 | 1 << 6,
+        zone.owner_registry.address: [messages.REGISTER_OWNER],
+        zone.asset_registry.address: [messages.REGISTER_ASSET, messages.SET_ASSET],
+        zone.vault.address: [messages.DEPOSIT],
+        zone.chain.address: [messages.HEARTBEAT],
+        zone.venue_registry.address: [messages.CREATE_VENUE, messages.UPDATE_VENUE],
+        zone.market_registry.address: [messages.UPDATE_MARKET],
+        zone.listings.address: [
+            messages.LIST_MARKET,
+            messages.LIST_EVENT,
+            messages.LIST_OUTCOME,
+            messages.LIST_GUEST,
+            messages.RESOLUTION,
+        ],
+        zone.calendars.address: [messages.SET_CALENDAR],
     }
+    expected = {source: sum(1 << kind for kind in kinds) for source, kinds in expected.items()}
     assert {source: zone.inbox.kindsOf(source) for source in zone.inbox.sources()} == expected
     assert zone.inbox.kindsOf(zone.deployer) == 0

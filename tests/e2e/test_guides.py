@@ -21,7 +21,7 @@ GUIDES = ("deployer", "trader", "verifier", "voter")
 BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINKED = ("node_modules", "scripts", "ape-config.yaml")
 COPIED = ("contracts", ".build")  # Ape writes beside them
-SECONDS = 600
+SECONDS = 1800
 
 
 def get_blocks(guide):
