@@ -1122,7 +1122,7 @@ library Records {
         uint32 liquidations;
         // live perpetuals
         uint32 perps;
-        // of jobs, in this block
+        // of jobs, in this block; before them, what the sweep may still touch
         uint32 looks;
         // of the sweep or the queue, still to be made in this block
         uint32 visits;

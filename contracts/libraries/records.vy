@@ -711,7 +711,7 @@ struct Agenda:
     job_last: uint32
     liquidations: uint32  # pools in the liquidation queue
     perps: uint32  # live perpetuals
-    looks: uint32  # of jobs, in this block
+    looks: uint32  # of jobs, in this block; before them, what the sweep may still touch
     visits: uint32  # of the sweep or the queue, still to be made in this block
 
 

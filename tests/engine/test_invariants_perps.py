@@ -194,7 +194,7 @@ SPOILT = [
     ("pool.sums", "pool", TOUCHED, "equity", ONE),
     ("pool.sums", "pool", TOUCHED, "maintenance", -ONE),
     ("pool.sums", "pool", TOUCHED, "losses", -ONE),
-    ("pool.sums", "position", first("position", lots=lambda n: n != 0), "leverage", To(100)),
+    ("pool.sums", "position", link("pool", TOUCHED, "first_position"), "leverage", To(100)),
     ("pool.state", "pool", BANKRUPT, "registered", ONE),
     ("pool.state", "pool", BANKRUPT, "state", To(enums.ACTIVE)),
     ("pool.state", "pool", ISOLATED, "state", To(enums.POOL_BANKRUPT)),

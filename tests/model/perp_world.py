@@ -232,6 +232,7 @@ class PerpWorld:
 
 
 def build_perp_world(
+    zone: Zone | None = None,
     *,
     money: int = 10**9,
     cap: int = 1 << 60,
@@ -241,9 +242,9 @@ def build_perp_world(
 ) -> PerpWorld:
     """Market 2 is a perpetual at 1,000 ticks, LIVE; alice, bob and carol hold `money` atoms.
 
-    `more` lists further perpetuals, from market 3 on; a term `feed` > 1 brings a feed of its own.
+    `zone` is where it is built, if not in the one that `tests.model.beside` chooses; `more` lists further perpetuals, from market 3 on; a term `feed` > 1 brings a feed of its own.
     """
-    zone = beside.make_zone()
+    zone = zone or beside.make_zone()
     built = PerpWorld(build_world(zone, usd=money), {1: 1_000})
     listings = [list_perp(PERP, **terms)]
     for number, other in enumerate(more, PERP + 1):

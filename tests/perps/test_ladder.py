@@ -252,6 +252,44 @@ def test_settlement_pays_winners_what_losers_can():
     assert not market.model.pools
 
 
+def test_a_settlement_drops_what_waits_for_deleveraging():
+    """Registered positions are settled like all others; nothing is deleveraged before or behind it."""
+    market = build_perp_world()
+    market.trade(market.bob, market.alice, 1_000, 10)
+    market.trade(market.carol, market.alice, 1_000, 4)
+    market.price[1] = 850
+    while not market.perp().adl_time:
+        market.run(250)
+    waiting = market.perp().registered[1]
+    assert waiting
+    assert all(position.pool.state == enums.POOL_BANKRUPT for position in waiting)
+    outcomes = [market.block(update_market(market.zone, PERP, phase=enums.PHASE_SETTLED))]
+    outcomes += market.run(1_500)
+    assert not collect(outcomes, events.ADL_BEGUN)
+    assert len(collect(outcomes, events.POSITION_SETTLED)) == 3
+    assert not market.perp().is_live
+    assert not market.model.positions
+    assert not market.model.liquidating
+
+
+def test_an_update_of_a_market_changes_what_may_leave_at_once():
+    """The band is part of what a release assumes, so no cached value outlives it."""
+    market = build_perp_world()
+    market.trade(market.bob, market.alice, 1_000, 10)
+    adjust(market, market.bob, 3_500_000)
+    market.run(7_000, quiet=True)
+    assert market.perp().state == enums.PRICE_FROZEN
+    body = {"venue": 1, "asset": 1, "market": PERP, "direction": actions.MARGIN_TAKE, "amount": 1}
+
+    def take(*told):
+        return market.block(*told, act(market.bob, actions.ADJUST_MARGIN, **body), quiet=True)
+
+    assert take().codes[-1] == Code.INSUFFICIENT_MARGIN, "4.5 M, 40 % of 10 M could be lost"
+    ticks = market.model.next_mark
+    assert take(update_market(market.zone, PERP, band=300_000)).codes[-1] == Code.OK
+    assert market.model.next_mark == ticks, "no tick came between"
+
+
 def test_a_crash_of_a_crowded_market():
     """2025-10-10: sixty accounts with bots around them fall by 40 % in steps; nothing is owed at the end."""
     rng = random.Random(10)

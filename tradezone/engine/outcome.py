@@ -24,7 +24,7 @@ from tradezone.protocol.limits import MAX_HOLDINGS
 from ._jit import i64, jit
 from .access import go_to_access
 from .balances import can_open, find_balance, open_balance
-from .codec import emit, read32, read64
+from .codec import emit, leaf_of, read32, read64
 from .holdings import (
     annihilate,
     can_hold,
@@ -36,7 +36,7 @@ from .holdings import (
     open_holding,
     worth_of,
 )
-from .orders import get_cost, get_notional, item_at, leaf_of, lock_for, refuse, reject_item
+from .orders import get_cost, get_notional, item_at, lock_for, refuse, reject_item
 from .phases import is_admitted, is_restart_closed
 from .tables import (
     T_BALANCE,

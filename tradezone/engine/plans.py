@@ -67,13 +67,12 @@ from tradezone.protocol.limits import (
 
 from ._jit import i64, jit
 from .access import interface_error
-from .codec import bucket_of_id, emit, emit_order, read8, read32, read64, read_limb
+from .codec import bucket_of_id, emit, emit_order, leaf_of, read8, read32, read64, read_limb
 from .orders import (
     begin_remove,
     close_level,
     get_notional,
     item_at,
-    leaf_of,
     open_level,
     reject_item,
 )

@@ -1024,7 +1024,7 @@ AGENDA = _table(
     """
     u32 liquidations -- pools in the liquidation queue
     u32 perps -- live perpetuals
-    u32 looks -- of jobs, in this block
+    u32 looks -- of jobs, in this block; before them, what the sweep may still touch
     u32 visits -- of the sweep or the queue, still to be made in this block
     """,
     is_allocated=False,

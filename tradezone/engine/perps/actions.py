@@ -175,6 +175,7 @@ def step_leverage(s, d, io):
         emit_note(d, io, LEVERAGE_SET, m.seq, f.market, m.account, 0, 0, mode, 0, leverage)
         m.pc = P.ITEM_DONE
     if error != _OK:
+        f.pot = 0
         reject_item(s, d, io, error)
 
 

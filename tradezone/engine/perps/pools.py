@@ -66,6 +66,11 @@ from .touch import (
     values_of,
 )
 
+# positions that one step looks at, so that it keeps to twelve records
+_TOUCH_LOOKS = 2
+_CLOSE_LOOKS = 6
+
+
 # --- touch -----------------------------------------------------------------------------------------
 
 
@@ -89,10 +94,25 @@ def step_touch(s, d, io):
 
 @jit
 def step_touch_position(s, d, io):
-    """TOUCH_POSITION: one position settles its funding and adds its values to the sums of its pool."""
+    """TOUCH_POSITION: the next positions, at most two, settle their funding and add their values to their pool's sums."""
     m = s.machine[0]
-    pool, slot = i64(m.cursor), i64(m.cursor2)
-    p, x = s.pool[pool], s.position[slot]
+    pool = i64(m.cursor)
+    p = s.pool[pool]
+    for _look in range(_TOUCH_LOOKS):
+        if m.cursor2 != 0:
+            touch_position(s, d, io, m, pool, p, i64(m.cursor2))
+            m.cursor2 = s.position[m.cursor2].next
+    if m.cursor2 == 0:
+        p.epoch = m.epoch
+        m.pc = m.return2
+    touch(d, T_POOL, pool)
+    touch(d, T_MACHINE, 0)
+
+
+@jit
+def touch_position(s, d, io, m, pool, p, slot):
+    """Settle the funding of a position of a pool that is being touched, and add its values."""
+    x = s.position[slot]
     market = i64(x.market)
     k, r, t = s.market[market], s.price[market], s.tier[market]
     passed = i64(r.funding_index) - i64(x.funding_index)
@@ -107,12 +127,6 @@ def step_touch_position(s, d, io):
             touch(d, T_PRICE, market)
             emit_note(d, io, FUNDING_PAID, leaf_of(m), market, p.account, 0, 0, 0, 0, paid)
     add_values(p, values_of(k, r, t, x))
-    m.cursor2 = x.next
-    if m.cursor2 == 0:
-        p.epoch = m.epoch
-        m.pc = m.return2
-    touch(d, T_POOL, pool)
-    touch(d, T_MACHINE, 0)
 
 
 # --- finding ---------------------------------------------------------------------------------------
@@ -298,20 +312,32 @@ def step_pool_release(s, d, io):
 
 @jit
 def step_position_close(s, d, io):
-    """POSITION_CLOSE: one position of pool ``cursor`` is freed if it is empty; behind the last one the pool follows."""
+    """POSITION_CLOSE: of the next positions of pool ``cursor`` the first empty one is freed; behind the last the pool follows."""
     m = s.machine[0]
-    slot = i64(m.cursor2)
     touch(d, T_MACHINE, 0)
-    if slot == 0:
-        m.pc = P.POOL_CLOSE
-        return
-    x = s.position[slot]
-    m.cursor2 = x.next
-    if m.cursor2 == 0:
-        m.pc = P.POOL_CLOSE
-    is_registered = (i64(x.flags) & POSITION_ADL) != 0
-    if x.lots != 0 or x.quote != 0 or x.uses != 0 or is_registered:
-        return
+    for _look in range(_CLOSE_LOOKS):
+        slot = i64(m.cursor2)
+        if slot == 0:
+            m.pc = P.POOL_CLOSE
+            return
+        x = s.position[slot]
+        m.cursor2 = x.next
+        if is_vacant(x):
+            close_position(s, d, slot, x)
+            return
+
+
+@jit
+def is_vacant(x):
+    """Whether nothing keeps a position: lots, money, orders, a registration."""
+    if x.lots != 0 or x.quote != 0 or x.uses != 0:
+        return False
+    return (i64(x.flags) & POSITION_ADL) == 0
+
+
+@jit
+def close_position(s, d, slot, x):
+    """Take a position out of its pool's list and give its slot back."""
     pool = i64(x.pool)
     p = s.pool[pool]
     if x.previous != 0:

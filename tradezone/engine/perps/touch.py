@@ -31,6 +31,7 @@ from .margin import get_values
 
 # What ``machine.count`` says of jobs in the markets of a pool, while it is asked if it may release
 JOB_UNKNOWN, JOB_LOOKING, JOB_FREE, JOB_HELD = 10, 11, 12, 13
+_JOB_LOOKS = 4  # positions that one step asks for
 
 
 # --- sequences -------------------------------------------------------------------------------------
@@ -446,7 +447,7 @@ def move_out(s, d, io, pool, amount, paid):
 
 @jit
 def is_looking(s, m, p):
-    """Whether a position of a pool is still to be asked if its market has a job; moves ``count`` and ``cursor2`` on.
+    """Whether positions of a pool are still to be asked if their market has a job; moves ``count`` and ``cursor2`` on.
 
     Only while there are jobs at all. In the end ``count`` says whether the pool holds lots of a market with a job.
     """
@@ -458,12 +459,13 @@ def is_looking(s, m, p):
         m.cursor2 = p.first_position
         return True
     if m.count == JOB_LOOKING:
-        x = s.position[m.cursor2]
-        if x.lots != 0 and s.job[x.market].kind != 0:
-            m.count = JOB_HELD
-        else:
-            m.cursor2 = x.next
-            if m.cursor2 == 0:
-                m.count = JOB_FREE
+        for _look in range(_JOB_LOOKS):
+            if m.count == JOB_LOOKING:
+                x = s.position[m.cursor2]
+                m.cursor2 = x.next
+                if x.lots != 0 and s.job[x.market].kind != 0:
+                    m.count = JOB_HELD
+                elif m.cursor2 == 0:
+                    m.count = JOB_FREE
         return True
     return False
