@@ -17,7 +17,7 @@ from scripts._units import format_cost, format_seconds, format_wei
 from tradezone.chain import Deployment
 
 GAS = 35_000_000  # that all deployments of a zone take, about
-TRUST_GAS = 64_000_000  # that governance and what stands beside the zone take besides
+TRUST_GAS = 76_000_000  # that governance and what stands beside the zone take besides
 SECONDS = (
     "inbox_lag",
     "window_seconds",

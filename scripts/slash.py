@@ -290,7 +290,9 @@ def _verdict(verdict: Mapping[str, Any]) -> str:
     click.option("--location", default="", help="Where jurors can read it."),
     click.option("--venue", type=click.IntRange(min=1), help="Venue whose stake answers first."),
     click.option(
-        "--harm", type=click.IntRange(min=1), help="Claim asset of the incident, if any was made."
+        "--harm",
+        type=click.IntRange(min=1),
+        help="What was lost: the asset of the venue's ledger, or a claim asset of the incident.",
     ),
     click.option("--bond", help="Bond in OKB; the least one if absent."),
 )
@@ -630,6 +632,58 @@ def open_(session: Session, case: str, data: Path | None) -> None:
         facts={"pool": format_wei(pool["amount"]), "state after batch": state.claim.batch},
     )
     session.result({"case": number, "pool": format_wei(pool["amount"])}, receipt)
+
+
+@zone_command(cli, "compensate", signs=True)
+@with_options(case_argument, data_option)
+def compensate(session: Session, case: str, data: Path | None) -> None:
+    """Give the pool of CASE to the ledger that lost, as far as the newest final state shows a loss. Anyone may.
+
+    Coin is paid in at once; for another asset it is for sale then: `ape run perp lots`.
+    """
+    number, found, entry = _find(session, case)
+    court = _court(session)
+    pool = _pool(court, number, found)
+    reader = ChainReader(session.rpc, session.deployment.address("chain"))
+    state = _replay(session, reader, data, court.call("chain"), None)
+    slot, deficit = _ledger(state, entry["venue"], entry["harm"])
+    words, siblings = state.prove_record("ledger", slot)
+    receipt = session.transact(
+        f"compensate the ledger of venue {entry['venue']}",
+        court,
+        "compensate",
+        found,
+        {"slot": slot, "words": words, "siblings": siblings},
+        facts={"pool": format_wei(pool["amount"]), "atoms lost": f"{deficit:,}"},
+    )
+    if receipt:
+        made = receipt.events(SLASHING_COURT, "LedgerCompensated")[0]
+        session.result(
+            {
+                "case": number,
+                "given": format_wei(made["amount"]),
+                "to the treasury": format_wei(made["rest"]),
+            },
+            receipt,
+        )
+
+
+def _ledger(state: FinalState, venue: int, asset: int) -> tuple[int, int]:
+    """Return the slot of a venue's ledger, and the losses in it that nobody has covered."""
+    from tradezone.protocol.records import TABLE_BY_NAME
+
+    ledgers = state.engine.tables["ledger"]
+    end = int(state.engine.tables["head"][TABLE_BY_NAME["ledger"].number]["high_water"])
+    for slot in range(1, end):
+        record = ledgers[slot]
+        if (int(record["venue"]), int(record["asset"])) == (venue, asset):
+            if not int(record["deficit"]):
+                raise ScriptError(f"the newest final state shows no loss of venue {venue}")
+            return slot, int(record["deficit"])
+    raise ScriptError(
+        f"venue {venue} has no ledger in asset {asset}",
+        "the accusation has to name the asset that was lost: --harm",
+    )
 
 
 @zone_command(cli, "claim", signs=True)

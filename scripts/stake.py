@@ -131,7 +131,10 @@ def delegate(session: Session, delegate: str) -> None:
     click.option("--undo", is_flag=True, help="Stay after all."),
 )
 def leave(session: Session, venue: int, undo: bool) -> None:
-    """Begin to take the stake from behind VENUE (its number): nothing more is listed on it."""
+    """Begin to take the stake from behind VENUE (its number): nothing more is listed on it.
+
+    Who handed the venue over asks for its own stake alone; the venue goes on.
+    """
     vault = session.at("staking")
     name = "cancelRelease" if undo else "requestRelease"
     action = "stay behind" if undo else "leave"
@@ -156,7 +159,9 @@ def release(session: Session, venue: int, data: Path | None) -> None:
     locked = vault.call("lockedBehind", session.address, venue)
     if not locked:
         raise ScriptError(f"{session.address} has no stake behind venue {venue}")
-    if not vault.call("leavingOf", venue)[0]:
+    # What a former deployer has asked for, the vault alone knows.
+    deployer = session.at("venue_registry").call("deployerOf", venue)
+    if deployer == session.address and not vault.call("leavingOf", venue)[0]:
         raise ScriptError(f"venue {venue} is not leaving", f"ape run stake leave {venue}")
     reader = ChainReader(session.rpc, session.deployment.address("chain"))
     claim = reader.latest_final()

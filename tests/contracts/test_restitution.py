@@ -44,15 +44,26 @@ def convicted(trust, courtroom, perp, venue, alice, bob, carol, rival):
 
 
 @pytest.fixture
-def proven(trust, asserter):
-    """A final state whose ledger of a venue has a deficit; returns the record's proof."""
+def finalized(trust, asserter):
+    """Make a state with these ledgers final; returns the proof of each record."""
     trust.bond(asserter)
 
-    def prove(venue, asset, deficit, state=ACTIVE):
+    def make(*ledgers):
         found = State()
-        found.put("ledger", LEDGER, venue=venue, asset=asset, deficit=deficit, state=state, cash=5)
+        for slot, values in enumerate(ledgers, LEDGER):
+            found.put("ledger", slot, **{"state": ACTIVE, "cash": 5} | values)
         trust.finalized_state(asserter, found)
-        return found.proof("ledger", LEDGER)
+        return [found.proof("ledger", slot) for slot, _ in enumerate(ledgers, LEDGER)]
+
+    return make
+
+
+@pytest.fixture
+def proven(finalized):
+    """Prove a deficit of a venue's ledger."""
+
+    def prove(venue, asset, deficit):
+        return finalized({"venue": venue, "asset": asset, "deficit": deficit})[0]
 
     return prove
 
@@ -105,28 +116,24 @@ def test_a_ledger_of_native_coin_is_paid_at_once(trust, convicted, proven, venue
     assert trust.restitution.balance == 0
 
 
-def test_what_shows_no_loss_of_the_venue_moves_nothing(trust, convicted, proven, venue, bob):
+def test_what_shows_no_loss_of_the_venue_moves_nothing(trust, convicted, finalized, venue, bob):
     case = convicted(2)
-    for wrong in (
+    wrong = [
         {"venue": venue, "asset": 2, "deficit": 0},
         {"venue": venue + 1, "asset": 2, "deficit": 5},
         {"venue": venue, "asset": 1, "deficit": 5},
         {"venue": venue, "asset": 2, "deficit": 5, "state": 0},
-    ):
-        proof = proven(**wrong)
-        with reverts(
-            trust.court.NoDeficit,
-            slot=LEDGER,
-            venue=wrong["venue"],
-            asset=wrong["asset"],
-            deficit=wrong["deficit"],
-        ):
+    ]
+    *proofs, good = finalized(*wrong, {"venue": venue, "asset": 2, "deficit": 5})
+    for slot, (proof, values) in enumerate(zip(proofs, wrong, strict=True), LEDGER):
+        named = {name: values[name] for name in ("venue", "asset", "deficit")}
+        with reverts(trust.court.NoDeficit, slot=slot, **named):
             trust.court.compensate(case, proof, sender=bob)
-    good = proven(venue, 2, 5)
-    elsewhere = (LEDGER + 1, good[1], good[2])
+    elsewhere = (good[0] + 1, good[1], good[2])
     with reverts(trust.court.WrongRoot):
         trust.court.compensate(case, elsewhere, sender=bob)
     assert pool_of(trust, case).paid == 0
+    trust.court.compensate(case, good, sender=bob)
 
 
 def test_without_a_price_or_a_ledger_the_pool_waits_for_the_treasury(

@@ -3,7 +3,14 @@
 import pytest
 
 from scripts._deployment import NOBODY
-from tests.contracts.driver import OKB, error_of, isolated, reverts
+from tests.contracts.driver import (
+    OKB,
+    constructor_error,
+    error_data,
+    error_of,
+    isolated,
+    reverts,
+)
 from tests.contracts.governed import State
 from tests.contracts.markets import TERMS, stake_for_venues
 from tradezone.protocol.hashing import keccak
@@ -518,7 +525,7 @@ def test_who_handed_a_venue_over_stops_nothing_on_it(governed, handed_over, alic
     staking.requestRelease(venue, sender=alice)
     assert tuple(staking.leavingOf(venue)) == (False, 0)
     assert staking.backingOf(venue) == 2 * stake
-    governed.listings.listSpot(TERMS | {"venue": venue}, sender=bob)
+    governed.venue_registry.requireLister(venue, bob)
     stake_for_venues(governed, bob)
     governed.venue_registry.addStake(venue, 1, sender=bob)
     with reverts(staking.VenueLeaving, venue=venue):
@@ -768,15 +775,15 @@ def test_partners_are_somebody_and_unbonding_covers_a_case(
     zone, deployer, project, registry, court, params
 ):
     vault = zone.staking
-    with reverts(vault.ZeroAddress):
-        deployer.deploy(project.StakingVault, NOBODY, zone.chain, court, 1, 1, 1, 1)
-    with reverts(vault.ZeroAddress):
-        deployer.deploy(project.StakingVault, registry, NOBODY, court, 1, 1, 1, 1)
-    with reverts(vault.UnbondingTooShort, unbonding=10, caseTime=11):
-        deployer.deploy(project.StakingVault, registry, zone.chain, court, 10, 9, 11, 9)
-    with reverts(vault.UnbondingTooShort, unbonding=9, caseTime=10):
-        deployer.deploy(project.StakingVault, registry, zone.chain, court, 10, 9, 10, 10)
-    with reverts(vault.UnbondingTooShort, unbonding=0, caseTime=0):
-        deployer.deploy(project.StakingVault, registry, zone.chain, court, 0, 9, 0, 0)
+    short = "UnbondingTooShort(uint64,uint64)"
+    for arguments, expected in (
+        ((NOBODY, zone.chain, court, 1, 1, 1, 1), error_data("ZeroAddress()")),
+        ((registry, NOBODY, court, 1, 1, 1, 1), error_data("ZeroAddress()")),
+        ((registry, zone.chain, court, 10, 9, 11, 9), error_data(short, 10, 11)),
+        ((registry, zone.chain, court, 10, 9, 10, 10), error_data(short, 9, 10)),
+        ((registry, zone.chain, court, 0, 9, 0, 0), error_data(short, 0, 0)),
+    ):
+        found = constructor_error(deployer, project.StakingVault, *arguments)
+        assert found == expected, arguments
     assert vault.unbondingSeconds() == params.unbonding_seconds
     assert vault.caseSeconds() == params.case_seconds
