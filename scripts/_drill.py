@@ -41,6 +41,7 @@ DEPOSIT_SHARES: Final = 100
 DEPOSIT_NATIVE: Final = 5_000
 LATE_USD: Final = 7 * 10**6
 DONATION: Final = 12_345
+LAST_FINAL: Final = 2  # newest batch with a final claim when the zone dies
 CANDIDATES: Final = 3  # outcomes of the event that is open when the zone dies
 RESOLVED: Final = 5  # phase of an event with a result
 THREE_WAY: Final = (2_500, 7_500, 0)  # of 10,000
@@ -86,14 +87,19 @@ class Drill:
     due: Counter[tuple[str, int]] = field(default_factory=Counter)
     before: Counter[tuple[str, int]] = field(default_factory=Counter)
     steps: list[dict[str, Any]] = field(default_factory=list)
+    is_lost: bool = False
 
     def note(self, step: str, count: int, gas: int, seconds: float) -> None:
         """Record what a step cost: gas in all, and seconds of this machine."""
         self.steps.append({"step": step, "count": count, "gas": gas, "seconds": round(seconds, 1)})
 
 
-def run_drill(provider: Any, count: int, folder: Path = FOLDER) -> dict[str, Any]:
+def run_drill(
+    provider: Any, count: int, folder: Path = FOLDER, *, is_lost: bool = False
+) -> dict[str, Any]:
     """Run all steps against a local chain, and return what they cost.
+
+    With ``is_lost`` the leaves of the batches behind the last final claim die with the sequencer.
 
     Raises
     ------
@@ -108,12 +114,13 @@ def run_drill(provider: Any, count: int, folder: Path = FOLDER) -> dict[str, Any
         shutil.rmtree(folder)
     folder.mkdir()
     drill = start_zone(Story(), Rpc(provider.uri), count, folder)
+    drill.is_lost = is_lost
     open_markets(drill)
     deposit(drill)
     trade(drill)
     late(drill)
     kill(drill)
-    end(drill)
+    (end_abandoned if is_lost else end)(drill)
     leave(drill)
     compare(drill)
     drill.story.close()
@@ -356,6 +363,8 @@ def trade(drill: Drill) -> None:
     pass_time(drill, params.window_seconds, params.window_blocks)
     final = drill.poster.finalize()
     check([claim.batch for claim in final] == [2], "the first claim did not become final")
+    if drill.is_lost:
+        count_due(drill)
 
     submit(drill, [s.split(1, 5) for s in signers[::3]])
     submit(drill, [s.faucet(play) for s in signers[::4]])
@@ -418,12 +427,14 @@ def late(drill: Drill) -> None:
 def kill(drill: Drill) -> None:
     """Write down what everybody is owed, then leave nothing of the zone but the published files."""
     drill.story.begin("kill")
-    count_due(drill)
+    if not drill.is_lost:
+        count_due(drill)
     batches = drill.folder / "zone" / "batches"
     published = drill.folder / "published"
     published.mkdir()
     for path in batches.glob("*.batch"):
-        shutil.copy(path, published)
+        if not drill.is_lost or int(path.stem) <= LAST_FINAL:
+            shutil.copy(path, published)
     drill.sequencer.close()
     shutil.rmtree(drill.folder / "zone")
     for owner in drill.owners:
@@ -518,6 +529,22 @@ def end(drill: Drill) -> None:
     story.done("freeze and closing batch", f"batch {standing['final_batch']} is final")
 
 
+def end_abandoned(drill: Drill) -> None:
+    """Freeze, find that nobody can compute the closing batch, and abandon what is lost."""
+    story, params = drill.story, drill.zone.params
+    story.begin("freeze and abandon")
+    pass_time(drill, params.silence_seconds, params.silence_blocks)
+    standing = advance(drill, "freeze", ["freezeSilent"])
+    check(standing["mode"] == "frozen", f"the zone is {standing['mode']}")
+    found = run_tool(drill, "advance", is_ok=False)
+    check("batch 3 cannot be replayed" in found["error"], f"nothing is missing: {found}")
+    pass_time(drill, params.closing_seconds, params.closing_blocks)
+    standing = advance(drill, "abandon", ["abandon"])
+    check(standing["is_abandoned"], "nothing was abandoned")
+    check(standing["final_batch"] == LAST_FINAL, f"ended at batch {standing['final_batch']}")
+    story.done("freeze and abandon", f"escape is open at batch {standing['final_batch']}")
+
+
 def leave(drill: Drill) -> None:
     """Pay everybody; what waits for a result first, and then the rest."""
     story = drill.story
@@ -526,7 +553,7 @@ def leave(drill: Drill) -> None:
     found = run_tool(drill, "leave", is_ok=False)
     waiting = [item for item in found["left"] if item["state"] != "waits for a result"]
     check(not waiting, f"{len(waiting)} payments failed: {waiting[:3]}")
-    check(bool(found["left"]), "no outcome token waits for its result")
+    check(bool(found["left"]) != drill.is_lost, "outcome tokens wait for their result, if any")
     note_payments(drill, found["done"], time.perf_counter() - started)
     vector = int.from_bytes(to_vector(THREE_WAY), "big")
     drill.resolver.setResult(1, RESOLVED, vector, sender=ape_accounts.test_accounts[0])
@@ -536,7 +563,8 @@ def leave(drill: Drill) -> None:
     note_payments(drill, found["done"], time.perf_counter() - started, " with a result")
     again = run_tool(drill, "leave")
     check(again == {"done": [], "left": []}, "something was paid twice")
-    paid = sum(row["count"] for row in drill.steps if row["step"].startswith(("exit", "with")))
+    kinds = ("exit", "with", "refund")
+    paid = sum(row["count"] for row in drill.steps if row["step"].startswith(kinds))
     story.done("everybody leaves", f"{paid:,} payments to {len(drill.owners):,} owners")
 
 

@@ -16,11 +16,14 @@ from scripts._trust import TrustParams, deploy_trust, wired
 from scripts._units import format_cost, format_seconds, format_wei
 from tradezone.chain import Deployment
 
-GAS = 35_000_000  # that all deployments of a zone take, about
+GAS = 42_000_000  # that all deployments of a zone take, about
 TRUST_GAS = 76_000_000  # that governance and what stands beside the zone take besides
 SECONDS = (
     "inbox_lag",
     "window_seconds",
+    "silence_seconds",
+    "stall_seconds",
+    "closing_seconds",
     "judge_seconds",
     "verifier_unbonding_seconds",
     "unbonding_seconds",

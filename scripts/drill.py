@@ -14,7 +14,12 @@ from ape.cli import ConnectedProviderCommand
     show_default=True,
     help="How many owners the zone has.",
 )
-def cli(provider: Any, accounts: int) -> None:
+@click.option(
+    "--lost",
+    is_flag=True,
+    help="Nobody has the leaves of the last two batches: they are abandoned, deposits go back.",
+)
+def cli(provider: Any, accounts: int, lost: bool) -> None:
     """Trade, kill the sequencer, freeze, claim, and pay everybody from chain and published files alone.
 
     Exit status 0 only if every owner got what the zone owed him and the vault holds nothing else but what
@@ -27,4 +32,4 @@ def cli(provider: Any, accounts: int) -> None:
         raise click.UsageError(
             f"received network {name}, expected a local one: the drill moves time"
         )
-    run_drill(provider, accounts)
+    run_drill(provider, accounts, is_lost=lost)

@@ -1,7 +1,8 @@
-"""Claims under any sequence of calls: honest, rival, careless and idle asserters, and a judge.
+"""Claims under any sequence of calls: honest, rival, careless and idle asserters, a judge, and a freeze.
 
 Whatever happens, final claims form one line and never change, the chain holds exactly the bonds and
-what is to be collected, and no claim that still can become final is left without a bond behind it.
+what is to be collected, no claim that still can become final is left without a bond behind it, the mode
+never goes back, and the root that everybody leaves against is the newest final one and stays it.
 """
 
 import pytest
@@ -18,6 +19,7 @@ from hypothesis.stateful import (
 from tests.contracts.driver import DEAD, FINAL, NO_CLAIM, OPEN, error_of, root_named, tries
 
 BATCHES = 4
+LIVE, _, ESCAPE = range(3)
 
 
 @pytest.mark.hypothesis
@@ -39,6 +41,7 @@ def test_claims_stay_sound_whatever_is_called(puppet_zone, chain, accounts, depl
             snapshots.append(chain.snapshot())
             self.claims = [zone.genesis]
             self.line = [zone.genesis]
+            self.mode, self.root = LIVE, None
 
         def attempt(self, sender, function, *arguments, **options):
             """Send the call if it would succeed; say whether it did."""
@@ -50,17 +53,18 @@ def test_claims_stay_sound_whatever_is_called(puppet_zone, chain, accounts, depl
 
         @rule(who=st.integers(0, 2))
         def post_bond(self, who):
-            if not zone.chain.asserterOf(asserters[who]).isBonded and not zone.chain.isFrozen():
+            if not zone.chain.asserterOf(asserters[who]).isBonded and zone.chain.mode() != ESCAPE:
                 zone.bond(asserters[who])
 
         @rule(who=st.integers(0, 2), parent=pick, root=st.integers(0, 2))
         def claim(self, who, parent, root):
             parent = self.claims[-1 - parent % min(len(self.claims), 4)]
             batch = zone.chain.claimOf(parent).batch + 1
-            if batch > BATCHES:
+            if batch > zone.chain.tip().number:
                 return
             state_root = root_named(f"root {root}")
-            arguments = (parent, batch, hashes[batch], state_root)
+            header_hash = hashes[batch] if batch <= BATCHES else zone.chain.headerHashOf(batch)
+            arguments = (parent, batch, bytes(header_hash), state_root)
             if self.attempt(asserters[who], zone.chain.claim, *arguments):
                 self.claims.append(zone.claim_id(parent, batch, state_root))
 
@@ -86,6 +90,17 @@ def test_claims_stay_sound_whatever_is_called(puppet_zone, chain, accounts, depl
         @rule(claim=pick)
         def freeze(self, claim):
             self.attempt(deployer, zone.chain.freeze, self.claims[claim % len(self.claims)])
+
+        @rule()
+        def freeze_silent(self):
+            zone.clock.pass_both(zone.params.silence_seconds, zone.params.silence_blocks)
+            self.attempt(deployer, zone.chain.freezeSilent)
+
+        @rule(is_late=st.booleans())
+        def abandon(self, is_late):
+            if is_late:
+                zone.clock.pass_both(zone.params.closing_seconds, zone.params.closing_blocks)
+            self.attempt(deployer, zone.chain.abandon)
 
         @rule(who=st.integers(0, 2))
         def withdraw_bond(self, who):
@@ -120,10 +135,28 @@ def test_claims_stay_sound_whatever_is_called(puppet_zone, chain, accounts, depl
                 mine = [c for c, e in entries.items() if e.asserter == account and e.status == OPEN]
                 asserter = zone.chain.asserterOf(account)
                 assert asserter.openClaims == len(mine)
-                if zone.chain.isFrozen() or asserter.isBonded:
+                if zone.chain.isAbandoned() or asserter.isBonded:
                     continue
                 for claim in mine:  # without a bond: it must be doomed
                     assert self.is_doomed(claim, entries)
+
+        @invariant()
+        def the_end_is_the_end(self):
+            if not hasattr(self, "line"):
+                return
+            mode = zone.chain.mode()
+            assert mode >= self.mode
+            self.mode = mode
+            assert zone.inbox.isClosed() == zone.chain.isFrozen() == (mode != LIVE)
+            if mode != ESCAPE:
+                return
+            root = bytes(zone.chain.escapeRoot())
+            assert root == bytes(zone.chain.claimOf(self.line[-1]).stateRoot)
+            assert self.root in (None, root)
+            self.root = root
+            closing = zone.chain.closingBatch()
+            is_closed = closing != 0 and zone.chain.claimOf(self.line[-1]).batch == closing
+            assert zone.chain.isAbandoned() != is_closed
 
         def is_doomed(self, claim, entries):
             while entries[claim].status != FINAL:

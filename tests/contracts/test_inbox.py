@@ -157,7 +157,7 @@ def test_sources_and_their_kinds_are_public(zone):
     expected = {
         zone.owner_registry.address: [messages.REGISTER_OWNER],
         zone.asset_registry.address: [messages.REGISTER_ASSET, messages.SET_ASSET],
-        zone.vault.address: [messages.DEPOSIT],
+        zone.vault.address: [messages.DEPOSIT, messages.SLASH],
         zone.chain.address: [messages.HEARTBEAT],
         zone.venue_registry.address: [messages.CREATE_VENUE, messages.UPDATE_VENUE],
         zone.market_registry.address: [messages.UPDATE_MARKET],

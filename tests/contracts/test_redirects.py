@@ -118,3 +118,15 @@ def test_a_withdrawal_follows_the_redirect_of_its_recipient(
     assert (carol.balance, bob.balance) == (before[0] + 100 * GWEI, before[1] + 200 * GWEI)
     paid = zone.withdrawals.WithdrawalPaid.from_receipt(receipt)[0]
     assert paid.recipient == alice  # whose money it is does not change
+
+
+def test_a_contract_redirects_itself(zone, project, alice, bob, carol, deployer, deadline):
+    """And nobody signs for one that knows no ERC-1271."""
+    wallet = alice.deploy(project.HostileRecipient)
+    call = zone.redirects.redirect.encode_input(bob)
+    wallet.execute(zone.redirects, call, sender=alice)
+    assert zone.redirects.payeeOf(wallet) == bob
+    signature = sign(zone, alice, carol, deadline)
+    with reverts(zone.redirects.BadSignature, account=wallet.address):
+        zone.redirects.redirectBySig(wallet, carol, deadline, signature, sender=deployer)
+    assert zone.redirects.payeeOf(wallet) == bob

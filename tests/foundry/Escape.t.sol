@@ -93,6 +93,8 @@ contract EscapeHandler is Cheats {
     bool public wasPaidWrongly;
     mapping(bytes32 key => bool done) private _done;
 
+    address private immutable _test = msg.sender;
+
     constructor() {
         // Nonces of this contract's creations, from 1: chain, events, redirects, then the rest in order.
         EndedChain chain = new EndedChain();
@@ -224,6 +226,7 @@ contract EscapeHandler is Cheats {
 
     /// @notice Pay whatever is left; afterwards the vault owes nothing.
     function payAll() external {
+        _require(msg.sender == _test, "the end of a run is not part of it");
         if (events.vector() == 0) events.setVector(uint256(3333) << 240 | uint256(6667) << 224);
         IStateChain.Header memory header;
         for (uint256 i = 0; i < 2 * _OWNERS; ++i) {

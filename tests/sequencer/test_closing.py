@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from sequencer_zone import (
     CONFIG,
@@ -32,7 +33,7 @@ from tradezone.sequencer import (
     Sequencer,
     read_published,
 )
-from tradezone.verifier import Claim, MemoryChain, replay, verify
+from tradezone.verifier import Claim, MemoryChain, verify
 
 LATE = PrivateKey(b"\x77" * 32)
 
@@ -143,16 +144,28 @@ def test_an_owner_whose_registration_waited_has_its_deposit(zone):
     assert [(int(r["asset"]), int(r["free"])) for r in mine] == [(USD.id, 11 * 10**USD.decimals)]
 
 
-def test_a_long_queue_is_taken_a_run_at_a_time(zone, monkeypatch):
+@pytest.mark.parametrize("window", [1, 2, 3])
+def test_a_long_queue_is_taken_a_window_at_a_time(zone, monkeypatch, window):
+    """The root is that of one long run: how many messages are at hand at once is nobody's business."""
     directory, headers, inbox, late = zone
-    closing = [*headers, close(headers, inbox + late)]
+    header = close(headers, inbox + late)
     whole, parts = Engine(), Engine()
-    run(directory, closing, inbox + late, engine=whole)
-    run(directory, headers, inbox, engine=parts)
-    monkeypatch.setattr(replay, "MAX_RUN_MESSAGES", 1)
-    report = run(directory, closing, inbox + late, engine=parts, first_batch=closing[-1].number)
-    assert report.is_ok
+    for engine in (whole, parts):
+        run(directory, headers, inbox, engine=engine)
+    nothing = np.zeros(0, np.uint8), np.zeros(1, np.int64), np.zeros((0, 20), np.uint8)
+    whole.execute_run(*nothing, late, header, is_batch_end=True)
+    monkeypatch.setattr("tradezone.engine.engine.MAX_RUN_MESSAGES", window)
+    parts.drain(header, late)
     assert parts.commit_root() == whole.commit_root()
+    assert int(parts.machine["steps"]) == int(whole.machine["steps"])
+
+
+def test_a_queue_that_is_not_the_headers_is_refused(zone):
+    directory, headers, inbox, late = zone
+    engine = Engine()
+    run(directory, headers, inbox, engine=engine)
+    with pytest.raises(ValueError, match="end before"):
+        engine.drain(close(headers, inbox + late), late[:-1])
 
 
 def test_a_zone_that_never_had_a_batch_closes_too(zone, tmp_path):

@@ -23,6 +23,7 @@ from .errors import (
     WrongChainError,
 )
 from .exit import Owed, Standing, ZoneEnd
+from .follower import Compared, Follower
 from .poster import BatchFolder, Claimed, Finalized, Posted, Poster, PosterStatus
 from .reader import ChainReader, Claim
 from .rpc import KeySender, NodeSender, Receipt, Rpc, Sender
@@ -37,12 +38,14 @@ __all__ = [
     "ChainReader",
     "Claim",
     "Claimed",
+    "Compared",
     "CursorError",
     "Deployment",
     "DeploymentError",
     "DivergedError",
     "FinalState",
     "Finalized",
+    "Follower",
     "InboxWatcher",
     "IncompleteLogsError",
     "KeySender",

@@ -297,16 +297,34 @@ class ZoneEnd:
         Raises
         ------
         ChainError
-            inputs are missing or wrong, so that no claim can be made
+            inputs are missing or wrong, so that no claim can be made, and nothing else could be done
         """
         done = list(self._take_steps(sender, ("freezeSilent", "freezeStalled", "freeze")))
         if CHAIN_MODE[self.chain.call("mode")] == FROZEN:
-            if self._is_final_due():
-                roots = self._fetch_roots(progress)
-                done += self._claim(sender, roots)
-                done += self._finalize(sender, roots)
+            missing = self._close(sender, done, progress)
             done += self._take_steps(sender, ("abandon",))
+            if missing and not done:
+                raise missing
         return done
+
+    def _close(
+        self,
+        sender: Sender,
+        done: list[tuple[str, Receipt]],
+        progress: Callable[[Report], None] | None,
+    ) -> ChainError | None:
+        """Claim and finalize up to the closing batch; return what stands in the way."""
+        if not self._is_final_due():
+            return None
+        try:
+            roots = self._fetch_roots(progress)
+        except (
+            ChainError
+        ) as error:  # without inputs nothing can be claimed, but all can be abandoned
+            return error
+        done += self._claim(sender, roots)
+        done += self._finalize(sender, roots)
+        return None
 
     def _take_steps(
         self, sender: Sender, functions: Sequence[str]

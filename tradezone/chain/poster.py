@@ -376,7 +376,9 @@ class Poster:
             found = self._chain.call("claimOf", claim)
             batch = int(found["batch"])
             ours = self._folder.meta(batch)
-            if ours and ours.state_root != found["stateRoot"]:
+            if ours is None:  # a folder that is behind, or the closing batch: not known here
+                break
+            if ours.state_root != found["stateRoot"]:
                 raise DivergedError(
                     f"the claim on batch {batch} has root 0x{found['stateRoot'].hex()},"
                     f" ours is 0x{ours.state_root.hex()}",

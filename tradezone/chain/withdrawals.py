@@ -282,7 +282,7 @@ def replay_to(
             folder,
             reader.up_to(batch),
             reader,
-            _NoClaims(),
+            NoClaims(),
             reader.separator(),
             engine=engine,
             progress=progress,
@@ -294,9 +294,11 @@ def replay_to(
     return engine
 
 
-class _NoClaims:
+class NoClaims:
+    """Claims for `tradezone.verifier.verify` where they are compared elsewhere."""
+
     def claims(self) -> tuple[()]:
-        """Return none: the one claim that counts is compared at the end."""
+        """Return none."""
         return ()
 
 
@@ -311,11 +313,13 @@ class BatchFiles:
         folder with batch files, or the sequencer's directory around it
     last : int
         newest batch that is needed
+    first : int
+        oldest batch that is needed
     """
 
-    def __init__(self, reader: ChainReader, data: Path | None, last: int) -> None:
+    def __init__(self, reader: ChainReader, data: Path | None, last: int, first: int = 1) -> None:
         self._reader = reader
-        self._last = last
+        self._first, self._last = first, last
         self._folder = BatchFolder(data).path if data else None
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
 
@@ -325,7 +329,7 @@ class BatchFiles:
         self._temporary = tempfile.TemporaryDirectory(prefix="tradezone-")
         path = Path(self._temporary.name)
         closing = self._reader.closing_batch()
-        for number in range(1, self._last + 1):
+        for number in range(self._first, self._last + 1):
             if number == closing:  # it has no leaves
                 continue
             leaves = self._reader.leaves(number)

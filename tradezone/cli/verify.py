@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -20,6 +22,7 @@ from ._output import (
 )
 
 if TYPE_CHECKING:
+    from tradezone.chain import ChainReader
     from tradezone.verifier import Report
 
 
@@ -28,8 +31,14 @@ if TYPE_CHECKING:
 @chain_option
 @data_option
 @json_option
+@click.option(
+    "--follow",
+    "seconds",
+    type=click.FloatRange(min=0.1),
+    help="Stay at the head and look again every so many seconds, until something is wrong.",
+)
 @catch_errors
-def verify(url: str, chain: str, data: Path | None, as_json: bool) -> None:
+def verify(url: str, chain: str, data: Path | None, as_json: bool, seconds: float | None) -> None:
     """Replay a zone from L1 and its batch files, and compare every claimed state root.
 
     Nothing is believed but the L1 chain that the node serves: batch files must lead to the committed
@@ -41,6 +50,8 @@ def verify(url: str, chain: str, data: Path | None, as_json: bool) -> None:
 
     rpc = Rpc(url)
     reader = ChainReader(rpc, chain)
+    if seconds is not None:
+        _follow(reader, data, seconds, as_json=as_json)
     committed = reader.batches()
     progress = Progress(is_quiet=as_json)
 
@@ -62,6 +73,47 @@ def verify(url: str, chain: str, data: Path | None, as_json: bool) -> None:
     else:
         _print(report, rpc.chain_id(), reader.chain.address, is_ok=is_ok)
     sys.exit(0 if is_ok else 1)
+
+
+def _follow(reader: ChainReader, data: Path | None, seconds: float, *, as_json: bool) -> NoReturn:
+    """Report each claim as it is made; exit status 1 at the first that is wrong and alive, or a fatal fault."""
+    from tradezone.chain import Follower
+
+    follower = Follower(reader, data)
+    told: object = None
+    while True:
+        for found in follower.poll():
+            claim = found.claim
+            verdict = "equal" if found.is_equal else "wrong"
+            row = {
+                "verdict": verdict,
+                "batch": claim.batch,
+                "claim": "0x" + claim.id.hex(),
+                "status": claim.status,
+                "claimed": "0x" + claim.state_root.hex(),
+                "root": "0x" + found.root.hex(),
+                "asserter": claim.asserter,
+            }
+            _tell(row, f"{verdict}: {claim.status} claim on batch {claim.batch}", as_json=as_json)
+            if not found.is_equal and claim.status != "dead":
+                sys.exit(1)
+        fault = follower.fault
+        if fault and fault != told:
+            text = f"fault: batch {fault.batch}: {fault.text}"
+            _tell(
+                {"verdict": "fault", "batch": fault.batch, "text": fault.text},
+                text,
+                as_json=as_json,
+            )
+            told = fault
+        if fault and fault.check != "data":  # a file may come yet
+            sys.exit(1)
+        time.sleep(seconds)
+
+
+def _tell(row: dict[str, Any], text: str, *, as_json: bool) -> None:
+    click.echo(json.dumps(row) if as_json else text)
+    sys.stdout.flush()
 
 
 def _print(report: Report, chain_id: int, chain: str, *, is_ok: bool) -> None:

@@ -244,6 +244,54 @@ class Engine:
         merged = drained[0] if len(drained) == 1 else np.concatenate([_NO_EVENTS, *drained])
         return RunResult(view["result"][:count].copy(), merged.view(EVENT_DTYPE), steps)
 
+    def drain(self, header: Header, messages: Sequence[bytes]) -> None:
+        """Consume what is left of the inbox at the end of a batch without leaves, however much it is.
+
+        The same steps as the end of `execute_run` takes with ``is_batch_end``, but messages are loaded a
+        window at a time: the machine is left before it would ask for the first one of the next. (Several
+        ends of a batch would not do: each is a step more, and the number of steps is state.)
+
+        Parameters
+        ----------
+        header : Header
+            header of the batch
+        messages : sequence of bytes
+            inbox messages from index ``machine["inbox"]`` to ``header.inbox_index - 1``
+
+        Raises
+        ------
+        ValueError
+            other messages are given than the header's
+        EngineError
+            as `execute_run`
+        """
+        machine, io = self._machine, self._io[0]
+        begun = int(machine["inbox"])
+        if begun + len(messages) != header.inbox_index:
+            text = f"{len(messages)} messages from {begun} on end before {header.inbox_index}"
+            raise ValueError(text)
+        seq = int(machine["seq"])
+        bounds = (header.inbox_index, 0, -1, header.start_time, header.end_time)
+        for start in range(0, len(messages), MAX_RUN_MESSAGES):
+            window = messages[start : start + MAX_RUN_MESSAGES]
+            self._load_messages(window)
+            first, end = begun + start, begun + start + len(window)
+            self._io_views["leaf_at"][0] = 0
+            _CONTROL.pack_into(self._io_bytes, 0, seq, seq, 1, *bounds, first, end, 0)
+            prepare(self._io)
+            is_last = end == header.inbox_index
+            while is_last or int(machine["inbox"]) < end:
+                io["event_count"] = 0
+                try:
+                    done = run(
+                        self._state, self._derived, self._io, _STEPS_PER_CALL if is_last else 1
+                    )
+                except (ValueError, IndexError) as error:
+                    at = {name: int(machine[name]) for name in ("pc", "inbox")}
+                    raise EngineError(f"the machine stopped at {at}: {error}") from error
+                if not done:
+                    break
+
     def _load_messages(self, messages: Sequence[bytes]) -> None:
         if not messages:
             return

@@ -13,7 +13,7 @@ states a root that is not the root, and is what a dispute is about.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -399,14 +399,13 @@ class _Replay:
             )
 
     def _close(self, header: Header, messages: list[bytes]) -> None:
-        """Carry out the closing batch: no leaves, all messages that are left, a run at a time."""
+        """Carry out the closing batch: no leaves, all messages that are left."""
         if (header.count, header.blocks, header.inputs_root) != (0, 0, NO_INPUTS_ROOT):
             raise self._stop(header, "header", "the closing batch has leaves, L1 writes none")
-        nothing = np.zeros(0, np.uint8), np.zeros(1, np.int64), np.zeros((0, 20), np.uint8)
-        for start in range(0, len(messages), MAX_RUN_MESSAGES):
-            part = messages[start : start + MAX_RUN_MESSAGES]
-            until = replace(header, inbox_index=self._get("inbox") + len(part))
-            self._run(until, *nothing, part, is_end=True)
+        try:
+            self._engine.drain(header, messages)
+        except (EngineError, ValueError) as error:
+            raise self._stop(header, "engine", str(error)) from None
 
     def _run(
         self,
