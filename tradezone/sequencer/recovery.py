@@ -271,8 +271,7 @@ class _Replay:
         if frame.epoch > self._config.epoch:
             text = f"block {frame.block} is of epoch {frame.epoch}, this is {self._config.epoch}"
             raise RecoveryError(text, "a newer sequencer wrote here: this one may not go on")
-        leaves = frame.leaves
-        digests = hash_leaves(leaves)
+        digests = hash_leaves(frame.run)
         links = chain_links(
             self.head, frame.epoch, frame.first_seq, digests, frame.received, results
         )

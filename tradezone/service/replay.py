@@ -67,7 +67,7 @@ def build_receipts(
     inbox, prefix : int, bytes
         of the inbox behind the block
     """
-    digests = hash_leaves(frame.leaves)
+    digests = hash_leaves(frame.run)
     links = chain_links(parent, frame.epoch, frame.first_seq, digests, frame.received, results)
     head = BlockHead(
         frame.epoch,
