@@ -70,6 +70,8 @@ from .schemas import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tradezone.engine import Engine
     from tradezone.sequencer import EnvelopeRejectedError
     from tradezone.service import Node
@@ -568,7 +570,7 @@ class Rest:
         return [open_session, close_session, orders]
 
 
-async def enter(door: Door, leaves: list[bytes], mode: str, receipts: bool) -> OrderAnswer:
+async def enter(door: Door, leaves: Sequence[bytes], mode: str, receipts: bool) -> OrderAnswer:
     """Send leaves and return what is answered."""
     if mode == "async":
         errors = await door.submit_checked(leaves)

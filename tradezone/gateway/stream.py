@@ -29,7 +29,6 @@ from .errors import ApiError, ErrorBody, Problem, to_api_error
 from .limits import RateLimiter
 from .orders import (
     EnvelopeBody,
-    answer_frame,
     answer_json,
     decode_envelopes,
     decode_frames,
@@ -480,8 +479,10 @@ class Streams:
         """Take a binary frame in; its answer comes when its block is on disk, others may come before."""
         number = data[: _REQUEST.size].ljust(_REQUEST.size, b"\0")
         try:
-            leaves = decode_frames(memoryview(data)[_REQUEST.size :])
-            future = self._door.submit(leaves)
+            self._door.submit_frames(
+                decode_frames(memoryview(data)[_REQUEST.size :]),
+                lambda answer: connection.push(number + answer),
+            )
         except (ApiError, ServiceError) as error:
             body = {
                 "id": int.from_bytes(number, "big"),
@@ -489,15 +490,6 @@ class Streams:
                 "error": to_api_error(error).body,
             }
             connection.push(encode(body))
-            return
-
-        def answer(done: asyncio.Future[Any]) -> None:
-            frames = (
-                answer_frame(leaf, one) for leaf, one in zip(leaves, done.result(), strict=True)
-            )
-            connection.push(number + b"".join(frames))
-
-        future.add_done_callback(answer)
 
     # --- messages ------------------------------------------------------------------------------------
 

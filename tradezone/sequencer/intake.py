@@ -238,7 +238,9 @@ class _Touched(NamedTuple):
 
 
 @compiled
-def _note_all(good: NDArray[np.bool_], found: _Found, held: _Held, touched: _Touched, count: int) -> Any:
+def _note_all(
+    good: NDArray[np.bool_], found: _Found, held: _Held, touched: _Touched, count: int
+) -> Any:
     """Check good envelopes, in order, against those let in before them, and let them in.
 
     Returns how many rows of ``touched`` are in use.

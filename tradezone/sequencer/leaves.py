@@ -117,8 +117,8 @@ _NOTHING: Final = np.zeros(0, np.uint8)
 @compiled
 def _split(data: U8, offsets: I8, buffer: U8) -> Any:
     """Fill offsets and buffer from sized leaves; how many there are, or minus one, minus where it breaks."""
-    at = 0
-    to = 0
+    at: Any = 0
+    to: Any = 0
     count = 0
     while at < data.size:
         if at + FRAME_SIZE > data.size or count + 1 >= offsets.size:

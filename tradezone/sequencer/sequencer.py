@@ -69,9 +69,7 @@ class _Waiting(NamedTuple):
     received: NDArray[np.int64]
 
     def cut(self, first: int, end: int) -> _Waiting:
-        return _Waiting(
-            self.run.cut(first, end), self.signers[first:end], self.received[first:end]
-        )
+        return _Waiting(self.run.cut(first, end), self.signers[first:end], self.received[first:end])
 
 
 @dataclass(frozen=True, slots=True)

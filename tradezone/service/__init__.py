@@ -5,6 +5,7 @@ No web server here: `tradezone.gateway` opens the doors, and `tradezone.client.Z
 
 from __future__ import annotations
 
+from .answers import Answers
 from .clock import SteadyClock
 from .config import ZoneConfig, load_config, read_config
 from .errors import (
@@ -20,11 +21,12 @@ from .history import HistoryReader, HistoryWriter
 from .lock import ZoneLock, read_lock
 from .metrics import Metrics
 from .node import Node
-from .pipeline import Answer, BlockEvents, Executed, Pipeline, Submission
+from .pipeline import Answer, BlockEvents, Executed, Pipeline, Refusal, Submission
 from .replay import rebuild_history, take_snapshot
 
 __all__ = [
     "Answer",
+    "Answers",
     "BlockEvents",
     "BusyError",
     "ConfigError",
@@ -37,6 +39,7 @@ __all__ = [
     "Node",
     "Pipeline",
     "Published",
+    "Refusal",
     "ServiceError",
     "SteadyClock",
     "StoppingError",
