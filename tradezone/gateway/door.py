@@ -112,6 +112,16 @@ class Door:
         self.submit_frames(leaves, lambda a: None if future.done() else future.set_result(a))
         return await self._wait(future)
 
+    async def ask(self, name: str, *arguments: Any) -> Any:
+        """Ask the views (`Feeds.get_<name>`). ViewsError if they are not there."""
+        try:
+            return await asyncio.wait_for(
+                asyncio.wrap_future(self.node.views.ask(name, *arguments)), ANSWER_S
+            )
+        except TimeoutError:
+            text = "market data do not answer: their process is far behind"
+            raise ApiError(Problem.NO_MARKET_DATA, text, retry_after_ms=1_000) from None
+
     async def query(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """Run a function of the engine between two blocks: ``function(engine, *arguments)``."""
 

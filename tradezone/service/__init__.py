@@ -14,15 +14,18 @@ from .errors import (
     HistoryError,
     ServiceError,
     StoppingError,
+    ViewsError,
     ZoneLockedError,
 )
 from .feeds import Feeds, Published, Ticker
 from .history import HistoryReader, HistoryWriter
+from .listeners import Listeners, Told
 from .lock import ZoneLock, read_lock
 from .metrics import Metrics
 from .node import Node
 from .pipeline import Answer, BlockEvents, Executed, Pipeline, Refusal, Submission
 from .replay import rebuild_history, take_snapshot
+from .views import Views
 
 __all__ = [
     "Answer",
@@ -35,6 +38,7 @@ __all__ = [
     "HistoryError",
     "HistoryReader",
     "HistoryWriter",
+    "Listeners",
     "Metrics",
     "Node",
     "Pipeline",
@@ -45,6 +49,9 @@ __all__ = [
     "StoppingError",
     "Submission",
     "Ticker",
+    "Told",
+    "Views",
+    "ViewsError",
     "ZoneConfig",
     "ZoneLock",
     "ZoneLockedError",
