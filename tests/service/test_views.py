@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from dataclasses import replace
 
@@ -27,9 +28,9 @@ def busy_node(tmp_path):
     node.stop()
 
 
-def trade(node, count):
+def trade(node, count, signers=None):
     """Some trades at rising prices; returns the last one's price, ticks."""
-    signers = make_signers(node.separator)
+    signers = signers or make_signers(node.separator)
     for n in range(count):
         price = str(60 + n)
         answers = send(
@@ -95,7 +96,7 @@ def test_killed_again_and_again_they_still_come_back(node):
 def test_stopped_in_its_tracks_it_drops_blocks_and_takes_them_from_the_journal(busy_node):
     node = busy_node
     signers = make_signers(node.separator)
-    trade(node, 1)
+    trade(node, 1, signers)
     os.kill(node.views.pid, signal.SIGSTOP)
     try:
         answers = []
@@ -107,7 +108,7 @@ def test_stopped_in_its_tracks_it_drops_blocks_and_takes_them_from_the_journal(b
         assert answers.count(0) == len(answers)  # trading did not notice
     finally:
         os.kill(node.views.pid, signal.SIGCONT)
-    last = trade(node, 2)
+    last = trade(node, 2, signers)
     check_views(node, last, 3)
     assert node.views.starts == 1
 
@@ -131,7 +132,7 @@ def test_an_orphan_ends_by_itself(tmp_path):
     views = Views(tmp_path, bytes(32), 0, 1 << 20, {})
     views.start()
     process = views._session.process
-    views._session.sock.close()
+    views._session.sock.shutdown(socket.SHUT_RDWR)
     assert process.wait(60) is not None
     views.stop()
 
@@ -150,7 +151,7 @@ def test_a_store_that_breaks_under_it_is_made_anew(node):
 
 def _forge_receipts(node, number):
     receipt = node.history.fetch_receipt(1)
-    head = replace(receipt.head, block=number, count=1)
+    head = replace(receipt.block_head, block=number, count=1)
     return BlockReceipts(head, bytes(32), [0], [0], b"")
 
 

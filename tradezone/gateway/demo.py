@@ -66,27 +66,7 @@ class DemoZone:
         self._open: list[BlockingZone] = []
 
     def _tell(self, taker_delay: int) -> None:
-        told: list[tuple[int, dict[str, Any]]] = []
-        for owner, name in enumerate(_NAMES, 1):
-            values = {"owner": owner, "address": make_key(name).address, "referrer": 0}
-            told.append((messages.REGISTER_OWNER, {**values, "kind": OWNER_USER}))
-        for asset, decimals in _DECIMALS.items():
-            token = asset.to_bytes(20, "big")
-            values = {"asset": asset, "token": token, "kind": ASSET_ERC20, "decimals": decimals}
-            told.append(
-                (messages.REGISTER_ASSET, {**values, "quantum": 1, "cap": 1 << 60, "venue": 0})
-            )
-        # fees buy actions so cheaply that a demonstration does not run out of them
-        plenty = {"asset": 1, "quotaRate": 1 << 20, "quotaDeposit": 0}
-        told.append((messages.SET_ASSET, {**plenty, "faucetAmount": 0, "faucetInterval": 0}))
-        venue = {"venue": 1, "owner": len(_NAMES), "access": ACCESS_OPEN, "stake": 10**9}
-        told.append((messages.CREATE_VENUE, venue))
-        told.append((messages.LIST_MARKET, _market(taker_delay)))
-        for owner in (2, 3):
-            address = make_key(_NAMES[owner - 1]).address
-            for asset, amount in _MONEY.items():
-                values = {"owner": owner, "address": address, "asset": asset, "amount": amount}
-                told.append((messages.DEPOSIT, values))
+        told = tell_demo(taker_delay)
         last = self.node.get_local_inbox().offer_all(told)[-1]
         deadline = time.monotonic() + _SETUP_S
         while self.node.pipeline.query(lambda e: int(e.machine["inbox"])).result(_SETUP_S) <= last:
@@ -124,6 +104,30 @@ class DemoZone:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def tell_demo(taker_delay: int = 3) -> list[tuple[int, dict[str, Any]]]:
+    """Return what the zone is told before it can trade: inbox messages by kind and fields."""
+    told: list[tuple[int, dict[str, Any]]] = []
+    for owner, name in enumerate(_NAMES, 1):
+        values = {"owner": owner, "address": make_key(name).address, "referrer": 0}
+        told.append((messages.REGISTER_OWNER, {**values, "kind": OWNER_USER}))
+    for asset, decimals in _DECIMALS.items():
+        token = asset.to_bytes(20, "big")
+        values = {"asset": asset, "token": token, "kind": ASSET_ERC20, "decimals": decimals}
+        told.append((messages.REGISTER_ASSET, {**values, "quantum": 1, "cap": 1 << 60, "venue": 0}))
+    # fees buy actions so cheaply that a demonstration does not run out of them
+    plenty = {"asset": 1, "quotaRate": 1 << 20, "quotaDeposit": 0}
+    told.append((messages.SET_ASSET, {**plenty, "faucetAmount": 0, "faucetInterval": 0}))
+    venue = {"venue": 1, "owner": len(_NAMES), "access": ACCESS_OPEN, "stake": 10**9}
+    told.append((messages.CREATE_VENUE, venue))
+    told.append((messages.LIST_MARKET, _market(taker_delay)))
+    for owner in (2, 3):
+        address = make_key(_NAMES[owner - 1]).address
+        for asset, amount in _MONEY.items():
+            values = {"owner": owner, "address": address, "asset": asset, "amount": amount}
+            told.append((messages.DEPOSIT, values))
+    return told
 
 
 def _market(taker_delay: int) -> dict[str, Any]:

@@ -76,6 +76,7 @@ class Viewer:
             tuple[BlockReceipts, NDArray[Any], list[tuple[int, int, Candle]], int]
         ] = deque()
         self._waiting_bytes = 0
+        self._store_writer: HistoryWriter | None = None
         self._block = 0
         self._reported = 0, 0  # blocks
         self._replay: Replay | None = None
@@ -100,11 +101,23 @@ class Viewer:
                 # else it is dropped: the gap shows, and the journal has it
                 self._ready.notify()
 
+    @property
+    def _writer(self) -> HistoryWriter:
+        assert self._store_writer is not None, "nothing is asked of it before it was opened"
+        return self._store_writer
+
     # --- working -------------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Work until the zone's process says stop, or is gone."""
         threading.Thread(target=self.read, name="read", daemon=True).start()
+        try:
+            self._work()
+        finally:
+            if self._store_writer:
+                self._store_writer.close()  # then everything is in the one file
+
+    def _work(self) -> None:
         while True:
             with self._ready:
                 while not (self._asks or self._blocks or self._waiting or self._is_over):
@@ -121,11 +134,11 @@ class Viewer:
                 self._store()
             elif is_over:
                 break
+            elif self._store_writer is None:
+                continue  # nothing was opened yet
             if not (self._blocks or self._waiting):
                 self._writer.flush()  # nothing follows yet: readers see this block at once
                 self._report()
-        self._history.close()
-        self._writer.close()  # last: then everything is in the one file
 
     def open(self, directory: Path, separator: bytes, options: dict[str, Any]) -> None:
         """Open history, bring the views to where the journal ends, and say so."""
@@ -133,15 +146,15 @@ class Viewer:
         self._directory, self._separator = directory, separator
         self._threads = options["threads"]
         self._most_bytes = options["queue_bytes"]
-        self._writer = HistoryWriter(directory / FILE, options["flush_ms"])
-        self._history = HistoryReader(directory / FILE)
+        self._store_writer = HistoryWriter(directory / FILE, options["flush_ms"])
         self._block = self._writer.block
         last, time, books = options["last"], options["time"], options["books"]
         if self._block != last or books is None:
             time, books = self._find_books()
         self._feeds = Feeds(self._writer.event + 1, books, time)
-        self._feeds.restore(self._history)
-        self._history.close()
+        history = HistoryReader(directory / FILE)
+        self._feeds.restore(history)
+        history.close()
         self._catch_up(last)
         self._writer.flush()
         _log.info("views_ready", block=self._block)
