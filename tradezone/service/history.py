@@ -477,8 +477,14 @@ class HistoryReader:
 
     def _select(self, text: str, *values: Any) -> list[Any]:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
+        file = self._path.stat().st_ino
+        if connection is None or self._local.file != file:  # a store made anew is another file
+            if connection is not None:
+                with self._lock:
+                    self._open.remove(connection)
+                connection.close()
             connection = self._local.connection = connect(self._path, is_reader=True)
+            self._local.file = file
             with self._lock:
                 self._open.append(connection)
         return connection.execute(text, values).fetchall()
