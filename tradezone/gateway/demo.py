@@ -42,9 +42,17 @@ class DemoZone:
         0 = any that is free
     taker_delay : int
         of the market, ms
+    max_connections_per_ip : int
+        of the gateway
     """
 
-    def __init__(self, folder: Path | None = None, port: int = 0, taker_delay: int = 3) -> None:
+    def __init__(
+        self,
+        folder: Path | None = None,
+        port: int = 0,
+        taker_delay: int = 3,
+        max_connections_per_ip: int = 256,
+    ) -> None:
         self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="tradezone-demo-")
         base = folder or Path(self._temporary.name)  # type: ignore[union-attr]
         base.mkdir(parents=True, exist_ok=True)
@@ -55,7 +63,8 @@ class DemoZone:
         text = (
             f"name: demo\ndata: data\ndomain: {{chain_id: 31337, contract: '0x{'5a' * 20}'}}\n"
             f"sequencer: {{key_file: key}}\n"
-            f"gateway: {{port: {port}, requests_per_minute: 600000}}\n"
+            f"gateway: {{port: {port}, requests_per_minute: 600000,"
+            f" max_connections_per_ip: {max_connections_per_ip}}}\n"
         )
         self.node = Node(read_config(text, "demo", base))
         self.node.start()
