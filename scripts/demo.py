@@ -14,7 +14,7 @@ from ape.cli import ConnectedProviderCommand
     help="Use only the first N messages of the hour of order flow; 0 = all.",
 )
 def cli(provider: Any, messages: int) -> None:
-    """Stake, venue, deposits, an hour of orders, batches and claims, withdrawal, verification.
+    """Stake, venue, a zone as a service, deposits, an hour of orders, batches and claims, withdrawal, verification.
 
     Exit status 0 only if every check held. The figures are left in .demo/summary.json.
     """
