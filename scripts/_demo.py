@@ -1,8 +1,9 @@
 """The demonstration's steps: a whole exchange on a local chain, from a stake to a withdrawal with a proof.
 
-Everything a user would meet is real: the contracts on anvil, the signatures, the journal, the batches and claims
-on L1, the verifier in a process of its own that knows nothing but the RPC address and the published files. Exit
-status 0 only if every check held; the figures are left in ``.demo/summary.json``.
+Everything a user would meet is real: the contracts on anvil, the zone as ``tradezone serve`` runs it, which hears L1 by
+itself and is spoken to through its gateway alone, the signatures, the journal, the batches and claims on L1, the verifier in a
+process of its own that knows nothing but the RPC address and the published files. Exit status 0 only if every check held;
+the figures are left in ``.demo/summary.json``.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ from scripts._deployment import OKB, Deployment, ZoneParams, deploy_zone
 from scripts._story import Story
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tradezone.chain import Poster, Rpc
-    from tradezone.sequencer import Sequencer
+    from tradezone.client.zone import BlockingZone
+    from tradezone.service.replay import Replay
     from tradezone.testing import Group, OrderFlow, RunCheck, Trader
 
 FOLDER: Final = Path(".demo")
@@ -34,6 +38,8 @@ USD_DECIMALS: Final = 6
 SHARE: Final = 10**18  # token units of one share: the quantum of AAPL, so an atom is a share
 TICK_VALUE: Final = 10_000  # one cent in atoms of the dollar
 BATCH_BLOCKS: Final = 4_000
+BATCH_MS: Final = 30_000
+PATIENCE_S: Final = 300.0  # for the service to do what it does by itself
 WITHDRAWN: Final = 1_000 * 10**USD_DECIMALS  # atoms
 TAKER_FEE: Final = 500  # ppm
 MAKER_FEE: Final = 200
@@ -59,7 +65,9 @@ class Demo:
     story: Story
     rpc: Rpc
     zone: Deployment
-    sequencer: Sequencer
+    service: subprocess.Popen[bytes]
+    client: BlockingZone
+    replay: Replay  # of the journal, beside the service: every event, from genesis on
     poster: Poster
     summary: dict[str, Any] = field(default_factory=dict)
 
@@ -88,11 +96,14 @@ def run_demo(provider: Any, messages: int) -> None:
     funding = get_funding(groups, makers)
 
     demo = start_zone(story, rpc)
-    usd, aapl = open_market(demo)
-    traders = deposit(demo, usd, aapl, funding)
-    trade(demo, flow, groups, traders)
-    withdraw(demo, usd, traders[0])
-    verify(demo)
+    try:
+        usd, aapl = open_market(demo)
+        traders = deposit(demo, usd, aapl, funding)
+        trade(demo, flow, groups, traders)
+        withdraw(demo, usd, traders[0])
+        verify(demo)
+    finally:
+        stop_service(demo)
     demo.summary["seconds"] = round(time.perf_counter() - started, 1)
     (FOLDER / "summary.json").write_text(json.dumps(demo.summary, indent=2) + "\n")
     story.close()
@@ -103,13 +114,15 @@ def run_demo(provider: Any, messages: int) -> None:
 
 
 def start_zone(story: Story, rpc: Rpc) -> Demo:
-    """Deploy the root of trust and start a sequencer at the genesis that it names."""
+    """Deploy the root of trust and start a zone, as a service, at the genesis that it names."""
     from tradezone.chain import KeySender, Poster
     from tradezone.client import PrivateKey, to_checksum_address
+    from tradezone.client.zone import BlockingZone
     from tradezone.engine import Engine
-    from tradezone.protocol.actions import domain_separator
     from tradezone.protocol.hashing import keccak
-    from tradezone.sequencer import BatchLimits, SequencerConfig, recover
+    from tradezone.sequencer.recovery import SnapshotPoint
+    from tradezone.service import load_config
+    from tradezone.service.replay import Replay
 
     story.begin("root of trust")
     tests = ape_accounts.test_accounts
@@ -121,14 +134,82 @@ def start_zone(story: Story, rpc: Rpc) -> Demo:
     zone = deploy_zone(tests[0], project, params)
     tests[0].transfer(to_checksum_address(key.address), 100 * OKB)
     story.done("root of trust", f"{len(zone.addresses)} contracts, chain {zone.chain.address}")
-    config = SequencerConfig(
-        domain_separator(rpc.chain_id(), bytes.fromhex(zone.chain.address[2:]))
+
+    story.begin("service")
+    path = write_config(rpc, zone, secret)
+    service = subprocess.Popen(
+        [sys.executable, "-m", "tradezone.cli", "serve", "--config", str(path)],
+        stderr=(FOLDER / "zone.log").open("wb"),
     )
-    limits = BatchLimits(blocks=BATCH_BLOCKS, milliseconds=3_600_000)
-    sequencer = recover(FOLDER / "zone", config, key, limits=limits).sequencer
-    poster = Poster(rpc, zone.chain.address, KeySender(rpc, secret), FOLDER / "zone")
-    poster.post_bond()
-    return Demo(story, rpc, zone, sequencer, poster)
+    try:
+        url = find_service(service)
+        poster = Poster(rpc, zone.chain.address, KeySender(rpc, secret), FOLDER / "zone")
+        poster.post_bond()
+        separator = load_config(path).domain.separator
+        replay = Replay(FOLDER / "zone", separator, SnapshotPoint(Engine()))
+        demo = Demo(story, rpc, zone, service, BlockingZone(url), replay, poster)
+    except BaseException:
+        service.kill()
+        raise
+    story.done("service", f"tradezone serve at {url}, process {service.pid}")
+    return demo
+
+
+def write_config(rpc: Rpc, zone: Deployment, secret: bytes) -> Path:
+    """Write the key and ``zone.yaml`` of the service; return the path of the latter."""
+    key = FOLDER / "sequencer.key"
+    key.touch(0o600)
+    key.write_text(secret.hex())
+    path = FOLDER / "zone.yaml"
+    path.write_text(
+        f"""\
+name: demo
+data: zone
+domain: {{chain_id: {rpc.chain_id()}, contract: "{zone.chain.address}"}}
+sequencer: {{key_file: sequencer.key, idle_block_ms: 500}}
+batches: {{blocks: {BATCH_BLOCKS}, milliseconds: {BATCH_MS}, snapshot_batches: 0}}
+gateway: {{port: 0, requests_per_minute: 10000000}}
+l1: {{rpc: "{rpc.url}", inbox: "{zone.inbox.address}", poll_ms: 200, confirmations: 0}}
+"""
+    )
+    return path
+
+
+def find_service(service: subprocess.Popen[bytes]) -> str:
+    """Wait until the service listens, and return its address."""
+    from tradezone.service import read_lock
+
+    def look() -> str:
+        check(service.poll() is None, f"the service ended: see {FOLDER}/zone.log")
+        body = read_lock(FOLDER / "zone") or {}
+        return f"http://{body['host']}:{body['port']}" if "port" in body else ""
+
+    return wait_for(look, "the service did not start")
+
+
+def wait_for(look: Callable[[], Any], text: str) -> Any:
+    """Wait until ``look`` returns something, and return it. DemoError with ``text`` if it takes too long."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (found := look()):
+        check(time.monotonic() < deadline, text)
+        time.sleep(0.05)
+    return found
+
+
+def fetch_state(demo: Demo) -> dict[str, Any]:
+    """Return where the service stands, by its own word."""
+    state: dict[str, Any] = demo.client.fetch("/v1/zone")["state"]
+    return state
+
+
+def stop_service(demo: Demo) -> None:
+    """End the service as an operator does, unless it has ended already."""
+    if demo.service.poll() is not None:
+        return
+    demo.client.close()
+    demo.service.terminate()
+    status = demo.service.wait(PATIENCE_S)
+    check(status == 0, f"the service ended with status {status}: see {FOLDER}/zone.log")
 
 
 def open_market(demo: Demo) -> tuple[Any, Any]:
@@ -169,9 +250,7 @@ def open_market(demo: Demo) -> tuple[Any, Any]:
 
 def deposit(demo: Demo, usd: Any, aapl: Any, funding: list[Any]) -> list[Trader]:
     """Let every trader deposit, and the zone hear of it; returns the traders with their zone accounts."""
-    from tradezone.chain import InboxWatcher
     from tradezone.client import to_checksum_address
-    from tradezone.protocol.events import DEPOSITED, KEY_APPROVED, OWNER_REGISTERED
     from tradezone.protocol.limits import PPM
     from tradezone.testing import Trader, get_address, get_secret
 
@@ -202,22 +281,17 @@ def deposit(demo: Demo, usd: Any, aapl: Any, funding: list[Any]) -> list[Trader]
         receipt = demo.rpc.request("eth_getTransactionReceipt", hash_)
     check(int(receipt["status"], 16) == 1, f"deposit transaction {hash_} reverted")
 
-    sequencer = demo.sequencer
-    watcher = InboxWatcher(demo.rpc, zone.inbox.address, FOLDER / "inbox.json", confirmations=0)
-    while found := watcher.poll():
-        sequencer.offer_messages(found)
-    blocks = sequencer.close_until_idle()
-    events = [event for block in blocks for event in block.events]
-    accounts = {int(e["order"]): int(e["account"]) for e in events if e["kind"] == OWNER_REGISTERED}
-    keys = {int(e["account"]): int(e["order"]) for e in events if e["kind"] == KEY_APPROVED}
-    deposits = sum(e["kind"] == DEPOSITED for e in events)
-    check(deposits == len(calls) - 4, f"{deposits} deposits arrived, expected {len(calls) - 4}")
+    messages = int(zone.inbox.count())
+    wait_for(
+        lambda: int(fetch_state(demo)["inbox"]) >= messages,
+        f"the service did not hear {messages} inbox messages",
+    )
     traders = []
     for secret in secrets:
-        owner = zone.owner_registry.idOf("0x" + get_address(secret).hex())
-        account = accounts[owner]
-        traders.append(Trader(account, keys[account], secret))
-    story.done("deposits", f"{deposits} deposits of {len(traders)} traders")
+        owner = demo.client.fetch(f"/v1/owners/0x{get_address(secret).hex()}")
+        traders.append(Trader(owner["main_account"], int(owner["keys"][0]["id"]), secret))
+    deposits = len(calls) - 4
+    story.done("deposits", f"{deposits} deposits of {len(traders)} traders, heard from L1")
     return traders
 
 
@@ -225,17 +299,16 @@ def deposit(demo: Demo, usd: Any, aapl: Any, funding: list[Any]) -> list[Trader]
 
 
 def trade(demo: Demo, flow: OrderFlow, groups: list[Group], traders: list[Trader]) -> None:
-    """Send the flow through intake, journal and engine; post batches and claims as they come."""
+    """Send the flow through the gateway, a group at a time, and see every group share a block."""
     from tradezone.protocol.actions import PLACE
     from tradezone.protocol.events import FILL
-    from tradezone.sequencer import Accepted
     from tradezone.testing import RunCheck, presign
 
-    story, sequencer = demo.story, demo.sequencer
+    story = demo.story
     story.begin("signing")
-    start = sequencer.time + 1
+    start = int(fetch_state(demo)["time"]) + 1
     signed = []
-    for n, leaves in enumerate(presign(groups, traders, sequencer.config.separator, start), 1):
+    for n, leaves in enumerate(presign(groups, traders, demo.client.separator, start), 1):
         signed.append(leaves)
         if n % 500 == 0 or n == len(groups):
             story.progress(n, len(groups), "groups")
@@ -244,22 +317,23 @@ def trade(demo: Demo, flow: OrderFlow, groups: list[Group], traders: list[Trader
     story.done("signing", f"{envelopes:,} envelopes of {len(traders)} accounts")
 
     story.begin("trading")
-    run = RunCheck(flow)
-    fills = failed = 0
-    busy = 0.0
+    failed, began = 0, time.perf_counter()
     for n, leaves in enumerate(signed, 1):
-        began = time.perf_counter()
-        answers = sequencer.admit_and_submit(leaves)
+        answers = demo.client.send_all(leaves)
         for answer in answers:
-            check(isinstance(answer, Accepted), f"intake refused an envelope: {answer}")
-        block = sequencer.close_block()
-        busy += time.perf_counter() - began
-        check(block is not None, "a group of envelopes made no block")
-        failed += sum(int(result) >> 16 for result in block.results)
-        fills += int((block.events["kind"] == FILL).sum())
-        run.apply(block.events)
+            check(answer["status"] == "executed", f"the zone refused an envelope: {answer}")
+            failed += int(answer["result"]) >> 16
+        blocks = {answer["block"] for answer in answers}
+        check(len(blocks) == 1, f"a group of envelopes came into blocks {sorted(blocks)}")
         if n % 200 == 0 or n == len(signed):
             story.progress(n, len(signed), "groups")
+    busy = time.perf_counter() - began
+    last = int(fetch_state(demo)["block"])
+
+    run, fills = RunCheck(flow), 0
+    for block in demo.replay.run(last):
+        fills += int((block.events["kind"] == FILL).sum())
+        run.apply(block.events)
     actions = sum(d.items for g in groups for d in g.envelopes)
     demo.summary |= {
         "flow": flow.name,
@@ -267,12 +341,14 @@ def trade(demo: Demo, flow: OrderFlow, groups: list[Group], traders: list[Trader
         "actions": actions,
         "fills": fills,
         "envelopes": envelopes,
-        "blocks": sequencer.block,
+        "groups": len(signed),
+        "blocks": last,
         "orders_per_s": round(orders / busy),
         "actions_per_s": round(actions / busy),
+        "group_ms": round(1_000 * busy / len(signed), 2),
     }
-    rate = f"{round(orders / busy):,} orders/s, {round(actions / busy):,} with cancels and amends"
-    story.done("trading", f"{orders:,} orders, {fills:,} fills, {rate}")
+    each = f"each group answered, on disk, in {1_000 * busy / len(signed):.1f} ms"
+    story.done("trading", f"{orders:,} orders, {fills:,} fills; {each}")
 
     story.begin("books and makers")
     compare(demo, run, failed)
@@ -313,9 +389,9 @@ def withdraw(demo: Demo, usd: Any, trader: Trader) -> None:
     from tradezone.protocol.actions import WITHDRAW, WITHDRAW_BODY, Envelope, pack
     from tradezone.protocol.events import WITHDRAWN as WITHDRAWN_EVENT
 
-    story, sequencer = demo.story, demo.sequencer
+    story = demo.story
     story.begin("batches and claims")
-    now = max(sequencer.clock.now(), sequencer.time)
+    now = int(fetch_state(demo)["time"])
     envelope = Envelope(
         account=trader.account,
         key=trader.key,
@@ -324,13 +400,15 @@ def withdraw(demo: Demo, usd: Any, trader: Trader) -> None:
         action=WITHDRAW,
         body=pack(WITHDRAW_BODY, {"asset": 2, "amount": WITHDRAWN}),
     )
-    leaf = PrivateKey(trader.secret).sign(envelope, sequencer.config.separator).to_leaf()
-    sequencer.submit([sequencer.intake.admit_one(leaf)])
-    block = sequencer.close_block()
-    events = [e for e in block.events if e["kind"] == WITHDRAWN_EVENT]
+    leaf = PrivateKey(trader.secret).sign(envelope, demo.client.separator).to_leaf()
+    answer = demo.client.send(leaf)
+    last = int(answer["block"])
+    blocks = [block.events for block in demo.replay.run(last)]
+    events = [e for rows in blocks for e in rows if e["kind"] == WITHDRAWN_EVENT]
     check(len(events) == 1, "the withdrawal did not reach the outbox")
     message = int(events[0]["order"])
-    sequencer.publish_batch()
+    wait_for(lambda: is_published(last), "the batch with the withdrawal was not published")
+    stop_service(demo)
     posted = demo.poster.post()
     claimed = demo.poster.claim()
     params = demo.zone.params
@@ -357,6 +435,17 @@ def withdraw(demo: Demo, usd: Any, trader: Trader) -> None:
     story.done(
         "withdrawal", f"{received / 10**USD_DECIMALS:,.2f} USD on L1, {receipt.gas_used:,} gas"
     )
+
+
+def is_published(block: int) -> bool:
+    """Whether a batch that holds a block lies on disk, whole."""
+    from tradezone.sequencer import read_published
+
+    published = read_published(FOLDER / "zone" / "batches")
+    if not published or not published[-1].state_root:
+        return False
+    header = published[-1].header
+    return header.first_block + header.blocks > block
 
 
 def verify(demo: Demo) -> None:

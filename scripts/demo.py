@@ -19,7 +19,7 @@ from ape.cli import ConnectedProviderCommand
     help="Walk through the root of trust instead: stake, slot, perpetual, incident, jury, slash, votes.",
 )
 def cli(provider: Any, messages: int, governance: bool) -> None:
-    """Stake, venue, deposits, an hour of orders, batches and claims, withdrawal, verification.
+    """Stake, venue, a zone as a service, deposits, an hour of orders, batches and claims, withdrawal, verification.
 
     Exit status 0 only if every check held. The figures are left in .demo/summary.json, the story of
     --governance in .demo/governance.txt.

@@ -30,7 +30,8 @@ def cli() -> None:
     """Post batches and claims: batches, bond, claim, finalize, status, run."""
 
 
-def _poster(session: Session, data: Path, *, with_data: bool = False) -> Poster:
+def build_poster(session: Session, data: Path, *, with_data: bool = False) -> Poster:
+    """Return the poster of a sequencer's folder, signing as the session's account."""
     folder = BatchFolder(data)
     return Poster(
         session.rpc,
@@ -41,7 +42,8 @@ def _poster(session: Session, data: Path, *, with_data: bool = False) -> Poster:
     )
 
 
-def _check_sequencer(session: Session) -> None:
+def check_sequencer(session: Session) -> None:
+    """Make sure that the session's account is the sequencer of the running epoch. ScriptError if not."""
     sequencers = session.at("sequencers")
     epoch = sequencers.call("currentEpoch")
     expected = sequencers.call("sequencerOf", epoch)
@@ -56,8 +58,8 @@ def _check_sequencer(session: Session) -> None:
 @with_options(data_option, with_data_option)
 def batches(session: Session, data: Path, with_data: bool) -> None:
     """Commit the batches that L1 does not hold yet. Signed by the sequencer."""
-    _check_sequencer(session)
-    poster = _poster(session, data, with_data=with_data)
+    check_sequencer(session)
+    poster = build_poster(session, data, with_data=with_data)
     committed, published = poster.check(), BatchFolder(data).last()
     waiting = max(published - committed, 0)
     if not waiting:
@@ -91,7 +93,7 @@ def bond(session: Session) -> None:
 @with_options(data_option)
 def claim(session: Session, data: Path) -> None:
     """Claim the state root of every batch at which a claim is due."""
-    poster = _poster(session, data)
+    poster = build_poster(session, data)
     if not poster.is_bonded():
         raise ScriptError(
             f"{session.address} has posted no bond", "post it first: ape run post bond"
@@ -119,7 +121,7 @@ def claim(session: Session, data: Path) -> None:
 @with_options(data_option)
 def finalize(session: Session, data: Path) -> None:
     """Make claims final whose window has passed. Anyone may; the roots are compared with ours first."""
-    poster = _poster(session, data)
+    poster = build_poster(session, data)
     done = [] if session.is_dry else poster.finalize()
     status = poster.status()
     session.result(
@@ -173,8 +175,8 @@ def run(
 
     Errors of the node are shown and tried again; a contradiction between L1 and the data stops it.
     """
-    _check_sequencer(session)
-    poster = _poster(session, data, with_data=with_data)
+    check_sequencer(session)
+    poster = build_poster(session, data, with_data=with_data)
     session.confirm("post as the sequencer until stopped", {"from": session.address})
     if session.is_dry:
         return
@@ -185,14 +187,15 @@ def run(
     done = 0
     while True:
         done += 1
-        _run_once(session, poster, claims=claims)
+        post_once(session, poster, claims=claims)
         if done == rounds:
             break
         time.sleep(every)
     session.result(asdict(poster.status()))
 
 
-def _run_once(session: Session, poster: Poster, *, claims: bool) -> None:
+def post_once(session: Session, poster: Poster, *, claims: bool) -> None:
+    """Commit, claim and finalize what is due, and show it. What the node cannot do now is shown, not raised."""
     from tradezone.chain import ChainError
 
     try:

@@ -117,8 +117,8 @@ def test_a_book_follows_from_its_snapshot_on_and_every_checksum_agrees(served, c
     for n in range(10):
         send(node, place(signers[2 + n % 4], "buy", str(20 + n), "1", "post_only"))
     send(node, place(signers[3], "buy", "80", "0.3", "ioc"))
-    wait_for(lambda: node.feeds.get_trades(1))
-    target = node.feeds.get_depth(1)
+    wait_for(lambda: node.views.get_trades(1))
+    target = node.views.get_depth(1)
     while book.seq < target.seq:
         assert book.apply(read_update(client.get("book", lambda m: m["type"] == "update")))
     assert book.get_snapshot() == target

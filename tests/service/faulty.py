@@ -15,11 +15,10 @@ from service_zone import make_clock
 
 import tradezone.sequencer.batches as batches
 import tradezone.sequencer.recovery as recovery
-import tradezone.service.history as history
 import tradezone.service.node as node_module
 from tradezone.gateway import serve
 from tradezone.sequencer.journal import FileJournal
-from tradezone.service import Node, load_config
+from tradezone.service import Node, Views, load_config
 from tradezone.service.pipeline import Pipeline
 
 
@@ -58,8 +57,8 @@ def arm(stage, count):
         "after_sync": (FileJournal, "append", True),
         "before_answer": (Pipeline, "_acknowledge", False),
         "after_answer": (Pipeline, "_acknowledge", True),
-        "history": (history.HistoryWriter, "_write", True),
-        "history_commit": (history.HistoryWriter, "_commit", False),
+        "before_views": (Views, "offer", False),
+        "after_views": (Views, "offer", True),
         "batch_file": (batches, "write_file", False),
         "batch_meta": (batches, "write_file", True),
         "snapshot": (node_module, "save_snapshot", False),

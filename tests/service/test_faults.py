@@ -121,8 +121,8 @@ STAGES = [
     ("after_sync", 9),
     ("before_answer", 9),
     ("after_answer", 9),
-    ("history", 9),
-    ("history_commit", 9),
+    ("before_views", 9),
+    ("after_views", 9),
     ("batch_file", 3),
     ("batch_meta", 4),
     ("snapshot", 2),
@@ -145,6 +145,7 @@ def test_killed_at_a_stage_it_has_everything_it_answered_and_goes_on(zone, stage
     node = Node(load_config(zone))
     try:
         node.start()
+        assert node.views.wait(node.report.last_block, 60)
         assert node.history.fetch_blocks(None, 1)[0].number >= node.report.last_block
         for digest, seq in answered.items():
             assert node.history.find_leaf(digest) == seq
@@ -191,9 +192,8 @@ def run_a_while(zone):
 
     for n in range(12):
         send(node, place(signers[2 + n % 4], "sell" if n % 2 else "buy", "60", "1"))
-    block = node.sequencer.block
     node.stop()
-    return max(block, node.sequencer.block)
+    return node.sequencer.block
 
 
 def test_a_flipped_bit_in_the_journal_is_named_and_refused_and_changes_nothing(zone):
@@ -263,15 +263,14 @@ def test_a_lost_or_damaged_history_is_made_anew(zone, damage):
         path.write_bytes(path.read_bytes()[:5_000])
     else:
         path.write_bytes(b"")
-    said = []
-    node = Node(load_config(zone), progress=said.append)
+    node = Node(load_config(zone))
     try:
+        assert node.views.wait(block, 60)
         assert (
             node.history.fetch_trades(1, None, 100),
             node.history.fetch_orders(2, None, 100),
         ) == rows
         assert node.history.fetch_blocks(None, 1)[0].number == block
-        assert said
     finally:
         node.stop()
 

@@ -90,8 +90,8 @@ def test_a_waiting_order_takes_without_anything_new_arriving(node):
     signers = make_signers(node.separator)
     send(node, place(signers[2], "sell", "60", "1", "post_only"))
     send(node, place(signers[3], "buy", "60", "1"))
-    wait_for(lambda: node.feeds.get_trades(MARKET.slot), 10)
-    trade = node.feeds.get_trades(MARKET.slot)[0]
+    wait_for(lambda: node.views.get_trades(MARKET.slot), 10)
+    trade = node.views.get_trades(MARKET.slot)[0]
     assert (trade.taker_account, trade.maker_account, trade.price) == (3, 2, 6000)
 
 
@@ -105,8 +105,8 @@ def test_an_idle_zone_makes_blocks_so_that_it_is_never_restarted(tmp_path):
         wait_for(
             lambda: node.pipeline.query(lambda e: int(e.machine["block"])).result(10) > first + 2
         )
-        kinds = node.history
-        assert kinds.fetch_blocks(None, 1)
+        assert node.views.wait(first)
+        assert node.history.fetch_blocks(None, 1)
     finally:
         node.stop()
 
@@ -154,8 +154,8 @@ def test_a_disk_error_stops_the_zone_and_answers_everybody(node):
         node.pipeline.query(ignore)
 
 
-def test_an_error_in_the_feeds_stops_the_zone(node):
-    node.feeds.add_listener(break_down)
+def test_an_error_of_a_listener_stops_the_zone(node):
+    node.listeners.add_listener(break_down)
     send(node, make_signers(node.separator)[2].noop())
     wait_for(lambda: node.pipeline.failure is not None)
     assert not node.is_healthy
@@ -186,21 +186,23 @@ def test_a_restart_goes_on_where_it_stopped_with_the_same_books_and_history(zone
     send(node, place(signers[2], "sell", "60", "3", "post_only", "ask"))
     send(node, place(signers[3], "buy", "60", "1"))
     send(node, place(signers[4], "buy", "59", "2", "post_only"))
-    wait_for(lambda: node.feeds.get_trades(MARKET.slot))
-    node.stop()
-    depth, ticker = node.feeds.get_depth(MARKET.slot), node.feeds.get_ticker(MARKET.slot)
+    wait_for(lambda: node.views.get_trades(MARKET.slot))
+    node.pipeline.stop()
     head, block = node.sequencer.head, node.sequencer.block
+    assert node.views.wait(block)
+    depth, ticker = node.views.get_depth(MARKET.slot), node.views.get_ticker(MARKET.slot)
+    node.stop()
 
     again = start_node(zone_folder)
     try:
         assert (again.report.last_block, again.report.torn_bytes) == (block, 0)
-        restored = again.feeds.get_depth(MARKET.slot)
+        restored = again.views.get_depth(MARKET.slot)
         assert (restored.bids, restored.asks, restored.checksum) == (
             depth.bids,
             depth.asks,
             depth.checksum,
         )
-        new = again.feeds.get_ticker(MARKET.slot)
+        new = again.views.get_ticker(MARKET.slot)
         assert new[3:] == ticker[3:]
         assert again.history.fetch_trades(MARKET.slot, None, 10)[0].price == 6000
         assert again.history.find_order(2, b"ask".ljust(16, b"\0")).state == "Partially filled"

@@ -649,6 +649,8 @@ class BlockingZone:
 
     def close(self) -> None:
         """Close all connections and end the thread."""
+        if self._loop.is_closed():
+            return  # it was closed before
         self._wait(self.zone.close())
         self._end()
 

@@ -14,7 +14,7 @@ from tradezone.service import ServiceError
 from .door import Door
 from .errors import ApiError, Problem, to_api_error
 from .limits import Allowance, RateLimiter
-from .orders import answer_frame, decode_frames, decode_json
+from .orders import decode_frames, decode_json
 from .rest import build_rest, enter
 from .schemas import ErrorAnswer
 from .sessions import Sessions
@@ -143,12 +143,10 @@ class Gateway:
             _check_mode(mode)
             body = await self._read_body(headers, receive)
             is_binary = headers.get(b"content-type", b"").split(b";")[0] == FRAMES.encode()
-            leaves = decode_frames(body) if is_binary else decode_json(body)
             if is_binary and mode == "sync":
-                answers = await self.door.execute(leaves)
-                frames = (answer_frame(leaf, a) for leaf, a in zip(leaves, answers, strict=True))
-                data, kind = b"".join(frames), _BINARY
+                data, kind = await self.door.execute_frames(decode_frames(body)), _BINARY
             else:
+                leaves = decode_frames(body) if is_binary else decode_json(body)
                 answer = await enter(self.door, leaves, mode, receipts)
                 data, kind = msgspec.json.encode(answer), _JSON
         except Exception as error:  # noqa: BLE001 -- the layer under this one would say nothing of use

@@ -42,9 +42,17 @@ class DemoZone:
         0 = any that is free
     taker_delay : int
         of the market, ms
+    max_connections_per_ip : int
+        of the gateway
     """
 
-    def __init__(self, folder: Path | None = None, port: int = 0, taker_delay: int = 3) -> None:
+    def __init__(
+        self,
+        folder: Path | None = None,
+        port: int = 0,
+        taker_delay: int = 3,
+        max_connections_per_ip: int = 256,
+    ) -> None:
         self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="tradezone-demo-")
         base = folder or Path(self._temporary.name)  # type: ignore[union-attr]
         base.mkdir(parents=True, exist_ok=True)
@@ -55,7 +63,8 @@ class DemoZone:
         text = (
             f"name: demo\ndata: data\ndomain: {{chain_id: 31337, contract: '0x{'5a' * 20}'}}\n"
             f"sequencer: {{key_file: key}}\n"
-            f"gateway: {{port: {port}, requests_per_minute: 600000}}\n"
+            f"gateway: {{port: {port}, requests_per_minute: 600000,"
+            f" max_connections_per_ip: {max_connections_per_ip}}}\n"
         )
         self.node = Node(read_config(text, "demo", base))
         self.node.start()
@@ -66,27 +75,7 @@ class DemoZone:
         self._open: list[BlockingZone] = []
 
     def _tell(self, taker_delay: int) -> None:
-        told: list[tuple[int, dict[str, Any]]] = []
-        for owner, name in enumerate(_NAMES, 1):
-            values = {"owner": owner, "address": make_key(name).address, "referrer": 0}
-            told.append((messages.REGISTER_OWNER, {**values, "kind": OWNER_USER}))
-        for asset, decimals in _DECIMALS.items():
-            token = asset.to_bytes(20, "big")
-            values = {"asset": asset, "token": token, "kind": ASSET_ERC20, "decimals": decimals}
-            told.append(
-                (messages.REGISTER_ASSET, {**values, "quantum": 1, "cap": 1 << 60, "venue": 0})
-            )
-        # fees buy actions so cheaply that a demonstration does not run out of them
-        plenty = {"asset": 1, "quotaRate": 1 << 20, "quotaDeposit": 0}
-        told.append((messages.SET_ASSET, {**plenty, "faucetAmount": 0, "faucetInterval": 0}))
-        venue = {"venue": 1, "owner": len(_NAMES), "access": ACCESS_OPEN, "stake": 10**9}
-        told.append((messages.CREATE_VENUE, venue))
-        told.append((messages.LIST_MARKET, _market(taker_delay)))
-        for owner in (2, 3):
-            address = make_key(_NAMES[owner - 1]).address
-            for asset, amount in _MONEY.items():
-                values = {"owner": owner, "address": address, "asset": asset, "amount": amount}
-                told.append((messages.DEPOSIT, values))
+        told = tell_demo(taker_delay)
         last = self.node.get_local_inbox().offer_all(told)[-1]
         deadline = time.monotonic() + _SETUP_S
         while self.node.pipeline.query(lambda e: int(e.machine["inbox"])).result(_SETUP_S) <= last:
@@ -124,6 +113,30 @@ class DemoZone:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def tell_demo(taker_delay: int = 3) -> list[tuple[int, dict[str, Any]]]:
+    """Return what the zone is told before it can trade: inbox messages by kind and fields."""
+    told: list[tuple[int, dict[str, Any]]] = []
+    for owner, name in enumerate(_NAMES, 1):
+        values = {"owner": owner, "address": make_key(name).address, "referrer": 0}
+        told.append((messages.REGISTER_OWNER, {**values, "kind": OWNER_USER}))
+    for asset, decimals in _DECIMALS.items():
+        token = asset.to_bytes(20, "big")
+        values = {"asset": asset, "token": token, "kind": ASSET_ERC20, "decimals": decimals}
+        told.append((messages.REGISTER_ASSET, {**values, "quantum": 1, "cap": 1 << 60, "venue": 0}))
+    # fees buy actions so cheaply that a demonstration does not run out of them
+    plenty = {"asset": 1, "quotaRate": 1 << 20, "quotaDeposit": 0}
+    told.append((messages.SET_ASSET, {**plenty, "faucetAmount": 0, "faucetInterval": 0}))
+    venue = {"venue": 1, "owner": len(_NAMES), "access": ACCESS_OPEN, "stake": 10**9}
+    told.append((messages.CREATE_VENUE, venue))
+    told.append((messages.LIST_MARKET, _market(taker_delay)))
+    for owner in (2, 3):
+        address = make_key(_NAMES[owner - 1]).address
+        for asset, amount in _MONEY.items():
+            values = {"owner": owner, "address": address, "asset": asset, "amount": amount}
+            told.append((messages.DEPOSIT, values))
+    return told
 
 
 def _market(taker_delay: int) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from tradezone.sequencer import EnvelopeRejectedError
 from tradezone.service import Answer, ServiceError, Submission
 
 from .errors import ApiError, Problem
+from .orders import FrameSubmission
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tradezone.engine import Engine
+    from tradezone.sequencer import LeafRun
     from tradezone.service import Node
 
 _T = TypeVar("_T")
@@ -60,6 +62,14 @@ class Door:
         self._submit(Submission(leaves, self.node.clock.now(), deliver))
         return future
 
+    def submit_frames(self, leaves: LeafRun, deliver: Callable[[bytes], None]) -> None:
+        """Submit leaves of a binary request; ``deliver`` is handed the binary answer, in the loop."""
+
+        def cross(answer: bytes) -> None:
+            self.call(lambda: deliver(answer))
+
+        self._submit(FrameSubmission(leaves, self.node.clock.now(), cross))
+
     def submit_checked(
         self, leaves: Sequence[bytes]
     ) -> asyncio.Future[list[EnvelopeRejectedError | None]]:
@@ -86,12 +96,31 @@ class Door:
 
     async def execute(self, leaves: Sequence[bytes]) -> list[Answer]:
         """Submit leaves and wait. ApiError TIMEOUT if the answer does not come: what became of them is open."""
+        return await self._wait(self.submit(leaves))
+
+    async def _wait(self, future: asyncio.Future[_T]) -> _T:
         try:
-            return await asyncio.wait_for(self.submit(leaves), ANSWER_S)
+            return await asyncio.wait_for(future, ANSWER_S)
         except TimeoutError:
             text = f"no answer within {ANSWER_S:.0f} s: the envelopes may or may not be executed"
             hint = "ask for the receipt by leaf hash: GET /v1/leaves/{hash}"
             raise ApiError(Problem.TIMEOUT, text, hint) from None
+
+    async def execute_frames(self, leaves: LeafRun) -> bytes:
+        """Submit leaves of a binary request and wait for the binary answer; ApiError as of `execute`."""
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.submit_frames(leaves, lambda a: None if future.done() else future.set_result(a))
+        return await self._wait(future)
+
+    async def ask(self, name: str, *arguments: Any) -> Any:
+        """Ask the views (`Feeds.get_<name>`). ViewsError if they are not there."""
+        try:
+            return await asyncio.wait_for(
+                asyncio.wrap_future(self.node.views.ask(name, *arguments)), ANSWER_S
+            )
+        except TimeoutError:
+            text = "market data do not answer: their process is far behind"
+            raise ApiError(Problem.NO_MARKET_DATA, text, retry_after_ms=1_000) from None
 
     async def query(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """Run a function of the engine between two blocks: ``function(engine, *arguments)``."""

@@ -14,7 +14,7 @@ import msgspec
 
 from tradezone.protocol.errors import EXPLANATIONS, Code
 from tradezone.sequencer import EnvelopeRejectedError
-from tradezone.service import BusyError, StoppingError
+from tradezone.service import BusyError, StoppingError, ViewsError
 
 
 class Problem(IntEnum):
@@ -33,6 +33,7 @@ class Problem(IntEnum):
     TOO_MANY_SUBSCRIPTIONS = 1010
     TIMEOUT = 1011
     TOO_MANY_CONNECTIONS = 1012
+    NO_MARKET_DATA = 1013
     INTERNAL = 1099
 
 
@@ -50,6 +51,7 @@ STATUS: Final = {
     Problem.TOO_MANY_SUBSCRIPTIONS: 429,
     Problem.TIMEOUT: 504,
     Problem.TOO_MANY_CONNECTIONS: 429,
+    Problem.NO_MARKET_DATA: 503,
     Problem.INTERNAL: 500,
 }
 """HTTP status of each."""
@@ -122,6 +124,8 @@ def to_api_error(error: BaseException) -> ApiError:
         return ApiError(Problem.BUSY, error.text, hint, retry_after_ms=error.retry_after_ms)
     if isinstance(error, StoppingError):
         return ApiError(Problem.STOPPING, error.text, error.hint, retry_after_ms=1_000)
+    if isinstance(error, ViewsError):
+        return ApiError(Problem.NO_MARKET_DATA, error.text, error.hint, retry_after_ms=1_000)
     return ApiError(Problem.INTERNAL, "the gateway failed", "the operator's log says why")
 
 

@@ -15,6 +15,7 @@ status: 0 executed, 1 refused, 2 unknown (the zone went down). In a WebSocket fr
 from __future__ import annotations
 
 import struct
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -25,13 +26,14 @@ from tradezone.protocol import events as kinds
 from tradezone.protocol.actions import Envelope
 from tradezone.protocol.enums import BOTH_SIDES, BUY, SELL
 from tradezone.protocol.hashing import keccak
-from tradezone.sequencer import EnvelopeRejectedError
-from tradezone.service import Answer, Executed
+from tradezone.sequencer import EnvelopeRejectedError, LeafRun, split_frames
+from tradezone.service import Answer, Executed, Refusal, Submission
+from tradezone.service.answers import ANSWER, EXECUTED, ITEM, REFUSED, UNKNOWN
 
 from .errors import ApiError, ErrorBody, Problem, explain_code, explain_refusal, to_api_error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 MAX_ENVELOPES: Final = 1_024  # in one request
 
@@ -92,10 +94,7 @@ _DEFAULTS: Final = frozenset(
 )
 """Fields that are 0 if absent."""
 
-_ANSWER: Final = struct.Struct(">BHQQIB")
-_ITEM: Final = struct.Struct(">QH")
 _SIZE: Final = struct.Struct(">H")
-EXECUTED, REFUSED, UNKNOWN = range(3)
 
 
 class ActionBody(msgspec.Struct):
@@ -265,25 +264,21 @@ def _pack(layout: actions.Layout, values: dict[str, Any], where: str) -> bytes:
     return b"".join(parts)
 
 
-def decode_frames(data: bytes | memoryview) -> list[bytes]:
+def decode_frames(data: bytes | memoryview) -> LeafRun:
     """Return the leaves of a binary request. ApiError BAD_REQUEST if sizes do not add up."""
-    view = memoryview(data)
-    leaves: list[bytes] = []
-    at, end = 0, len(view)
-    while at < end:
-        if at + _SIZE.size > end:
-            raise _bad("frame", f"{end - at} bytes are left, a size has 2")
-        (size,) = _SIZE.unpack_from(view, at)
-        at += _SIZE.size
-        if size == 0 or at + size > end:
-            raise _bad("frame", f"a leaf of {size} bytes is announced, {end - at} are left")
-        leaves.append(bytes(view[at : at + size]))
-        at += size
-        if len(leaves) > MAX_ENVELOPES:
-            raise _bad("frame", f"more than {MAX_ENVELOPES} envelopes")
-    if not leaves:
+    if not len(data):
         raise _bad("frame", "there is no envelope in it")
-    return leaves
+    found = split_frames(data, MAX_ENVELOPES)
+    if isinstance(found, LeafRun):
+        return found
+    at, end = found, len(data)
+    if at + _SIZE.size > end:
+        raise _bad("frame", f"{end - at} bytes are left, a size has 2")
+    (size,) = _SIZE.unpack_from(data, at)
+    at += _SIZE.size
+    if size == 0 or at + size > end:
+        raise _bad("frame", f"a leaf of {size} bytes is announced, {end - at} are left")
+    raise _bad("frame", f"more than {MAX_ENVELOPES} envelopes")
 
 
 def encode_frames(leaves: Sequence[bytes]) -> bytes:
@@ -388,13 +383,11 @@ def answer_json(leaf: bytes, answer: Answer, *, with_receipt: bool = False) -> E
 
 
 def answer_frame(leaf: bytes, answer: Answer) -> bytes:
-    """Return what became of a leaf as a binary answer has it."""
-    if isinstance(answer, EnvelopeRejectedError):
-        return _ANSWER.pack(REFUSED, int(answer.code), 0, 0, 0, 0)
+    """Return what became of one leaf as a binary answer has it; `FrameSubmission` does it by the block."""
     if not isinstance(answer, Executed):
-        return _ANSWER.pack(UNKNOWN, int(to_api_error(answer).problem), 0, 0, 0, 0)
+        return _refuse_frame(answer)
     items = read_items(leaf, answer)
-    head = _ANSWER.pack(
+    head = ANSWER.pack(
         EXECUTED,
         answer.result & 0xFFFF,
         answer.seq,
@@ -402,4 +395,40 @@ def answer_frame(leaf: bytes, answer: Answer) -> bytes:
         answer.result,
         len(items),
     )
-    return head + b"".join(_ITEM.pack(order, code) for _, order, code in items)
+    return head + b"".join(ITEM.pack(order, code) for _, order, code in items)
+
+
+def _refuse_frame(refusal: Refusal) -> bytes:
+    if isinstance(refusal, EnvelopeRejectedError):
+        return ANSWER.pack(REFUSED, int(refusal.code), 0, 0, 0, 0)
+    return ANSWER.pack(UNKNOWN, int(to_api_error(refusal).problem), 0, 0, 0, 0)
+
+
+class FrameSubmission(Submission):
+    """Leaves of a binary request; what became of them is handed over as one binary answer.
+
+    Parameters
+    ----------
+    leaves : LeafRun
+        as `decode_frames` gives them
+    received : int
+        when they came, ms
+    deliver : callable
+        is handed the answer, on one of the pipeline's threads; must not block
+    """
+
+    __slots__ = ()
+
+    def __init__(self, leaves: LeafRun, received: int, deliver: Callable[[bytes], None]) -> None:
+        super().__init__(leaves, received, deliver)  # type: ignore[arg-type]
+
+    def deliver(self) -> None:
+        """Hand the answer over."""
+        spans = [
+            (part.first, part.block.answers.get(part.row, part.row + part.end - part.first))
+            for part in self.parts
+        ]
+        spans += [(i, _refuse_frame(refusal)) for i, refusal in self.refused.items()]
+        if len(spans) > 1:
+            spans.sort(key=itemgetter(0))
+        self._deliver(b"".join(span for _, span in spans))

@@ -70,6 +70,8 @@ from .schemas import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tradezone.engine import Engine
     from tradezone.sequencer import EnvelopeRejectedError
     from tradezone.service import Node
@@ -239,7 +241,7 @@ class Rest:
         ) -> BookInfo:
             """Depth of a market, best levels first. The checksum is over the whole book."""
             await find(market)
-            return to_book(node.feeds.get_depth(market), depth)
+            return to_book(await door.ask("depth", market), depth)
 
         @get("/v1/markets/{market:int}/trades", tags=["markets"])
         async def trades(
@@ -276,13 +278,13 @@ class Rest:
         async def ticker(market: Slot) -> TickerInfo:
             """Return a market at a glance."""
             await find(market)
-            return to_ticker(node.feeds.get_ticker(market))
+            return to_ticker(await door.ask("ticker", market))
 
         @get("/v1/tickers", tags=["markets"])
         async def tickers() -> list[TickerInfo]:
             """All markets at a glance."""
             count = await door.query(state.get_used, "market")
-            return [to_ticker(node.feeds.get_ticker(slot)) for slot in range(1, count)]
+            return [to_ticker(row) for row in await door.ask("tickers", list(range(1, count)))]
 
         @post("/v1/preview", tags=["markets"], status_code=200)
         async def preview(data: JSONBody[PreviewRequest]) -> PreviewInfo:
@@ -568,7 +570,7 @@ class Rest:
         return [open_session, close_session, orders]
 
 
-async def enter(door: Door, leaves: list[bytes], mode: str, receipts: bool) -> OrderAnswer:
+async def enter(door: Door, leaves: Sequence[bytes], mode: str, receipts: bool) -> OrderAnswer:
     """Send leaves and return what is answered."""
     if mode == "async":
         errors = await door.submit_checked(leaves)

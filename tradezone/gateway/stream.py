@@ -29,7 +29,6 @@ from .errors import ApiError, ErrorBody, Problem, to_api_error
 from .limits import RateLimiter
 from .orders import (
     EnvelopeBody,
-    answer_frame,
     answer_json,
     decode_envelopes,
     decode_frames,
@@ -40,7 +39,7 @@ from .schemas import SessionBody, to_book, to_candle, to_ticker, to_trade
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from tradezone.service import Metrics, Node, Published
+    from tradezone.service import Metrics, Node, Told
     from tradezone.views import DepthUpdate, Event
 
     from .door import Door
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
 _log = EventLog("gateway.stream")
 
 PUBLIC: Final = ("book", "trades", "candles", "ticker", "blocks")
+MARKET_DATA: Final = ("book", "trades", "candles", "ticker")  # made by the views
 PRIVATE: Final = ("orders", "balances", "positions")
 MAX_MESSAGE: Final = 1 << 17
 _REQUEST: Final = struct.Struct(">I")
@@ -70,6 +70,8 @@ _WIDE: Final = frozenset(
         "client_id1",
     )
 )
+_BLOCKS: Final = ("blocks", 0, 0)
+_INTERVALS: Final = {width: name for name, width in INTERVAL_NAMES.items()}
 Key = tuple[str, int, int]  # channel, market or account, interval
 
 
@@ -178,19 +180,47 @@ class Hub:
         self._reading: set[Key] = set()  # balances and positions that are being read
         self._again: set[Key] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        node.feeds.add_listener(self._hear)
+        node.listeners.add_listener(self._hear)
+        node.views.listen(self._hear_views, self._begin_again)
 
-    def _hear(self, published: Published) -> None:
+    def _hear(self, told: Told) -> None:
         """On the publisher's thread."""
-        if self._subscribers:
-            self._door.call(lambda: self._publish(published))
+        if told.private or _BLOCKS in self._subscribers:
+            self._door.call(lambda: self._publish(told))
+
+    def _hear_views(self, changes: list[tuple[Key, Any]]) -> None:
+        """On the thread that hears the views."""
+        self._door.call(lambda: self._publish_changes(changes))
+
+    def _begin_again(self, key: Key, snapshot: Any) -> None:
+        """On the same: the views began anew."""
+        self._door.call(lambda: self._push(key, lambda: show_snapshot(key, snapshot)))
+
+    def begin(self, key: Key, connection: Connection) -> None:
+        """Have a connection hear of market data, from a snapshot on."""
+
+        def begin(_: Key, snapshot: Any) -> None:
+            self._door.call(lambda: self._begin(key, connection, snapshot))
+
+        self._node.views.subscribe(key, begin)
+
+    def _begin(self, key: Key, connection: Connection, snapshot: Any) -> None:
+        if key not in connection.keys:  # it has left meanwhile
+            if key not in self._subscribers:
+                self._node.views.unsubscribe(key)
+            return
+        self._subscribers.setdefault(key, set()).add(connection)
+        if snapshot is not None:
+            connection.push(encode(show_snapshot(key, snapshot)))
 
     def add(self, key: Key, connection: Connection) -> None:
-        """Subscribe a connection."""
-        self._subscribers.setdefault(key, set()).add(connection)
+        """Subscribe a connection; to market data it is subscribed once `begin` has its snapshot."""
         connection.keys.add(key)
+        if key[0] in MARKET_DATA:
+            return
+        self._subscribers.setdefault(key, set()).add(connection)
         if key[0] in PRIVATE:
-            self._node.feeds.listen_to(key[1])
+            self._node.listeners.listen_to(key[1])
 
     def remove(self, key: Key, connection: Connection) -> None:
         """Take a subscription back; nothing happens if there is none."""
@@ -201,8 +231,10 @@ class Hub:
         others.discard(connection)
         if not others:
             self._subscribers.pop(key, None)
+            if key[0] in MARKET_DATA:
+                self._node.views.unsubscribe(key)
         if key[0] in PRIVATE:
-            self._node.feeds.stop_listening_to(key[1])
+            self._node.listeners.stop_listening_to(key[1])
 
     def _push(self, key: Key, body: Callable[[], dict[str, Any]]) -> None:
         connections = self._subscribers.get(key)
@@ -211,58 +243,31 @@ class Hub:
             for connection in connections:
                 connection.push(text)
 
-    def _publish(self, published: Published) -> None:
+    def _publish_changes(self, changes: list[tuple[Key, Any]]) -> None:
+        for key, change in changes:
+            self._push(key, lambda key=key, change=change: show_change(key, change))  # type: ignore[misc]
+
+    def _publish(self, told: Told) -> None:
         self._push(
-            ("blocks", 0, 0),
+            _BLOCKS,
             lambda: {
                 "channel": "blocks",
                 "data": {
-                    "number": str(published.number),
-                    "time": str(published.time),
-                    "first_seq": str(published.first_seq),
-                    "leaves": published.leaves,
-                    "head": "0x" + published.head.hex(),
+                    "number": str(told.number),
+                    "time": str(told.time),
+                    "first_seq": str(told.first_seq),
+                    "leaves": told.leaves,
+                    "head": "0x" + told.head.hex(),
                 },
             },
         )
-        for update in published.updates:
-            self._push(("book", update.market, 0), lambda update=update: show_update(update))  # type: ignore[misc]
-        by_market: dict[int, list[Any]] = {}
-        for trade in published.trades:
-            by_market.setdefault(trade.market, []).append(trade)
-        for market, trades in by_market.items():
-            self._push(
-                ("trades", market, 0),
-                lambda market=market, trades=trades: {  # type: ignore[misc]
-                    "channel": "trades",
-                    "market": market,
-                    "data": [to_trade(trade) for trade in trades],
-                },
-            )
-        for market, interval, candle in published.candles:
-            self._push(
-                ("candles", market, interval),
-                lambda market=market, interval=interval, candle=candle: {  # type: ignore[misc]
-                    "channel": "candles",
-                    "market": market,
-                    "interval": next(n for n, ms in INTERVAL_NAMES.items() if ms == interval),
-                    "data": to_candle(candle),
-                },
-            )
-        for market in published.markets:
-            self._push(("ticker", market, 0), lambda market=market: self.show_ticker(market))  # type: ignore[misc]
-        for account, events in published.private.items():
+        for account, events in told.private.items():
             self._push(
                 ("orders", account, 0),
-                lambda account=account, events=events: show_events(account, published, events),  # type: ignore[misc]
+                lambda account=account, events=events: show_events(account, told, events),  # type: ignore[misc]
             )
             for channel in ("balances", "positions"):
                 self.read_soon((channel, account, 0))
-
-    def show_ticker(self, market: int) -> dict[str, Any]:
-        """Return a ticker as it is pushed."""
-        ticker = to_ticker(self._node.feeds.get_ticker(market))
-        return {"channel": "ticker", "market": market, "data": ticker}
 
     def read_soon(self, key: Key) -> None:
         """Read balances or positions behind the running block and push them; once, however often it is asked."""
@@ -315,7 +320,28 @@ def show_update(update: DepthUpdate) -> dict[str, Any]:
     }
 
 
-def show_events(account: int, published: Published, events: Iterable[Event]) -> dict[str, Any]:
+def show_change(key: Key, change: Any) -> dict[str, Any]:
+    """Return what changed on a channel of market data as it is pushed."""
+    channel, market, interval = key
+    if channel == "book":
+        return show_update(change)
+    body: dict[str, Any] = {"channel": channel, "market": market}
+    if channel == "trades":
+        return {**body, "data": [to_trade(trade) for trade in change]}
+    if channel == "ticker":
+        return {**body, "data": to_ticker(change)}
+    return {**body, "interval": _INTERVALS[interval], "data": to_candle(change)}
+
+
+def show_snapshot(key: Key, snapshot: Any) -> dict[str, Any]:
+    """Return what a channel of market data begins with, as it is pushed."""
+    if key[0] == "book":
+        body: dict[str, Any] = {"channel": "book", "market": key[1], "type": "snapshot"}
+        return {**body, "data": to_book(snapshot)}
+    return show_change(key, snapshot)
+
+
+def show_events(account: int, published: Told, events: Iterable[Event]) -> dict[str, Any]:
     """Return events of an account as they are pushed: the columns of the protocol, and the kind's name."""
     return {
         "channel": "orders",
@@ -480,8 +506,10 @@ class Streams:
         """Take a binary frame in; its answer comes when its block is on disk, others may come before."""
         number = data[: _REQUEST.size].ljust(_REQUEST.size, b"\0")
         try:
-            leaves = decode_frames(memoryview(data)[_REQUEST.size :])
-            future = self._door.submit(leaves)
+            self._door.submit_frames(
+                decode_frames(memoryview(data)[_REQUEST.size :]),
+                lambda answer: connection.push(number + answer),
+            )
         except (ApiError, ServiceError) as error:
             body = {
                 "id": int.from_bytes(number, "big"),
@@ -489,15 +517,6 @@ class Streams:
                 "error": to_api_error(error).body,
             }
             connection.push(encode(body))
-            return
-
-        def answer(done: asyncio.Future[Any]) -> None:
-            frames = (
-                answer_frame(leaf, one) for leaf, one in zip(leaves, done.result(), strict=True)
-            )
-            connection.push(number + b"".join(frames))
-
-        future.add_done_callback(answer)
 
     # --- messages ------------------------------------------------------------------------------------
 
@@ -620,21 +639,10 @@ class Streams:
         raise ApiError(Problem.UNKNOWN_CHANNEL, text)
 
     async def _push_snapshot(self, connection: Connection, key: Key) -> None:
-        """Push what a channel begins with. The subscription stands already, so nothing falls between."""
-        channel, subject, width = key
-        feeds = self._node.feeds
-        if channel == "book":
-            book = to_book(feeds.get_depth(subject))
-            body = {"channel": "book", "market": subject, "type": "snapshot", "data": book}
-            connection.push(encode(body))
-        elif channel == "ticker":
-            connection.push(encode(self._hub.show_ticker(subject)))
-        elif channel == "candles":
-            candle = feeds.candles.get_last(subject, width)
-            if candle is not None:
-                name = next(n for n, ms in INTERVAL_NAMES.items() if ms == width)
-                body = {"channel": channel, "market": subject, "interval": name}
-                connection.push(encode({**body, "data": to_candle(candle)}))
+        """Push what a channel begins with, or have it pushed; nothing falls between it and what follows."""
+        channel, subject, _ = key
+        if channel in MARKET_DATA:
+            self._hub.begin(key, connection)
         elif channel == "orders":
             rows, stamp = await self._door.query(
                 lambda engine: (state.fetch_orders(engine, subject), state.fetch_stamp(engine))

@@ -25,6 +25,7 @@ from tradezone.sequencer.journal import (
     JournalWriter,
     MemoryJournal,
 )
+from tradezone.sequencer.leaves import LeafRun, split_frames
 from tradezone.sequencer.log import EventLog, configure_log
 from tradezone.sequencer.receipts import BlockHead, BlockReceipts, Receipt, verify_receipt
 from tradezone.sequencer.recovery import Recovered, RecoveryReport, recover, save_snapshot
@@ -53,6 +54,7 @@ __all__ = [
     "JournalLockedError",
     "JournalReader",
     "JournalWriter",
+    "LeafRun",
     "ManualClock",
     "MemoryJournal",
     "Receipt",
@@ -68,5 +70,6 @@ __all__ = [
     "read_published",
     "recover",
     "save_snapshot",
+    "split_frames",
     "verify_receipt",
 ]

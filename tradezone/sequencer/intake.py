@@ -23,7 +23,6 @@ from tradezone.engine.signatures import (
     is_canonical,
     is_credential,
     is_price,
-    join_leaves,
     recover_signers,
 )
 from tradezone.protocol.actions import (
@@ -59,6 +58,7 @@ from tradezone.protocol.records import KEY, WORD_BYTES
 from tradezone.sequencer.credentials import check_credential, get_provider
 from tradezone.sequencer.errors import EnvelopeRejectedError
 from tradezone.sequencer.jit import compiled
+from tradezone.sequencer.leaves import LeafRun
 from tradezone.sequencer.quota import (
     OwnerQuota,
     get_cost,
@@ -94,6 +94,7 @@ _KEY_ACCOUNT: Final = int(Code.KEY_ACCOUNT)
 _KEY_SCOPE: Final = int(Code.KEY_SCOPE)
 _QUOTA_EXCEEDED: Final = int(Code.QUOTA_EXCEEDED)
 _TRADE_ACTIONS: Final = tuple(ITEM_LAYOUTS)
+_TOUCHED: Final = 1 << 12  # leaves let in at first; room grows
 _NO_KEY: Final = 0  # key slot of leaves that are no envelopes; the slot is never used
 
 
@@ -221,10 +222,66 @@ def _check_quota(columns: _Columns, leaves: _Leaves, i: int, time: int, found: _
     return _QUOTA_EXCEEDED if is_over_quota(record, action, items, leaf_class, time) else _OK
 
 
+class _Held(NamedTuple):
+    """What was let in and is not executed yet. Rows that are not zero are named in ``touched``."""
+
+    cells: NDArray[np.int64]  # highest nonce by (row, cell), as the state's own
+    charged: NDArray[np.int64]  # micro-actions by owner
+    trickled: NDArray[np.bool_]  # owners that have passed beyond their quota
+
+
+class _Touched(NamedTuple):
+    """Where `_Held` is not zero: (row, cell) of nonces and owners, one a leaf."""
+
+    rows: NDArray[np.int64]
+    cells: NDArray[np.int64]
+    owners: NDArray[np.int64]
+
+
+@compiled
+def _note_all(
+    good: NDArray[np.bool_], found: _Found, held: _Held, touched: _Touched, count: int
+) -> Any:
+    """Check good envelopes, in order, against those let in before them, and let them in.
+
+    Returns how many rows of ``touched`` are in use.
+    """
+    for i in range(good.size):
+        if not good[i] or found.codes[i] != _OK or found.keys[i] == _NO_KEY:
+            continue
+        nonce, owner = found.nonces[i], found.owners[i]
+        row = found.keys[i] * _SLOTS_PER_KEY + (nonce % NONCE_CELLS) // _CELLS_PER_SLOT
+        cell = nonce % _CELLS_PER_SLOT
+        if nonce <= held.cells[row, cell]:
+            found.codes[i] = _NONCE_USED
+            continue
+        charged = held.charged[owner] + found.costs[i]
+        if charged <= found.rooms[i]:
+            held.charged[owner] = charged
+        elif found.trickles[i] and not held.trickled[owner]:
+            held.trickled[owner] = True
+        else:
+            found.codes[i] = _QUOTA_EXCEEDED
+            continue
+        held.cells[row, cell] = nonce
+        touched.rows[count], touched.cells[count] = row, cell
+        touched.owners[count] = owner
+        count += 1
+    return count
+
+
+@compiled
+def _forget_all(held: _Held, touched: _Touched, count: int) -> None:
+    for i in range(count):
+        held.cells[touched.rows[i], touched.cells[i]] = 0
+        held.charged[touched.owners[i]] = 0
+        held.trickled[touched.owners[i]] = False
+
+
 @compiled
 def _screen(
     leaves: _Leaves,
-    time: int,
+    times: NDArray[np.int64],
     layouts: NDArray[np.int64],
     hashes: NDArray[np.uint8],
     columns: _Columns,
@@ -234,6 +291,7 @@ def _screen(
     buffer, offsets = leaves.leaf, leaves.leaf_at
     for i in range(found.codes.size):
         at = offsets[i]
+        time = times[i]
         signature = find_signature(buffer, at, offsets[i + 1], layouts)
         if signature < 0 or is_price(buffer, at, offsets[i + 1]):
             found.codes[i] = _MALFORMED
@@ -306,10 +364,14 @@ class Intake:
         addresses = keys.view(np.uint8).reshape(len(keys), -1)
         # Records are little-endian in memory, addresses are written most significant byte first.
         self._addresses = addresses[:, _ADDRESS_AT : _ADDRESS_AT + ADDRESS_BYTES][:, ::-1]
-        # Let in, not executed yet:
-        self._pending: dict[tuple[int, int], int] = {}  # (key, cell) -> nonce
-        self._charged: dict[int, int] = {}  # owner -> micro-actions
-        self._trickled: set[int] = set()  # owners that have passed beyond their quota
+        # Let in, not executed yet. As large as the state's tables; pages appear when they are used.
+        self._held = _Held(
+            np.zeros(self._columns.cells.shape, np.int64),
+            np.zeros(len(owners), np.int64),
+            np.zeros(len(owners), np.bool_),
+        )
+        self._touched = _Touched(*np.zeros((3, _TOUCHED), np.int64))
+        self._touched_count = 0
         self._attested: dict[tuple[int, int], int] = {}  # (venue, owner) -> issued
 
     def admit(
@@ -332,39 +394,76 @@ class Intake:
         if not leaves:
             return []
         received = self._clock.now() if received is None else received
-        time = max(received, int(self._engine.machine["time"]))
-        buffer, offsets = join_leaves(leaves)
-        found = self._look(buffer, offsets, time)
-        codes = found.codes
-        expected = self._addresses[np.where(codes == _OK, found.keys, _NO_KEY)]
-        texts: dict[int, str] = {}
-        for i in np.flatnonzero((codes == _OK) & (found.keys == _NO_KEY)).tolist():
-            codes[i], texts[i] = self._check_credential(leaves[i], time)
-            provider = get_provider(self._engine.tables, int.from_bytes(leaves[i][1:5], "big"))
-            expected[i] = np.frombuffer(provider, np.uint8)
-        if signers is not None:
-            pass
-        elif not codes.any():
-            signers = self._recover(buffer, offsets)
-        else:
-            signers = np.zeros((len(leaves), ADDRESS_BYTES), np.uint8)
-            passed = np.flatnonzero(codes == _OK)
-            signers[passed] = self._recover(*join_leaves([leaves[i] for i in passed]))
-        verified = (signers == expected).all(axis=1) & signers.any(axis=1)
+        run = LeafRun.of(leaves)
+        if signers is None:
+            _, signers = self.check_run(run, received)
+        codes, texts = self.admit_run(run, received, signers)
         rows = signers.tobytes()
         answers: list[Accepted | EnvelopeRejectedError] = []
-        for i, (first, is_good) in enumerate(zip(codes.tolist(), verified.tolist(), strict=True)):
+        for i, code in enumerate(codes.tolist()):
             signer = rows[ADDRESS_BYTES * i : ADDRESS_BYTES * (i + 1)]
-            error = first or (self._note(leaves[i], i, found) if is_good else _BAD_SIGNATURE)
-            if error:
-                text = texts.get(i, "")
-                answers.append(self._explain(leaves[i], Code(error), time, signer, text))
+            if code:
+                answers.append(self.explain(leaves[i], code, received, signer, texts.get(i, "")))
             else:
                 answers.append(Accepted(leaves[i], signer, received))
         return answers
 
-    def _look(self, buffer: NDArray[np.uint8], offsets: NDArray[np.int64], time: int) -> _Found:
-        count = len(offsets) - 1
+    def admit_run(
+        self, run: LeafRun, received: int | NDArray[np.int64], signers: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.int32], dict[int, str]]:
+        """Check a run of leaves and let the good ones in, without an object a leaf.
+
+        Parameters
+        ----------
+        run : LeafRun
+            raw envelopes and credentials, in the order in which they came
+        received : int or int64[n]
+            when they came, ms
+        signers : (n, 20) uint8
+            recovered of these very bytes, zero = nobody
+
+        Returns
+        -------
+        (int32[n], dict)
+            code of each, 0 = let in; and what is to be said besides, by row
+        """
+        found = self._look(run, received)
+        codes = found.codes
+        expected = self._addresses[np.where(codes == _OK, found.keys, _NO_KEY)]
+        texts: dict[int, str] = {}
+        credentials = np.flatnonzero((codes == _OK) & (found.keys == _NO_KEY)).tolist()
+        for i in credentials:
+            leaf = run[i]
+            codes[i], texts[i] = self._check_credential(leaf, self._get_time(received, i))
+            provider = get_provider(self._engine.tables, int.from_bytes(leaf[1:5], "big"))
+            expected[i] = np.frombuffer(provider, np.uint8)
+        good = (signers == expected).all(axis=1) & signers.any(axis=1)
+        codes[(codes == _OK) & ~good] = _BAD_SIGNATURE
+        self._make_room(len(run))
+        self._touched_count = int(
+            _note_all(good, found, self._held, self._touched, self._touched_count)
+        )
+        for i in credentials:
+            if codes[i] == _OK:
+                codes[i] = self._note_credential(run[i])
+        return codes, texts
+
+    def _make_room(self, count: int) -> None:
+        needed = self._touched_count + count
+        if needed <= len(self._touched.rows):
+            return
+        size = max(needed, 2 * len(self._touched.rows))
+        grown = np.zeros((3, size), np.int64)
+        for row, old in zip(grown, self._touched, strict=True):
+            row[: self._touched_count] = old[: self._touched_count]
+        self._touched = _Touched(*grown)
+
+    def _get_time(self, received: int | NDArray[np.int64], i: int) -> int:
+        when = received if isinstance(received, int) else int(received[i])
+        return max(when, int(self._engine.machine["time"]))
+
+    def _look(self, run: LeafRun, received: int | NDArray[np.int64]) -> _Found:
+        count = len(run)
         numbers = np.zeros((5, count), np.int64)
         found = _Found(
             codes=np.zeros(count, np.int32),
@@ -375,7 +474,10 @@ class Intake:
             rooms=numbers[4],
             trickles=np.zeros(count, np.bool_),
         )
-        _screen(_Leaves(buffer, offsets, 0), time, LAYOUTS, HASHES, self._columns, found)
+        times = np.full(count, int(self._engine.machine["time"]), np.int64)
+        np.maximum(times, received, out=times)
+        leaves = _Leaves(run.buffer, run.offsets, 0)
+        _screen(leaves, times, LAYOUTS, HASHES, self._columns, found)
         return found
 
     def _check_credential(self, leaf: bytes, time: int) -> tuple[Code, str]:
@@ -383,24 +485,6 @@ class Intake:
         if credential is None:
             return Code.MALFORMED, ""
         return check_credential(self._engine.tables, credential, time)
-
-    def _note(self, leaf: bytes, i: int, found: _Found) -> int:
-        """Check a good leaf against those let in before it, and let it in."""
-        if leaf[0] == LEAF_CREDENTIAL:
-            return self._note_credential(leaf)
-        key, nonce, owner = int(found.keys[i]), int(found.nonces[i]), int(found.owners[i])
-        cell = key, nonce % NONCE_CELLS
-        if nonce <= self._pending.get(cell, 0):
-            return _NONCE_USED
-        cost, charged = int(found.costs[i]), self._charged.get(owner, 0)
-        if charged + cost <= found.rooms[i]:
-            self._charged[owner] = charged + cost
-        elif found.trickles[i] and owner not in self._trickled:
-            self._trickled.add(owner)
-        else:
-            return _QUOTA_EXCEEDED
-        self._pending[cell] = nonce
-        return _OK
 
     def _note_credential(self, leaf: bytes) -> int:
         credential = Credential.from_leaf(leaf)
@@ -415,32 +499,38 @@ class Intake:
     def screen(
         self, leaves: Sequence[bytes], received: int | None = None
     ) -> tuple[list[EnvelopeRejectedError | None], NDArray[np.uint8]]:
-        """Check leaves without letting them in: what costs nothing first, then signatures.
+        """Check leaves as `check_run`; return why each is refused (None: it passes) and their signers."""
+        refused: list[EnvelopeRejectedError | None] = [None] * len(leaves)
+        received = self._clock.now() if received is None else received
+        codes, signers = self.check_run(LeafRun.of(leaves), received)
+        for i in np.flatnonzero(codes).tolist():
+            refused[i] = self.explain(leaves[i], int(codes[i]), received)
+        return refused, signers
 
-        Unlike `admit` this may run on another thread while a block is executed. It reads the state as
+    def check_run(
+        self, run: LeafRun, received: int | NDArray[np.int64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+        """Check leaves without letting them in: what costs nothing first, then recover signers.
+
+        Unlike `admit_run` this may run on another thread while a block is executed. It reads the state as
         it finds it, so a leaf may be refused that the next state would take, as if it had come a
-        moment before; what it lets pass `admit` checks again. Credentials only have their signer
-        recovered.
+        moment before; what it lets pass `admit_run` checks again, its signer with it.
 
         Returns
         -------
-        (list, (n, 20) uint8)
-            why a leaf is refused, None for those that pass; and their signers, for `admit`
+        (int32[n], (n, 20) uint8)
+            codes, 0 = it passes; and signers, for `admit_run`
         """
-        signers = np.zeros((len(leaves), ADDRESS_BYTES), np.uint8)
-        refused: list[EnvelopeRejectedError | None] = [None] * len(leaves)
-        if not leaves:
-            return refused, signers
-        received = self._clock.now() if received is None else received
-        time = max(received, int(self._engine.machine["time"]))
-        found = self._look(*join_leaves(leaves), time)
-        passed = np.flatnonzero(found.codes == _OK).tolist()
-        if passed:
-            signers[passed] = self._recover(*join_leaves([leaves[i] for i in passed]))
-        for i, code in enumerate(found.codes.tolist()):
-            if code != _OK:
-                refused[i] = self._explain(leaves[i], Code(code), time, b"", "")
-        return refused, signers
+        signers = np.zeros((len(run), ADDRESS_BYTES), np.uint8)
+        if not len(run):
+            return np.zeros(0, np.int32), signers
+        codes = self._look(run, received).codes
+        if not codes.any():
+            return codes, self._recover(run)
+        passed = np.flatnonzero(codes == _OK)
+        if len(passed):
+            signers[passed] = self._recover(run.take(passed))
+        return codes, signers
 
     def admit_one(self, leaf: bytes, received: int | None = None) -> Accepted:
         """Check one leaf. EnvelopeRejectedError says why it gets no number."""
@@ -451,20 +541,32 @@ class Intake:
 
     def forget_pending(self) -> None:
         """Everything let in so far has been executed: the state knows it now."""
-        self._pending.clear()
-        self._charged.clear()
-        self._trickled.clear()
+        _forget_all(self._held, self._touched, self._touched_count)
+        self._touched_count = 0
         self._attested.clear()
 
-    def _recover(self, buffer: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.uint8]:
+    def _recover(self, run: LeafRun) -> NDArray[np.uint8]:
         if self._pool:
-            return self._pool.recover(buffer, offsets, self._separator)
-        return recover_signers(buffer, offsets, self._separator)
+            return self._pool.recover(run.buffer, run.offsets, self._separator)
+        return recover_signers(run.buffer, run.offsets, self._separator)
 
-    def _explain(
-        self, leaf: bytes, code: Code, time: int, signer: bytes, text: str
+    def explain(
+        self, leaf: bytes, number: int, received: int, signer: bytes = b"", text: str = ""
     ) -> EnvelopeRejectedError:
-        """Say what was received and what was expected."""
+        """Say of a refused leaf what was received and what was expected.
+
+        Parameters
+        ----------
+        number : int
+            the code that `check_run` or `admit_run` gave
+        received : int
+            when it came, ms
+        signer : bytes
+            who signed, as far as it was recovered
+        text : str
+            what `admit_run` said besides
+        """
+        code, time = Code(number), max(received, int(self._engine.machine["time"]))
         credential = Credential.from_leaf(leaf)
         if credential is not None:
             return self._explain_credential(credential, code, signer, text)
@@ -489,7 +591,8 @@ class Intake:
         if code == Code.NONCE_USED:
             cell = nonce % NONCE_CELLS
             row = self._columns.cells[key * _SLOTS_PER_KEY + cell // _CELLS_PER_SLOT]
-            newest = max(int(row[cell % _CELLS_PER_SLOT]), self._pending.get((key, cell), 0))
+            held = self._held.cells[key * _SLOTS_PER_KEY + cell // _CELLS_PER_SLOT]
+            newest = max(int(row[cell % _CELLS_PER_SLOT]), int(held[cell % _CELLS_PER_SLOT]))
             texts[code] = f"nonce {nonce} is not above {newest}, the newest in its cell ({cell})"
         elif code == Code.QUOTA_EXCEEDED:
             texts[code] = self._describe_quota(envelope)
@@ -505,7 +608,7 @@ class Intake:
 
     def _describe_quota(self, envelope: Envelope) -> str:
         owner = int(self._columns.account_owner[envelope.account])
-        left = int(self._columns.owner_quota[owner]) - self._charged.get(owner, 0)
+        left = int(self._columns.owner_quota[owner]) - int(self._held.charged[owner])
         cost = get_cost(envelope.action, envelope.items)
         return f"owner {owner} has {left // MICRO} actions left, the envelope costs {cost // MICRO}"
 

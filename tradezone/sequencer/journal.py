@@ -41,6 +41,7 @@ from tradezone.sequencer.errors import (
     JournalLockedError,
 )
 from tradezone.sequencer.files import make_directory, sync_directory
+from tradezone.sequencer.leaves import LeafRun
 from tradezone.sequencer.log import EventLog
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ _FRAME: Final = struct.Struct(">4sHHIQQQIIQ32s")  # then crc32 u32
 _CRC: Final = struct.Struct(">I")
 SEGMENT_HEADER: Final = _SEGMENT.size + 4
 FRAME_HEADER: Final = _FRAME.size + 4
+_MOST_U16: Final = (1 << 16) - 1
 _HEAD_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 65
 _FINAL: Final = _CRC.size + len(FRAME_END)
@@ -84,8 +86,8 @@ class BlockRecord:
     epoch: int
     block: int
     first_seq: int
-    leaves: Sequence[bytes]
-    received: Sequence[int]
+    leaves: Sequence[bytes]  # a `LeafRun` on the hot path
+    received: Sequence[int] | NDArray[np.int64]
     inbox: int  # index of the first message consumed
     messages: Sequence[bytes]
     head: bytes
@@ -118,6 +120,13 @@ class Frame:
     def time(self) -> int:
         """Block time as its mark says, ms."""
         return int.from_bytes(self.joined[9:17], "big")
+
+    @property
+    def run(self) -> LeafRun:
+        """The leaves together."""
+        offsets = np.zeros(self.count + 1, np.int64)
+        self.sizes.cumsum(out=offsets[1:])
+        return LeafRun(np.frombuffer(self.joined, np.uint8), offsets)
 
     @property
     def leaves(self) -> list[bytes]:
@@ -172,15 +181,30 @@ def _to_big_endian(code: str, values: Sequence[int]) -> bytes:
     return packed.tobytes()
 
 
+def _pack_sizes(leaves: LeafRun) -> bytes:
+    sizes = leaves.sizes
+    if len(sizes) and int(sizes.max()) > _MOST_U16:
+        raise OverflowError(f"a leaf of {int(sizes.max())} bytes")
+    return sizes.astype(">u2").tobytes()
+
+
+def _pack_times(times: Sequence[int] | NDArray[np.int64]) -> bytes:
+    if isinstance(times, np.ndarray):
+        if len(times) and int(times.min()) < 0:
+            raise OverflowError(f"a receive time of {int(times.min())} ms")
+        return times.astype(">u8").tobytes()
+    return _to_big_endian("Q", times)
+
+
 def encode_frame(record: BlockRecord, previous: bytes) -> bytes:
     """Return the bytes of a frame. JournalError if a part does not fit its field."""
-    leaves, messages = record.leaves, record.messages
+    leaves, messages = LeafRun.of(record.leaves), record.messages
     try:
         body = b"".join(
             (
-                _to_big_endian("H", [len(leaf) for leaf in leaves]),
-                _to_big_endian("Q", record.received),
-                *leaves,
+                _pack_sizes(leaves),
+                _pack_times(record.received),
+                leaves.to_bytes(),
                 _to_big_endian("H", [len(message) for message in messages]),
                 *messages,
                 record.head,

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
-from tradezone.protocol.hashing import keccak
 from tradezone.sequencer.jit import compiled
-from tradezone.state.keccak import keccak256
+from tradezone.sequencer.leaves import LeafRun
+from tradezone.state.keccak import hash_ranges, keccak256
 from tradezone.verifier.receipts import BlockHead, Later, Receipt, ReceiptError, verify_receipt
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ class BlockReceipts:
 
     block_head: BlockHead
     digests: bytes
-    received: Sequence[int]
-    results: Sequence[int]
+    received: Sequence[int] | NDArray[np.int64]
+    results: Sequence[int] | NDArray[np.int32]
     links: bytes
 
     def get(self, seq: int) -> Receipt:
@@ -161,4 +161,7 @@ def sign_head(key: HeadSigner, separator: bytes, block_head: BlockHead) -> Block
 
 def hash_leaves(leaves: Sequence[bytes]) -> bytes:
     """Return keccak of each leaf, 32 bytes each."""
-    return b"".join(map(keccak, leaves))
+    run = LeafRun.of(leaves)
+    digests = np.empty(32 * len(run), np.uint8)
+    hash_ranges(run.buffer, run.offsets, digests)
+    return digests.tobytes()

@@ -271,8 +271,7 @@ class _Replay:
         if frame.epoch > self._config.epoch:
             text = f"block {frame.block} is of epoch {frame.epoch}, this is {self._config.epoch}"
             raise RecoveryError(text, "a newer sequencer wrote here: this one may not go on")
-        leaves = frame.leaves
-        digests = hash_leaves(leaves)
+        digests = hash_leaves(frame.run)
         links = chain_links(
             self.head, frame.epoch, frame.first_seq, digests, frame.received, results
         )
@@ -480,7 +479,7 @@ def write_snapshot(start: SnapshotPoint, directory: Path, keep: int = 2) -> Path
         "state_root": start.engine.commit_root().hex(),
     }
     write_file(path.with_suffix(".json"), (json.dumps(meta, indent=1) + "\n").encode())
-    kept = {str(block) for block in sorted(_list_snapshots(folder))[-keep:]}
+    kept = {str(block) for block in sorted(list_snapshots(folder))[-keep:]}
     for old in folder.iterdir():
         if old.name.split(".")[0] not in kept:
             old.unlink()
@@ -488,13 +487,21 @@ def write_snapshot(start: SnapshotPoint, directory: Path, keep: int = 2) -> Path
     return path
 
 
-def _list_snapshots(folder: Path) -> list[int]:
+def list_snapshots(folder: Path) -> list[int]:
+    """Blocks of the snapshots in a folder, in no order."""
     return [int(p.stem) for p in folder.glob("*.json") if p.stem.isdigit()]
 
 
-def load_newest_snapshot(folder: Path, engine_type: type[Engine] = Engine) -> SnapshotPoint:
-    """Return the newest snapshot that loads and has the root it was saved with; genesis if there is none."""
-    for block in sorted(_list_snapshots(folder), reverse=True):
+def load_newest_snapshot(
+    folder: Path, engine_type: type[Engine] = Engine, *, last: int | None = None
+) -> SnapshotPoint:
+    """Return the newest snapshot that loads and has the root it was saved with; genesis if there is none.
+
+    ``last``: a snapshot behind this block is passed over.
+    """
+    for block in sorted(list_snapshots(folder), reverse=True):
+        if last is not None and block > last:
+            continue
         path = folder / f"{block}.snapshot"
         try:
             meta = json.loads(path.with_suffix(".json").read_text())

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -37,6 +37,7 @@ from tradezone.sequencer.errors import (
 )
 from tradezone.sequencer.intake import Accepted, Intake
 from tradezone.sequencer.journal import BlockRecord, JournalWriter
+from tradezone.sequencer.leaves import LeafRun
 from tradezone.sequencer.log import EventLog
 from tradezone.sequencer.receipts import (
     FIRST_PARENT,
@@ -58,7 +59,17 @@ if TYPE_CHECKING:
     from tradezone.engine.signatures import SignerPool
 
 _log = EventLog("sequencer")
-_NO_SIGNER: Final = bytes(ADDRESS_BYTES)
+
+
+class _Waiting(NamedTuple):
+    """Leaves that wait for their block, with who signed each and when it came (ms)."""
+
+    run: LeafRun
+    signers: NDArray[np.uint8]
+    received: NDArray[np.int64]
+
+    def cut(self, first: int, end: int) -> _Waiting:
+        return _Waiting(self.run.cut(first, end), self.signers[first:end], self.received[first:end])
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +92,7 @@ class ClosedBlock:
     number: int
     time: int  # ms
     first_seq: int
-    leaves: list[bytes]
+    leaves: LeafRun
     results: NDArray[np.int32]
     events: NDArray[Any]
     receipts: BlockReceipts
@@ -148,7 +159,8 @@ class Sequencer:
         self._pool = pool
         self._head = head
         self._inbox_prefix = inbox_prefix
-        self._pending: deque[Accepted] = deque()
+        self._pending: deque[_Waiting] = deque()
+        self._pending_count = 0
         self._messages: deque[bytes] = deque()
         self._stopped: SequencerStoppedError | None = None
 
@@ -197,7 +209,7 @@ class Sequencer:
     @property
     def pending(self) -> int:
         """Leaves submitted that no block holds yet."""
-        return len(self._pending)
+        return self._pending_count
 
     @property
     def is_stopped(self) -> bool:
@@ -251,14 +263,50 @@ class Sequencer:
                 raise SequencerError(
                     text, f"1 .. {MAX_LEAF_BYTES} and {ADDRESS_BYTES} are expected"
                 )
-        self._pending.extend(new)
+        signers = np.frombuffer(b"".join(item.signer for item in new), np.uint8)
+        self.submit_run(
+            LeafRun.of(item.leaf for item in new),
+            signers.reshape(-1, ADDRESS_BYTES),
+            np.array([item.received for item in new], np.int64),
+        )
+
+    def submit_run(
+        self, run: LeafRun, signers: NDArray[np.uint8], received: NDArray[np.int64]
+    ) -> None:
+        """Queue a run of leaves that `Intake.admit_run` let in; as `submit`."""
+        self._check_room(len(run))
+        if not len(run):
+            return
+        sizes = run.sizes
+        if len(signers) != len(run) or len(received) != len(run):
+            text = f"{len(run)} leaves, {len(signers)} signers, {len(received)} times"
+            raise SequencerError(text, "one of each a leaf")
+        if int(sizes.min()) < 1 or int(sizes.max()) > MAX_LEAF_BYTES:
+            text = f"leaves of {int(sizes.min())} .. {int(sizes.max())} bytes"
+            raise SequencerError(text, f"1 .. {MAX_LEAF_BYTES} are expected")
+        self._pending.append(_Waiting(run, signers, received))
+        self._pending_count += len(run)
+
+    def _take(self, room: int) -> list[_Waiting]:
+        """Take at most ``room`` of the leaves that wait."""
+        taken = []
+        while self._pending and room > 0:
+            first = self._pending.popleft()
+            count = len(first.run)
+            if count > room:
+                self._pending.appendleft(first.cut(room, count))
+                first, count = first.cut(0, room), room
+            taken.append(first)
+            room -= count
+            self._pending_count -= count
+        return taken
 
     def _check_room(self, count: int) -> None:
         if self._stopped:
             raise self._stopped
-        if len(self._pending) + count > self.config.max_pending:
+        if self._pending_count + count > self.config.max_pending:
             raise SequencerError(
-                f"{len(self._pending)} leaves wait for a block, {self.config.max_pending} may",
+                f"{self._pending_count} leaves wait for a block, {self.config.max_pending} may",
                 "close blocks, or send less",
             )
 
@@ -331,33 +379,21 @@ class Sequencer:
             raise
 
     def _close(self, number: int, time_ms: int, first_seq: int) -> ClosedBlock:
-        leaves = [block_mark(number, time_ms)]
-        received = [time_ms]
-        signers = [_NO_SIGNER]
+        marks = [block_mark(number, time_ms)]
         inbox = int(self.engine.machine["inbox"])
         taken = min(len(self._messages), MAX_INBOX_MARK)
         messages = [self._messages.popleft() for _ in range(taken)]
         if messages:
-            leaves.append(inbox_mark(inbox + taken))
-            received.append(time_ms)
-            signers.append(_NO_SIGNER)
-        room = min(self.config.max_block_leaves + 1 - len(leaves), len(self._pending))
-        for _ in range(room):
-            leaf, signer, when = self._pending.popleft()
-            leaves.append(leaf)
-            signers.append(signer)
-            received.append(when)
+            marks.append(inbox_mark(inbox + taken))
+        parts = self._take(self.config.max_block_leaves + 1 - len(marks))
+        leaves = LeafRun.join([LeafRun.of(marks), *(part.run for part in parts)])
         count = len(leaves)
-        joined = b"".join(leaves)
-        sizes = np.fromiter(map(len, leaves), np.int64, count)
-        offsets = np.zeros(count + 1, np.int64)
-        sizes.cumsum(out=offsets[1:])
-        run = self.engine.execute_run(
-            np.frombuffer(joined, np.uint8),
-            offsets,
-            np.frombuffer(b"".join(signers), np.uint8).reshape(count, ADDRESS_BYTES),
-            messages,
-        )
+        signers = np.zeros((count, ADDRESS_BYTES), np.uint8)
+        received = np.full(count, time_ms, np.int64)
+        if parts:
+            np.concatenate([part.signers for part in parts], out=signers[len(marks) :])
+            np.concatenate([part.received for part in parts], out=received[len(marks) :])
+        run = self.engine.execute_run(leaves.buffer, leaves.offsets, signers, messages)
         inbox_end = int(self.engine.machine["inbox"])
         expected = (number, first_seq + count, inbox + taken)
         if (self.block, self.next_seq, inbox_end) != expected:
@@ -370,9 +406,8 @@ class Sequencer:
         for message in messages:
             prefix = next_prefix(prefix, message)
         digests = hash_leaves(leaves)
-        times = np.array(received, np.int64)
         epoch, parent = self.config.epoch, self._head
-        links = chain_links(parent, epoch, first_seq, digests, times, run.results)
+        links = chain_links(parent, epoch, first_seq, digests, received, run.results)
         head = links[-32:]
         block_head = sign_head(
             self._key,
@@ -398,7 +433,16 @@ class Sequencer:
             self.intake.forget_pending()
         if self.batches:
             self.batches.add(
-                BlockInputs(number, time_ms, first_seq, joined, sizes, digests, inbox_end, prefix)
+                BlockInputs(
+                    number,
+                    time_ms,
+                    first_seq,
+                    leaves.to_bytes(),
+                    leaves.sizes,
+                    digests,
+                    inbox_end,
+                    prefix,
+                )
             )
         return ClosedBlock(
             number,
@@ -411,7 +455,7 @@ class Sequencer:
                 block_head,
                 digests,
                 received,
-                run.results,  # type: ignore[arg-type]
+                run.results,
                 links,
             ),
             run.steps,

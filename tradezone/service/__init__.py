@@ -5,6 +5,7 @@ No web server here: `tradezone.gateway` opens the doors, and `tradezone.client.Z
 
 from __future__ import annotations
 
+from .answers import Answers
 from .clock import SteadyClock
 from .config import ZoneConfig, load_config, read_config
 from .errors import (
@@ -13,18 +14,22 @@ from .errors import (
     HistoryError,
     ServiceError,
     StoppingError,
+    ViewsError,
     ZoneLockedError,
 )
 from .feeds import Feeds, Published, Ticker
 from .history import HistoryReader, HistoryWriter
+from .listeners import Listeners, Told
 from .lock import ZoneLock, read_lock
 from .metrics import Metrics
 from .node import Node
-from .pipeline import Answer, BlockEvents, Executed, Pipeline, Submission
+from .pipeline import Answer, BlockEvents, Executed, Pipeline, Refusal, Submission
 from .replay import rebuild_history, take_snapshot
+from .views import Views
 
 __all__ = [
     "Answer",
+    "Answers",
     "BlockEvents",
     "BusyError",
     "ConfigError",
@@ -33,15 +38,20 @@ __all__ = [
     "HistoryError",
     "HistoryReader",
     "HistoryWriter",
+    "Listeners",
     "Metrics",
     "Node",
     "Pipeline",
     "Published",
+    "Refusal",
     "ServiceError",
     "SteadyClock",
     "StoppingError",
     "Submission",
     "Ticker",
+    "Told",
+    "Views",
+    "ViewsError",
     "ZoneConfig",
     "ZoneLock",
     "ZoneLockedError",

@@ -59,7 +59,7 @@ class QueueSection(_Section, frozen=True):
 
     leaves: int = 32_768  # between the gateway and their block
     screen_leaves: int = 512  # checked together: more is better for throughput, fewer for latency
-    blocks: int = 4_096  # between the engine and the feeds
+    blocks: int = 4_096  # on disk, between the writer and who tells listeners
 
 
 class BatchSection(_Section, frozen=True):
@@ -103,6 +103,16 @@ class HistorySection(_Section, frozen=True):
     flush_ms: int = 50
 
 
+class ViewsSection(_Section, frozen=True):
+    """The process that makes market data and history."""
+
+    queue_bytes: int = (
+        64 << 20
+    )  # of blocks that wait for it; what does not fit it takes from the journal
+    nice: int = 10  # how much it stands back behind the zone's process
+    start_seconds: int = 30  # that a start waits for it; then trading begins without market data
+
+
 class LogSection(_Section, frozen=True):
     """What is written, and how."""
 
@@ -121,6 +131,7 @@ class ZoneConfig(_Section, frozen=True):
     batches: BatchSection = field(default_factory=BatchSection)
     gateway: GatewaySection = field(default_factory=GatewaySection)
     history: HistorySection = field(default_factory=HistorySection)
+    views: ViewsSection = field(default_factory=ViewsSection)
     log: LogSection = field(default_factory=LogSection)
     l1: L1Section | UnsetType = UNSET
     base: Path = Path()  # folder that relative paths start at; not a key of the file
@@ -180,6 +191,9 @@ _BOUNDS: Final = (
     ("gateway.idle_seconds", 2, 3_600),
     ("gateway.session_hours", 1, 24),
     ("history.flush_ms", 1, 60_000),
+    ("views.queue_bytes", 1 << 20, 1 << 32),
+    ("views.nice", 0, 19),
+    ("views.start_seconds", 0, 3_600),
     ("l1.poll_ms", 100, 600_000),
     ("l1.confirmations", 0, 10_000),
 )

@@ -36,6 +36,10 @@ class StoppingError(ServiceError):
     """The zone is going down, or has failed; nothing was taken."""
 
 
+class ViewsError(ServiceError):
+    """Market data cannot be had now: their process starts, or catches up. Trading goes on."""
+
+
 class HistoryError(ServiceError):
     """The history store cannot be used as it is."""
 

@@ -1,7 +1,6 @@
-"""Feeds: what everybody, and what each owner, hears of every block that is on disk.
+"""Market data: what everybody hears of every block that is on disk.
 
-`Feeds.apply` runs on the publisher's thread, block by block; listeners are handed ready messages and must not block.
-Public market data come from `tradezone.views`: books order by order, depth with checksums, trades, candles, tickers.
+`Feeds` lives in the process of the views (`tradezone.service.viewer`): books by price with checksums, trades, candles, tickers.
 
 Invariant: what is heard of a block follows from its events and those before it, so a consumer that begins with a
 snapshot at ``seq`` and goes on with every update behind it has the published book, and notices if it has not.
@@ -9,49 +8,35 @@ snapshot at ``seq`` and goes on with every update behind it has the published bo
 
 from __future__ import annotations
 
-import threading
 from collections import deque
+from itertools import pairwise
+from operator import mul
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from tradezone.protocol.enums import BUY, RESTING, SELL, TIF_POST_ONLY, TIF_POST_SLIDE, WAITING
-from tradezone.protocol.events import (
-    EVENT_DTYPE,
-    FILL,
-    ORDER_RESTED,
-    ORDER_WAITING,
-)
-from tradezone.protocol.records import TABLES
+from tradezone.protocol.enums import BUY, SELL
+from tradezone.protocol.events import FILL
 from tradezone.views import (
     INTERVALS,
     Candle,
-    DepthFeed,
     DepthSnapshot,
     DepthUpdate,
-    Event,
-    L3Book,
-    L3Feed,
     Trade,
-    read_events,
     read_trades,
 )
 
+from .depth import Depths
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-    from tradezone.engine import Engine
-
     from .history import HistoryReader
-    from .pipeline import BlockEvents
 
-_NUMBERS: Final = {table.name: table.number for table in TABLES}
 RECENT_TRADES: Final = 1_000  # kept per market for who asks; history has the rest
 DAY: Final = 86_400_000
-_COUNTERPARTY: Final = frozenset((FILL,))
-_POST: Final = (TIF_POST_ONLY, TIF_POST_SLIDE)
 
 
 class Ticker(NamedTuple):
@@ -74,18 +59,18 @@ class Ticker(NamedTuple):
 
 
 class Published(NamedTuple):
-    """What a block leaves for listeners."""
+    """What a block changed in the market data."""
 
     number: int
     time: int  # ms
-    first_seq: int  # of its leaves
-    leaves: int  # marks included
-    head: bytes
     updates: list[DepthUpdate]
-    trades: list[Trade]
+    fills: NDArray[Any]  # of `EVENT_DTYPE`
     candles: list[tuple[int, int, Candle]]  # market, interval, candle as it stands
-    private: dict[int, list[Event]]  # by account that is listened to
     markets: list[int]  # whose ticker changed
+
+    def read_trades(self, market: int) -> list[Trade]:
+        """Read the trades of one market."""
+        return read_trades(self.fills[self.fills["market"] == market], self.time)
 
 
 class CandleBoard:
@@ -109,8 +94,12 @@ class CandleBoard:
 
     def apply(self, trades: Iterable[Trade]) -> list[tuple[int, int, Candle]]:
         """Take trades in, and return the candles that changed, as they stand."""
+        return self.apply_moments(_merge_moments(trades))
+
+    def apply_moments(self, moments: Iterable[tuple[int, Candle]]) -> list[tuple[int, int, Candle]]:
+        """Take what each market traded at a moment, as a candle that starts there; as `apply`."""
         changed: dict[tuple[int, int, int], Candle] = {}
-        for market, moment in _merge_moments(trades):
+        for market, moment in moments:
             for interval in self.intervals:
                 candle = _merge(self._last.get((market, interval)), moment, interval)
                 self._last[market, interval] = candle
@@ -183,26 +172,73 @@ def _merge(last: Candle | None, moment: Candle, interval: int) -> Candle:
     )
 
 
+def read_moments(fills: NDArray[Any], time: int) -> list[tuple[int, Candle]]:
+    """Return what each market traded in a block, by rising market."""
+    if not len(fills):
+        return []
+    order = np.argsort(fills["market"], kind="stable")
+    markets = fills["market"][order]
+    firsts = np.flatnonzero(np.diff(markets, prepend=markets[0] - 1)).tolist()
+    prices, lots = fills["price"][order].tolist(), fills["lots"][order].tolist()
+    found = []
+    for first, end in pairwise([*firsts, len(prices)]):
+        mine, sizes = prices[first:end], lots[first:end]
+        turnover = sum(map(mul, mine, sizes))
+        moment = Candle(
+            time, mine[0], max(mine), min(mine), mine[-1], sum(sizes), turnover, len(mine)
+        )
+        found.append((int(markets[first]), moment))
+    return found
+
+
+class _Recent:
+    """The newest trades of a market: by the block, made objects only when somebody asks."""
+
+    def __init__(self) -> None:
+        self._chunks: deque[list[Trade] | tuple[NDArray[Any], int]] = deque()
+        self._sizes: deque[int] = deque()
+        self._count = 0
+        self.last = 0  # price, ticks
+
+    def add(self, chunk: list[Trade] | tuple[NDArray[Any], int], size: int, last: int) -> None:
+        self._chunks.append(chunk)
+        self._sizes.append(size)
+        self._count += size
+        self.last = last
+        while self._count - self._sizes[0] >= RECENT_TRADES:
+            self._count -= self._sizes.popleft()
+            self._chunks.popleft()
+
+    def get_newest(self, limit: int) -> list[Trade]:
+        found: list[Trade] = []
+        for chunk in reversed(self._chunks):
+            trades = read_trades(*chunk) if isinstance(chunk, tuple) else chunk
+            found += trades[::-1]
+            if len(found) >= limit:
+                break
+        return found[: min(limit, RECENT_TRADES)]
+
+
 class Feeds:
-    """Views of a running zone. One thread applies; any thread reads.
+    """Market data of a running zone. One thread.
 
     Parameters
     ----------
-    engine : Engine
-        recovered: the books begin as its state has them
     next_event : int
         number of the event that comes next
+    books : (n,) EVENT_DTYPE, optional
+        what rests before it (`tradezone.service.depth.read_books`)
+    time : int
+        of the last block, ms
     """
 
-    def __init__(self, engine: Engine, next_event: int) -> None:
-        self._lock = threading.Lock()
-        self._books = load_books(engine, next_event)
-        self._depth = DepthFeed(self._books)
+    def __init__(
+        self, next_event: int = 1, books: NDArray[Any] | None = None, time: int = 0
+    ) -> None:
+        self._depths = Depths(next_event, books)
         self.candles = CandleBoard()
-        self._trades: dict[int, deque[Trade]] = {}
-        self._listened: dict[int, int] = {}  # account -> listeners
-        self._listeners: list[Callable[[Published], None]] = []
-        self.time = int(engine.machine["time"])
+        self._recent: dict[int, _Recent] = {}
+        self.time = time
 
     @staticmethod
     def make_board(history: HistoryReader) -> CandleBoard:
@@ -212,153 +248,86 @@ class Feeds:
             board.restore(market, interval, candle)
         return board
 
-    def restore_trades(self, market: int, trades: Iterable[Trade]) -> None:
-        """Set the newest trades of a market, oldest first, as a store has them."""
-        self._trades[market] = deque(trades, maxlen=RECENT_TRADES)
+    def restore(self, history: HistoryReader) -> None:
+        """Take over what a store of the same block has: newest trades, candles, the last day."""
+        self.candles = self.make_board(history)
+        for market in history.fetch_markets():
+            trades = history.fetch_trades(market, None, RECENT_TRADES)[::-1]
+            if trades:
+                self._get_recent(market).add(trades, len(trades), trades[-1].price)
+            day = history.fetch_candles(
+                market, 60_000, self.time - DAY, self.time + 1, DAY // 60_000
+            )
+            self.candles.restore_minutes(market, day)
 
-    # --- listeners -----------------------------------------------------------------------------------
+    def apply(self, number: int, time: int, events: NDArray[Any]) -> Published:
+        """Take a block in. ViewError if it does not follow those before.
 
-    def add_listener(self, listener: Callable[[Published], None]) -> None:
-        """Hand every block to a listener, from the next one on."""
-        self._listeners.append(listener)
+        Parameters
+        ----------
+        number : int
+            of the block
+        time : int
+            of the block, ms
+        events : (n,) EVENT_DTYPE
+            all of them
+        """
+        updates = self._depths.apply(events)
+        fills = events[events["kind"] == FILL]
+        moments = read_moments(fills, time)
+        candles = self.candles.apply_moments(moments)
+        for market, moment in moments:
+            mine = fills if len(moments) == 1 else fills[fills["market"] == market]
+            self._get_recent(market).add((mine, time), moment.trades, moment.close)
+        self.time = time
+        markets = {update.market for update in updates} | {market for market, _ in moments}
+        return Published(number, time, updates, fills, candles, sorted(markets))
 
-    def listen_to(self, account: int) -> None:
-        """Pick out what happens to an account, as often as it is asked for."""
-        with self._lock:
-            self._listened[account] = self._listened.get(account, 0) + 1
-
-    def stop_listening_to(self, account: int) -> None:
-        """Take one `listen_to` back."""
-        with self._lock:
-            left = self._listened.get(account, 0) - 1
-            if left > 0:
-                self._listened[account] = left
-            else:
-                self._listened.pop(account, None)
-
-    # --- blocks --------------------------------------------------------------------------------------
-
-    def apply(self, block: BlockEvents) -> Published:
-        """Take a block in and tell the listeners. ViewError if it does not follow those before."""
-        closed = block.closed
-        events = closed.events
-        with self._lock:
-            updates = self._depth.apply(events)
-            trades = read_trades(events, closed.time)
-            candles = self.candles.apply(trades)
-            for trade in trades:
-                self._trades.setdefault(trade.market, deque(maxlen=RECENT_TRADES)).append(trade)
-            private = self._pick(events)
-            self.time = closed.time
-        head = closed.receipts.block_head
-        published = Published(
-            closed.number,
-            closed.time,
-            closed.first_seq,
-            head.count,
-            head.head,
-            updates,
-            trades,
-            candles,
-            private,
-            sorted({update.market for update in updates} | {trade.market for trade in trades}),
-        )
-        for listener in self._listeners:
-            listener(published)
-        return published
-
-    def _pick(self, events: NDArray[Any]) -> dict[int, list[Event]]:
-        if not self._listened:
-            return {}
-        accounts = np.fromiter(self._listened, np.int32, len(self._listened))
-        is_wanted = np.isin(events["account"], accounts)
-        is_wanted |= np.isin(events["other_account"], accounts) & (events["kind"] == FILL)
-        picked: dict[int, list[Event]] = {}
-        for event in read_events(events[is_wanted]):
-            parties = {event.account}
-            if event.kind in _COUNTERPARTY:
-                parties.add(event.other_account)
-            for account in parties & self._listened.keys():
-                picked.setdefault(account, []).append(event)
-        return picked
+    def _get_recent(self, market: int) -> _Recent:
+        found = self._recent.get(market)
+        if found is None:
+            found = self._recent[market] = _Recent()
+        return found
 
     # --- reading -------------------------------------------------------------------------------------
 
     def get_depth(self, market: int) -> DepthSnapshot:
         """Depth of a market as the last update left it."""
-        with self._lock:
-            return self._depth.get_snapshot(market)
+        return self._depths.get_snapshot(market)
 
     def get_trades(self, market: int, limit: int = 100) -> list[Trade]:
         """Newest trades of a market, newest first."""
-        with self._lock:
-            return list(self._trades.get(market, ()))[: -limit - 1 : -1]
+        recent = self._recent.get(market)
+        return recent.get_newest(limit) if recent else []
+
+    def get_candle(self, market: int, interval: int) -> Candle | None:
+        """Newest candle in which something traded, or None."""
+        return self.candles.get_last(market, interval)
+
+    def get_tickers(self, markets: list[int]) -> list[Ticker]:
+        """Return markets at a glance."""
+        return [self.get_ticker(market) for market in markets]
 
     def get_ticker(self, market: int) -> Ticker:
         """Return a market at a glance."""
-        with self._lock:
-            book = self._books.get_market(market)
-            day = self.candles.get_day(market, self.time)
-            trades = self._trades.get(market)
-            last = trades[-1].price if trades else 0
-            (bid, bid_lots), (ask, ask_lots) = (_get_best(book, side) for side in (BUY, SELL))
-            day = day or Candle(0, last, last, last, last, 0, 0, 0)
-            return Ticker(
-                market,
-                self.time,
-                self._books.cursor.next_seq - 1,
-                last,
-                bid,
-                bid_lots,
-                ask,
-                ask_lots,
-                day.open,
-                day.high,
-                day.low,
-                day.lots,
-                day.turnover,
-                day.trades,
-            )
-
-
-def _get_best(book: L3Book, side: int) -> tuple[int | None, int]:
-    """Best price of a side and the lots there."""
-    price = book.get_best(side)
-    return price, book.get_level(side, price)[0] if price is not None else 0
-
-
-def load_books(engine: Engine, next_event: int) -> L3Feed:
-    """Build the books as the engine's state has them; the feed goes on with event ``next_event``."""
-    feed = L3Feed(next_event)
-    markets, levels, orders = (engine.tables[name] for name in ("market", "level", "order"))
-    used = int(engine.tables["head"][_NUMBERS["order"]]["high_water"])
-    states = orders["state"][:used]
-    for slot in np.argsort(orders["seq"][:used], kind="stable").tolist():
-        if slot and states[slot] == WAITING:
-            feed.get_market(int(orders["market"][slot])).apply(_tell(orders, slot, ORDER_WAITING))
-    end = int(engine.tables["head"][_NUMBERS["market"]]["high_water"])
-    for market in range(1, end):
-        book = feed.get_market(market)
-        for best in ("best_bid", "best_ask"):
-            level = int(engine.tables["book"][market][best])
-            while level:
-                order = int(levels[level]["first"])
-                while order:
-                    assert int(states[order]) == RESTING, f"order slot {order} does not rest"
-                    if int(orders["tif"][order]) not in _POST:
-                        book.apply(_tell(orders, order, ORDER_WAITING))
-                    book.apply(_tell(orders, order, ORDER_RESTED))
-                    order = int(orders["next"][order])
-                level = int(levels[level]["next"])
-    assert len(markets) >= end
-    return feed
-
-
-def _tell(orders: NDArray[Any], slot: int, kind: int) -> Event:
-    """Build the event that would put an order where the state has it."""
-    record = orders[slot]
-    values = dict.fromkeys(EVENT_DTYPE.names or (), 0)
-    values |= {name: int(record[name]) for name in ("side", "tif", "market", "account", "price")}
-    values |= {name: int(record[name]) for name in ("lots", "client_id0", "client_id1")}
-    values |= {"kind": kind, "order": int(record["generation"]) << 32 | slot}
-    return Event(**values)
+        ladder = self._depths.get_ladder(market)
+        recent = self._recent.get(market)
+        last = recent.last if recent else 0
+        (bid, bid_lots), (ask, ask_lots) = (ladder.get_best(side) for side in (BUY, SELL))
+        day = self.candles.get_day(market, self.time) or Candle(0, last, last, last, last, 0, 0, 0)
+        return Ticker(
+            market,
+            self.time,
+            self._depths.cursor.next_seq - 1,
+            last,
+            bid,
+            bid_lots,
+            ask,
+            ask_lots,
+            day.open,
+            day.high,
+            day.low,
+            day.lots,
+            day.turnover,
+            day.trades,
+        )

@@ -173,6 +173,7 @@ class HistoryWriter:
         self.block: int = meta["block"]
         self.event: int = meta["event"]
         self.head: bytes = bytes(meta["head"])
+        self.stored = self.block  # the last one that readers see
         rows = self._connection.execute("SELECT * FROM orders WHERE lots > 0").fetchall()
         self._orders: dict[int, OrderRow] = {row[0]: OrderRow._make(row) for row in rows}
         self._changed: dict[int, OrderRow] = {}  # since the transaction began
@@ -245,6 +246,7 @@ class HistoryWriter:
         rows = [(self.block, "block"), (self.event, "event"), (self.head, "head")]
         self._connection.executemany("UPDATE meta SET value = ? WHERE name = ?", rows)
         self._connection.execute("COMMIT")
+        self.stored = self.block
         self._began = 0.0
 
     def _write(
@@ -475,8 +477,14 @@ class HistoryReader:
 
     def _select(self, text: str, *values: Any) -> list[Any]:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
+        file = self._path.stat().st_ino
+        if connection is None or self._local.file != file:  # a store made anew is another file
+            if connection is not None:
+                with self._lock:
+                    self._open.remove(connection)
+                connection.close()
             connection = self._local.connection = connect(self._path, is_reader=True)
+            self._local.file = file
             with self._lock:
                 self._open.append(connection)
         return connection.execute(text, values).fetchall()
@@ -515,6 +523,10 @@ class HistoryReader:
             " FROM candle GROUP BY market, interval"
         )
         return [(row[0], row[1], _read_candle(row[2:])) for row in rows]
+
+    def fetch_markets(self) -> list[int]:
+        """Markets in which anything ever traded."""
+        return [row[0] for row in self._select("SELECT DISTINCT market FROM candle")]
 
     # --- accounts ------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """A running zone without its doors: opened from a configuration, started, stopped.
 
-Start-up: lock the folder, bring history in step with the journal, recover, load the views from the state, start the
-pipeline, then listen to L1. Stop: take nothing more, finish what is under way, publish, close. A crash in between any two
-of these loses nothing that was answered.
+Start-up: lock the folder, start the process of the views, recover, start the pipeline, wait for the views, then listen to
+L1. Stop: take nothing more, finish what is under way, publish, close. A crash in between any two of these loses nothing
+that was answered.
 """
 
 from __future__ import annotations
@@ -16,23 +16,24 @@ from msgspec import UNSET
 from tradezone.sequencer import (
     BatchLimits,
     EventLog,
+    JournalReader,
     RecoveryReport,
     SequencerConfig,
     recover,
     save_snapshot,
 )
-from tradezone.sequencer.recovery import SNAPSHOTS
+from tradezone.sequencer.recovery import JOURNAL, SNAPSHOTS, list_snapshots
 
 from .clock import SteadyClock
-from .errors import HistoryError, ServiceError
-from .feeds import DAY, RECENT_TRADES, Feeds
+from .depth import read_books
+from .errors import HistoryError, ServiceError, ViewsError
 from .history import FILE, HistoryReader, HistoryWriter
 from .inbox import ChainInbox, LocalInbox
+from .listeners import Listeners
 from .lock import ZoneLock
 from .metrics import Metrics
 from .pipeline import BlockEvents, Pipeline
-from .replay import CatchUp, rebuild_history
-from .state import get_used
+from .views import Views
 from .warm import warm_up
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Node:
         self._key = config.read_key()
         self._lock = ZoneLock(config.directory, config.name)
         self._since_snapshot = 0
+        self._synced = 0  # block up to which history is known to be on disk
         self._last_block_at = time.monotonic()
         self._is_ready = False
         self._closed = threading.Event()
@@ -92,17 +94,31 @@ class Node:
 
     def _open(self) -> None:
         config, directory = self.config, self.config.directory
-        self._writer = self._open_history()
-        self.history = HistoryReader(directory / FILE)
+        views = config.views
+        self.views = Views(
+            directory,
+            self.separator,
+            views.nice,
+            views.queue_bytes,
+            {
+                "flush_ms": config.history.flush_ms,
+                "threads": config.sequencer.verifier_threads,
+                "level": config.log.level,
+                "format": config.log.format,
+            },
+        )
+        history = self._open_history()
+        self.views.start()  # it loads what it needs while this process recovers
         try:
             self.report = self._recover()
-            self._check_history()
+            self._check_history(*history)
         except BaseException:
-            self._writer.close()
+            self.views.stop()
             raise
+        self.history = HistoryReader(directory / FILE)
+        self.listeners = Listeners()
         sequencer = self.sequencer
-        self.feeds = Feeds(sequencer.engine, self._writer.event + 1)
-        self._restore_feeds()
+        self.views.open(sequencer.block, sequencer.time, read_books(sequencer.engine))
         self.pipeline = Pipeline(
             sequencer,
             config.sequencer,
@@ -119,9 +135,23 @@ class Node:
             self.inbox = ChainInbox(config.l1, directory / "inbox.json", index, prefix)
         watch = self.metrics.watch
         watch("under_way", "Envelopes between gateway and answer", lambda: self.pipeline.under_way)
+        watch("publish_lag_blocks", "Blocks not told yet", lambda: self.pipeline.publish_lag)
         watch(
-            "publish_lag_blocks", "Blocks that feeds are behind", lambda: self.pipeline.publish_lag
+            "views_lag_blocks",
+            "Blocks that market data are behind",
+            lambda: self.sequencer.block - self.views.block,
         )
+        watch(
+            "history_lag_blocks",
+            "Blocks that history is behind",
+            lambda: self.sequencer.block - self.views.history_block,
+        )
+        watch(
+            "views_dropped_blocks",
+            "Blocks that the views had to take from the journal",
+            lambda: self.views.dropped,
+        )
+        watch("views_starts", "Times that their process was started", lambda: self.views.starts)
         watch(
             "inbox_waiting",
             "Inbox messages without a block",
@@ -134,33 +164,21 @@ class Node:
         )
         watch("ready", "1 while the zone takes orders", lambda: float(self.is_ready))
 
-    def _open_history(self) -> HistoryWriter:
+    def _open_history(self) -> tuple[int, bytes]:
+        """Make sure that there is a store that opens; return the last block in it, and that block's head."""
         path = self.config.directory / FILE
         try:
-            return HistoryWriter(path, self.config.history.flush_ms)
+            writer = HistoryWriter(path)
         except HistoryError as error:
             _log.warning("history_unusable", error=error)
             path.replace(path.with_name(f"{FILE}.unusable"))
-            return HistoryWriter(path, self.config.history.flush_ms)
+            writer = HistoryWriter(path)
+        found = writer.block, writer.head
+        writer.close()
+        return found
 
     def _recover(self) -> RecoveryReport:
         config = self.config
-        oldest = self._get_newest_snapshot()
-        if self._writer.block < oldest:
-            # recovery would begin behind what history holds
-            self._say(f"history ends at block {self._writer.block}: rebuilding it from the journal")
-            self._writer.close()
-            blocks = rebuild_history(
-                config.directory,
-                self.separator,
-                threads=config.sequencer.verifier_threads,
-                progress=lambda block: self._say(f"history: block {block:,}"),
-            )
-            _log.info("history_rebuilt", blocks=blocks)
-            self._writer = HistoryWriter(config.directory / FILE, config.history.flush_ms)
-        board = Feeds.make_board(self.history)
-        catch_up = CatchUp(self._writer, board)
-        catch_up.progress = lambda block: self._say(f"replaying block {block:,}")
         recovered = recover(
             config.directory,
             SequencerConfig(
@@ -175,11 +193,8 @@ class Node:
             limits=BatchLimits(
                 config.batches.blocks, config.batches.bytes, config.batches.milliseconds
             ),
-            observe=catch_up.observe,
-            single_after=self._writer.block,
         )
         self.sequencer = recovered.sequencer
-        self._writer.flush()
         report = recovered.report
         self._say(
             f"recovered block {report.last_block:,}: {report.replayed_blocks:,} blocks replayed behind"
@@ -188,35 +203,33 @@ class Node:
         )
         return report
 
-    def _get_newest_snapshot(self) -> int:
-        folder = self.config.directory / SNAPSHOTS
-        return max((int(p.stem) for p in folder.glob("*.json") if p.stem.isdigit()), default=0)
-
-    def _check_history(self) -> None:
-        found = (self._writer.block, self._writer.head)
-        if found == (self.sequencer.block, self.sequencer.head):
+    def _check_history(self, block: int, head: bytes) -> None:
+        """Refuse a store that is ahead of the journal, or of another one."""
+        if block == 0:
+            return
+        found = self.sequencer.head
+        if block > self.sequencer.block:
+            found = b""
+        elif block < self.sequencer.block:
+            reader = JournalReader(self.config.directory / JOURNAL, self.separator, block)
+            found = next(reader.read_frames()).head
+            self._say(f"history ends at block {block:,}: it catches up to {self.sequencer.block:,}")
+        if found == head:
             return
         self.sequencer.close()
         raise HistoryError(
-            f"history ends at block {self._writer.block}, the journal at {self.sequencer.block}",
+            f"history ends at block {block}, the journal at {self.sequencer.block}, which is another",
             "it is of another journal: delete it, it is rebuilt",
         )
-
-    def _restore_feeds(self) -> None:
-        self.feeds.candles = Feeds.make_board(self.history)
-        now = self.sequencer.time
-        for market in range(1, get_used(self.sequencer.engine, "market")):
-            newest = self.history.fetch_trades(market, None, RECENT_TRADES)
-            self.feeds.restore_trades(market, reversed(newest))
-            day = self.history.fetch_candles(market, 60_000, now - DAY, now + 1, DAY // 60_000)
-            self.feeds.candles.restore_minutes(market, day)
-        self.feeds.time = now
 
     # --- running -------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin to take orders and to listen to L1."""
+        """Begin to take orders and to listen to L1; market data first, if they do not take too long."""
         self.pipeline.start()
+        if not self.views.wait(timeout=self.config.views.start_seconds):
+            _log.warning("started_without_views", block=self.report.last_block)
+            self._say("market data catch up while the zone trades")
         self.inbox.start(self.pipeline)
         self._is_ready = True
         _log.info(
@@ -252,10 +265,8 @@ class Node:
 
     def _publish(self, block: BlockEvents) -> None:
         self._last_block_at = time.monotonic()
-        published = self.feeds.apply(block)
-        self._writer.add(block.closed.receipts, block.closed.events, published.candles)
-        if self.pipeline.publish_lag <= 1:  # nothing follows yet: readers see this block at once
-            self._writer.flush()
+        self.views.offer(block)
+        self.listeners.apply(block)
 
     def _after_batch(self, number: int) -> None:
         """Save the state now and then; on the writer's thread, right behind a batch."""
@@ -263,12 +274,27 @@ class Node:
         self._since_snapshot += 1
         if not every or self._since_snapshot < every:
             return
-        if not self.pipeline.wait_published():
-            _log.warning("snapshot_put_off", batch=number)
+        if not self._is_history_safe():
+            _log.warning("snapshot_put_off", batch=number, history=self.views.history_block)
             return
-        self._writer.sync()
         save_snapshot(self.sequencer, self.config.directory, self.config.batches.keep_snapshots)
         self._since_snapshot = 0
+
+    def _is_history_safe(self) -> bool:
+        """Whether a snapshot would be left from which history could go on after a power failure.
+
+        Of those that stay, the oldest must not lie behind what history is known to hold on disk.
+        """
+        keep = self.config.batches.keep_snapshots
+        found = sorted(list_snapshots(self.config.directory / SNAPSHOTS))
+        left = [*found, self.sequencer.block][-keep:]
+        if len(found) < keep or left[0] <= self._synced:
+            return True  # none is thrown away, or what stays is enough
+        try:
+            self._synced = self.views.sync()
+        except ViewsError:
+            return False
+        return left[0] <= self._synced
 
     def stop(self) -> None:
         """Finish what is under way, publish it, and close everything. May be called again."""
@@ -279,7 +305,7 @@ class Node:
         self.inbox.stop()
         self.pipeline.stop()
         self.history.close()
-        self._writer.close()  # last: then everything is in the one file
+        self.views.stop()  # last: then everything is in the one file
         self.sequencer.close()
         self._lock.close()
         _log.info("stopped", name=self.config.name, block=self.sequencer.block)

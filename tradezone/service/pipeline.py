@@ -31,18 +31,19 @@ import numpy as np
 from tradezone.protocol.actions import LEAF_CREDENTIAL, LEAF_ENVELOPE
 from tradezone.protocol.limits import MAX_LEAF_BYTES
 from tradezone.sequencer import (
-    Accepted,
     BatchError,
     ClosedBlock,
     EnvelopeRejectedError,
     EventLog,
+    LeafRun,
     Sequencer,
 )
 
+from .answers import Answers, encode_answers
 from .errors import BusyError, ServiceError, StoppingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -59,13 +60,26 @@ _QUERY_BUDGET: Final = (
 )
 _RETRY_BATCH: Final = 1.0  # seconds until a batch that could not be written is tried again
 _BUSY_MS: Final = 20  # what a queue of this kind needs to drain
+_SENT: Final = (LEAF_ENVELOPE, LEAF_CREDENTIAL)  # kinds of leaves that somebody sends
 
 
 class BlockEvents:
-    """A block that is on disk, and its events by leaf."""
+    """A block that is on disk, its events by leaf, and its answers in binary."""
 
     def __init__(self, closed: ClosedBlock) -> None:
         self.closed = closed
+
+    @property
+    def marks(self) -> int:
+        """Leaves in front that nobody sent: the block mark, and an inbox mark if there were messages."""
+        leaves = self.closed.leaves
+        buffer, offsets = leaves.buffer, leaves.offsets
+        return 2 if len(leaves) > 1 and int(buffer[offsets[1]]) not in _SENT else 1
+
+    @cached_property
+    def answers(self) -> Answers:
+        """What became of each leaf, as binary clients get it."""
+        return encode_answers(self.closed, self.marks)
 
     @cached_property
     def _index(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -92,8 +106,18 @@ class Executed(NamedTuple):
     result: int
 
 
-Answer = Executed | EnvelopeRejectedError | ServiceError
+Refusal = EnvelopeRejectedError | ServiceError
+Answer = Executed | Refusal
 """What becomes of a leaf."""
+
+
+class Part(NamedTuple):
+    """Leaves ``first .. end - 1`` of a submission: they stand in a row in a block, from ``row`` on."""
+
+    first: int
+    end: int
+    block: BlockEvents
+    row: int
 
 
 class Submission:
@@ -115,11 +139,11 @@ class Submission:
     __slots__ = (
         "_deliver",
         "_open",
-        "answers",
         "checked",
         "leaves",
+        "parts",
         "received",
-        "signers",
+        "refused",
         "started",
     )
 
@@ -130,26 +154,70 @@ class Submission:
         deliver: Callable[[list[Answer]], None],
         checked: Callable[[list[EnvelopeRejectedError | None]], None] | None = None,
     ) -> None:
-        self.leaves = leaves
+        self.leaves = LeafRun.of(leaves)
         self.received = received
         self.checked = checked
-        self.answers: list[Answer | None] = [None] * len(leaves)
-        self.signers: NDArray[np.uint8] | None = None
+        self.parts: list[Part] = []  # rising
+        self.refused: dict[int, Refusal] = {}
         self.started = time.monotonic_ns()
-        self._deliver = deliver
-        self._open = len(leaves)
+        self._deliver: Callable[[Any], None] = deliver
+        self._open = len(self.leaves)
 
-    def answer(self, i: int, answer: Answer) -> bool:
-        """Note the answer of leaf i, unless it has one; whether all have one now."""
-        if self.answers[i] is not None:
-            return False
-        self.answers[i] = answer
+    def refuse(self, i: int, refusal: Refusal) -> bool:
+        """Note why leaf i is not executed; whether all are answered now."""
+        self.refused[i] = refusal
         self._open -= 1
         return not self._open
 
+    def note(self, part: Part) -> bool:
+        """Note where leaves stand; whether all are answered now."""
+        self.parts.append(part)
+        self._open -= part.end - part.first
+        return not self._open
+
+    def abort(self, failure: ServiceError) -> int:
+        """Answer what has no answer yet; how many these were."""
+        known = {i for part in self.parts for i in range(part.first, part.end)}
+        left = [i for i in range(len(self.leaves)) if i not in known and i not in self.refused]
+        for i in left:
+            self.refused[i] = failure
+        self._open = 0
+        return len(left)
+
+    def get_answers(self) -> list[Answer]:
+        """Return the answers one by one, once all are there."""
+        answers: list[Any] = [None] * len(self.leaves)
+        for first, end, block, row in self.parts:
+            closed = block.closed
+            codes = closed.results[row : row + end - first].tolist()
+            answers[first:end] = [
+                Executed(closed.first_seq + row + n, block, code) for n, code in enumerate(codes)
+            ]
+        for i, refusal in self.refused.items():
+            answers[i] = refusal
+        return answers
+
     def deliver(self) -> None:
         """Hand all answers over."""
-        self._deliver(self.answers)  # type: ignore[arg-type]  # none is None any more
+        self._deliver(self.get_answers())
+
+
+class _Screened(NamedTuple):
+    """Submissions whose leaves were checked together."""
+
+    submissions: list[Submission]
+    run: LeafRun
+    received: NDArray[np.int64]
+    signers: NDArray[np.uint8]
+    is_refused: NDArray[np.bool_]
+
+
+class _Numbered(NamedTuple):
+    """Leaves ``first .. end - 1`` of a submission that wait in the sequencer, in its order."""
+
+    submission: Submission
+    first: int
+    end: int
 
 
 class Pipeline:
@@ -194,15 +262,13 @@ class Pipeline:
         self._publish_ready = threading.Condition(self._lock)
         self._publish_room = threading.Condition(self._lock)
         self._incoming: deque[Submission] = deque()
-        self._screened: deque[Submission] = deque()
-        self._in_hand: dict[str, list[Submission]] = {"screen": [], "write": []}  # by thread
+        self._screened: deque[_Screened] = deque()
+        self._unanswered: set[Submission] = set()
         self._queries: deque[tuple[Callable[[Engine], Any], Future[Any]]] = deque()
         self._messages: deque[list[bytes]] = deque()
         self._closed: deque[BlockEvents] = deque()
         self._publishing = 0
-        self._numbered: deque[tuple[Submission, int]] = (
-            deque()
-        )  # in step with the sequencer's queue
+        self._numbered: deque[_Numbered] = deque()  # in step with the sequencer's queue
         self._under_way = 0
         self._is_stopping = False
         self._is_screened = False  # the screening thread has ended
@@ -263,23 +329,22 @@ class Pipeline:
             There are no leaves, or one cannot be an envelope or a credential by its length or first byte.
         """
         leaves = submission.leaves
-        if not leaves:
+        if not len(leaves):
             raise ServiceError("no envelope was sent", "send one to 1,024 of them")
-        for leaf in leaves:
-            if not 1 <= len(leaf) <= MAX_LEAF_BYTES or leaf[0] not in (
-                LEAF_ENVELOPE,
-                LEAF_CREDENTIAL,
-            ):
-                text = f"{len(leaf)} bytes that begin with 0x{leaf[:1].hex()} are no envelope"
-                raise ServiceError(
-                    text, f"1 .. {MAX_LEAF_BYTES} bytes that begin with 0x02 or 0x05"
-                )
+        sizes, firsts = leaves.sizes, leaves.offsets[:-1]
+        is_fit = (sizes >= 1) & (sizes <= MAX_LEAF_BYTES)
+        kinds = leaves.buffer[firsts[is_fit]]
+        if not is_fit.all() or not ((kinds == LEAF_ENVELOPE) | (kinds == LEAF_CREDENTIAL)).all():
+            leaf = next(x for x in leaves if not 1 <= len(x) <= MAX_LEAF_BYTES or x[0] not in _SENT)
+            text = f"{len(leaf)} bytes that begin with 0x{leaf[:1].hex()} are no envelope"
+            raise ServiceError(text, f"1 .. {MAX_LEAF_BYTES} bytes that begin with 0x02 or 0x05")
         with self._lock:
             self._check_accepting()
             if self._under_way + len(leaves) > self._queues.leaves:
                 self._metrics.busy.inc()
                 raise BusyError(self._under_way, self._queues.leaves, _BUSY_MS)
             self._under_way += len(leaves)
+            self._unanswered.add(submission)
             self._incoming.append(submission)
             self._screen_ready.notify()
 
@@ -358,33 +423,61 @@ class Pipeline:
         with self._lock:
             if self._failure is None:
                 self._failure = failure
-            held = [
-                *self._incoming,
-                *self._screened,
-                *self._in_hand["screen"],
-                *self._in_hand["write"],
-            ]
-            lost = [(item, i) for item in held for i in range(len(item.leaves))]
-            lost += self._numbered
+            held = list(self._unanswered)
+            self._unanswered.clear()
+            for submission in held:
+                self._under_way -= submission.abort(failure)
             queries = list(self._queries)
             for queue in (self._incoming, self._screened, self._numbered, self._queries):
                 queue.clear()
             self._notify_all()
-        for submission, i in lost:
-            self._answer(submission, i, failure)
+        for submission in held:
+            self._deliver(submission)
         for _, future in queries:
             future.set_exception(failure)
 
-    def _answer(self, submission: Submission, i: int, answer: Answer) -> None:
+    def _settle(
+        self, refused: list[tuple[Submission, int, Refusal]], parts: list[tuple[Submission, Part]]
+    ) -> None:
+        """Note answers, and hand over the submissions that have all of theirs."""
+        done: list[Submission] = []
         with self._lock:
-            if submission.answers[i] is not None:
-                return
-            self._under_way -= 1
-            is_last = submission.answer(i, answer)
-        if is_last:
-            submission.deliver()
-            passed = (time.monotonic_ns() - submission.started) / 1e9
-            self._metrics.acknowledgement.observe(passed)
+            if self._failure:
+                return  # `fail` has answered them
+            for submission, i, refusal in refused:
+                self._under_way -= 1
+                if submission.refuse(i, refusal):
+                    done.append(submission)
+            for submission, part in parts:
+                self._under_way -= part.end - part.first
+                if submission.note(part):
+                    done.append(submission)
+            self._unanswered.difference_update(done)
+        for submission in done:
+            self._deliver(submission)
+
+    def _deliver(self, submission: Submission) -> None:
+        submission.deliver()
+        passed = (time.monotonic_ns() - submission.started) / 1e9
+        self._metrics.acknowledgement.observe(passed)
+
+    def _refuse(
+        self,
+        submission: Submission,
+        i: int,
+        code: int,
+        signer: NDArray[np.uint8] | None = None,
+        text: str = "",
+    ) -> tuple[Submission, int, EnvelopeRejectedError]:
+        error = self._sequencer.intake.explain(
+            submission.leaves[i],
+            code,
+            submission.received,
+            b"" if signer is None else signer.tobytes(),
+            text,
+        )
+        self._metrics.refused.labels(error.code.name).inc()
+        return submission, i, error
 
     # --- screen --------------------------------------------------------------------------------------
 
@@ -405,38 +498,42 @@ class Pipeline:
                 ):
                     taken.append(self._incoming.popleft())
                     count += len(taken[-1].leaves)
-                self._in_hand["screen"] = taken
-            self._screen(taken)
+            screened = self._screen(taken)
             with self._lock:
-                self._in_hand["screen"] = []
-                self._screened.extend(taken)
+                if self._failure:
+                    continue
+                self._screened.append(screened)
                 self._write_ready.notify()
 
-    def _screen(self, taken: list[Submission]) -> None:
+    def _screen(self, taken: list[Submission]) -> _Screened:
         began = time.monotonic_ns()
-        leaves = [leaf for submission in taken for leaf in submission.leaves]
-        refused, signers = self._sequencer.intake.screen(leaves, taken[0].received)
-        at = 0
+        run = LeafRun.join([submission.leaves for submission in taken])
+        counts = [len(submission.leaves) for submission in taken]
+        received = np.repeat([submission.received for submission in taken], counts)
+        codes, signers = self._sequencer.intake.check_run(run, received)
+        refused = []
+        for row in np.flatnonzero(codes).tolist():
+            n, i = _find(counts, row)
+            refused.append(self._refuse(taken[n], i, int(codes[row])))
         for submission in taken:
-            end = at + len(submission.leaves)
-            submission.signers = signers[at:end]
             if submission.checked:
-                submission.checked(refused[at:end])
-            for i, error in enumerate(refused[at:end]):
-                if error is not None:
-                    self._metrics.refused.labels(error.code.name).inc()
-                    self._answer(submission, i, error)
-            at = end
+                errors: list[Any] = [None] * len(submission.leaves)
+                for other, i, error in refused:
+                    if other is submission:
+                        errors[i] = error
+                submission.checked(errors)
+        if refused:
+            self._settle(refused, [])  # type: ignore[arg-type]
         self._metrics.stage.labels("screen").observe((time.monotonic_ns() - began) / 1e9)
+        return _Screened(taken, run, received, signers, codes != 0)
 
     # --- write ---------------------------------------------------------------------------------------
 
     def _write_loop(self) -> None:
         while True:
             taken, messages, queries = self._take_work()
-            for submission in taken:
-                self._admit(submission)
-            self._in_hand["write"] = []  # refused, or in `_numbered`
+            for screened in taken:
+                self._admit(screened)
             for group in messages:
                 self._sequencer.offer_messages(group)
             self._run_queries(queries)
@@ -453,7 +550,7 @@ class Pipeline:
     def _take_work(
         self,
     ) -> tuple[
-        list[Submission], list[list[bytes]], list[tuple[Callable[[Engine], Any], Future[Any]]]
+        list[_Screened], list[list[bytes]], list[tuple[Callable[[Engine], Any], Future[Any]]]
     ]:
         """Wait for something to do, for a block that is due, or for the next one's time."""
         with self._lock:
@@ -462,12 +559,11 @@ class Pipeline:
                 if wait <= 0 or (self._is_stopping and self._is_screened):
                     break
                 self._write_ready.wait(wait)
-            room = self._max_leaves - len(self._numbered)
-            taken: list[Submission] = []
-            while self._screened and (room > 0 or not taken):
+            room = self._max_leaves - self._sequencer.pending
+            taken: list[_Screened] = []
+            while self._screened and room > 0:
                 taken.append(self._screened.popleft())
-                room -= len(taken[-1].leaves)
-            self._in_hand["write"] = taken
+                room -= len(taken[-1].run)
             messages = list(self._messages)
             self._messages.clear()
             queries = list(self._queries)
@@ -486,22 +582,30 @@ class Pipeline:
                 due = min(due, other)
         return max(due - now, 0) / 1_000
 
-    def _admit(self, submission: Submission) -> None:
-        rows = [i for i, answer in enumerate(submission.answers) if answer is None]
-        if not rows:
-            return
-        assert submission.signers is not None
-        answers = self._sequencer.intake.admit(
-            [submission.leaves[i] for i in rows], submission.received, submission.signers[rows]
-        )
-        accepted = [answer for answer in answers if isinstance(answer, Accepted)]
-        self._sequencer.submit(accepted)
-        for i, answer in zip(rows, answers, strict=True):
-            if isinstance(answer, EnvelopeRejectedError):
-                self._metrics.refused.labels(answer.code.name).inc()
-                self._answer(submission, i, answer)
-            else:
-                self._numbered.append((submission, i))
+    def _admit(self, screened: _Screened) -> None:
+        """Let leaves in that passed the checks, after looking at them again: the state went on."""
+        run, received, signers = screened.run, screened.received, screened.signers
+        rows = None
+        if screened.is_refused.any():
+            rows = np.flatnonzero(~screened.is_refused)
+            run, received, signers = run.take(rows), received[rows], signers[rows]
+        codes, texts = self._sequencer.intake.admit_run(run, received, signers)
+        good = codes == 0
+        if not good.all():
+            counts = [len(submission.leaves) for submission in screened.submissions]
+            refused: list[tuple[Submission, int, Refusal]] = []
+            for k in np.flatnonzero(~good).tolist():
+                n, i = _find(counts, k if rows is None else int(rows[k]))
+                submission = screened.submissions[n]
+                refused.append(
+                    self._refuse(submission, i, int(codes[k]), signers[k], texts.get(k, ""))
+                )
+            kept = np.flatnonzero(good)
+            rows = kept if rows is None else rows[kept]
+            run, received, signers = run.take(kept), received[kept], signers[kept]
+            self._settle(refused, [])
+        self._sequencer.submit_run(run, signers, received)
+        self._numbered.extend(_to_spans(screened.submissions, rows))
 
     def _run_queries(self, queries: list[tuple[Callable[[Engine], Any], Future[Any]]]) -> None:
         deadline = time.monotonic() + _QUERY_BUDGET
@@ -550,16 +654,17 @@ class Pipeline:
     def _acknowledge(self, closed: ClosedBlock) -> None:
         block = BlockEvents(closed)
         self._metrics.count_block(closed)
-        head = closed.receipts.block_head
-        # the first leaves are marks; the rest came from the queue, in its order
-        first = head.count - sum(
-            leaf[0] in (LEAF_ENVELOPE, LEAF_CREDENTIAL) for leaf in closed.leaves
-        )
-        for at in range(first, head.count):
-            submission, i = self._numbered.popleft()
-            self._answer(
-                submission, i, Executed(closed.first_seq + at, block, int(closed.results[at]))
-            )
+        row, end = block.marks, len(closed.leaves)
+        parts: list[tuple[Submission, Part]] = []
+        while row < end:
+            submission, first, last = self._numbered.popleft()
+            count = last - first
+            if row + count > end:  # the block was full: the rest is in the next one
+                count = end - row
+                self._numbered.appendleft(_Numbered(submission, first + count, last))
+            parts.append((submission, Part(first, first + count, block, row)))
+            row += count
+        self._settle([], parts)
         with self._lock:
             while len(self._closed) >= self._queues.blocks and not self._failure:
                 self._publish_room.wait(1.0)
@@ -621,3 +726,31 @@ class Pipeline:
                 with self._lock:
                     self._publishing = 0
                     self._publish_room.notify_all()
+
+
+def _find(counts: list[int], row: int) -> tuple[int, int]:
+    """Submission and place in it of a row of leaves that were laid one behind the other."""
+    for n, count in enumerate(counts):
+        if row < count:
+            return n, row
+        row -= count
+    raise IndexError(f"row {row} behind the last submission")
+
+
+def _to_spans(submissions: list[Submission], rows: NDArray[np.intp] | None) -> Iterator[_Numbered]:
+    """Leaves that were let in, as spans of their submissions; ``rows`` names them, None = all."""
+    if rows is None:
+        for submission in submissions:
+            yield _Numbered(submission, 0, len(submission.leaves))
+        return
+    at = place = 0
+    for submission in submissions:
+        end = at + len(submission.leaves)
+        while place < len(rows) and rows[place] < end:
+            first = int(rows[place]) - at
+            last = first + 1
+            place += 1
+            while place < len(rows) and int(rows[place]) - at == last and rows[place] < end:
+                last, place = last + 1, place + 1
+            yield _Numbered(submission, first, last)
+        at = end

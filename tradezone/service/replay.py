@@ -13,6 +13,7 @@ import numpy as np
 
 from tradezone.engine import Engine
 from tradezone.engine.signatures import SignerPool
+from tradezone.protocol.events import FILL
 from tradezone.protocol.messages import next_prefix
 from tradezone.sequencer import (
     BlockHead,
@@ -30,10 +31,8 @@ from tradezone.sequencer.recovery import (
     load_newest_snapshot,
     write_snapshot,
 )
-from tradezone.views import read_trades
 
-from .errors import HistoryError
-from .feeds import CandleBoard
+from .feeds import CandleBoard, read_moments
 from .history import FILE, HistoryWriter
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def build_receipts(
     inbox, prefix : int, bytes
         of the inbox behind the block
     """
-    digests = hash_leaves(frame.leaves)
+    digests = hash_leaves(frame.run)
     links = chain_links(parent, frame.epoch, frame.first_seq, digests, frame.received, results)
     head = BlockHead(
         frame.epoch,
@@ -236,44 +235,6 @@ def add_block(
     """Add a block to the store, its candles built on the way. Blocks that are there already are passed over."""
     if receipts.block_head.block <= writer.block:
         return
-    candles = board.apply(read_trades(events, receipts.block_head.time))
+    fills = events[events["kind"] == FILL]
+    candles = board.apply_moments(read_moments(fills, receipts.block_head.time))
     writer.add(receipts, events, candles)
-
-
-class CatchUp:
-    """Feeds the store with what recovery executes again (`tradezone.sequencer.recover`, ``observe``).
-
-    Recovery has to run blocks singly behind the store's last one: ``single_after=writer.block``.
-    """
-
-    def __init__(self, writer: HistoryWriter, board: CandleBoard) -> None:
-        self._writer = writer
-        self._board = board
-        self.added = 0
-        self.progress: Callable[[int], None] | None = None
-
-    def observe(
-        self, frames: list[Frame], results: NDArray[np.int32], events: NDArray[Any]
-    ) -> None:
-        """Take a run in."""
-        if self.progress:
-            self.progress(frames[-1].block)
-        if frames[-1].block <= self._writer.block:
-            return
-        if len(frames) != 1 or frames[0].block != self._writer.block + 1:
-            raise HistoryError(
-                f"history ends at block {self._writer.block}, recovery begins at {frames[0].block}",
-                "tradezone history rebuild",
-            )
-        frame = frames[0]
-        inbox, prefix = self._writer.get_inbox()
-        for message in frame.messages:
-            prefix = next_prefix(prefix, message)
-        receipts = build_receipts(
-            frame, self._writer.head, results, inbox + len(frame.messages), prefix
-        )
-        if receipts.links[-32:] != frame.head:
-            text = f"history ends with another block {self._writer.block} than the journal has"
-            raise HistoryError(text, "it is of another journal: delete it, it is rebuilt")
-        add_block(self._writer, self._board, receipts, events)
-        self.added += 1

@@ -7,7 +7,16 @@ from typing import Final
 
 from tradezone.client import PrivateKey
 from tradezone.engine import Engine
-from tradezone.sequencer import EventLog, ManualClock, MemoryJournal, Sequencer, SequencerConfig
+from tradezone.sequencer import (
+    EventLog,
+    ManualClock,
+    MemoryJournal,
+    Sequencer,
+    SequencerConfig,
+    split_frames,
+)
+
+from .answers import encode_answers
 
 _log = EventLog("service.warm")
 _SLOW_S: Final = 5.0
@@ -23,7 +32,10 @@ def warm_up() -> float:
     sequencer = Sequencer(SequencerConfig(bytes(32)), Engine(), MemoryJournal(), key, clock=clock)
     sequencer.intake.screen([b"\x02"])
     sequencer.intake.admit([b"\x02"])
-    sequencer.close_block(is_empty_allowed=True)
+    closed = sequencer.close_block(is_empty_allowed=True)
+    if closed:
+        encode_answers(closed, 1)
+    split_frames(b"\0\1\x02", 1)
     sequencer.engine.commit_root()
     seconds = time.monotonic() - began
     if seconds > _SLOW_S:
