@@ -6,7 +6,8 @@ import pytest
 
 from tests.model import margin
 from tests.model.perp_world import PERP, build_perp_world
-from tests.model.world import act, amend_item, item, place_item
+from tests.model.pure import PureEngine
+from tests.model.world import Zone, act, amend_item, item, place_item
 from tradezone.protocol import actions, enums, events
 from tradezone.protocol.enums import BUY, SELL
 from tradezone.protocol.errors import Code
@@ -225,3 +226,70 @@ def test_items_of_one_envelope_share_margin(market):
     rejected = outcome.of(events.ITEM_REJECTED)
     assert [event["error"] for event in rejected] == [Code.INSUFFICIENT_MARGIN] * 2
     assert len(orders_of(market, poor)) == 2
+
+
+# --- no room -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small():
+    """A market whose zone goes on comparing results and events when slots are taken away."""
+    return build_perp_world(Zone(PureEngine()))
+
+
+@pytest.mark.parametrize("table", ["pool", "position", "order"])
+def test_a_full_table_refuses_and_moves_nothing(small, table):
+    market = small
+    market.trade(market.bob, market.alice, 1_000, 5)
+    if table == "order":
+        for number in range(len(market.model.slots["order"].free)):
+            market.post(market.alice, SELL, 1_050 + number, 1)
+    market.zone.exhaust(table)
+    before = market.free(market.carol), market.ledger.cash
+    assert market.post(market.carol, BUY, 990, 1).codes[-1] == Code.TABLE_FULL
+    assert (market.free(market.carol), market.ledger.cash) == before
+    # who has pool and position needs room for the order alone
+    code = market.post(market.bob, BUY, 990, 1).codes[-1]
+    assert code == (Code.TABLE_FULL if table == "order" else Code.OK)
+
+
+def test_an_allowance_needs_room_for_its_pool(small):
+    market = small
+    body = {"venue": 1, "asset": 1, "amount": 5}
+    assert market.block(act(market.carol, actions.ALLOWANCE, **body)).codes[-1] == Code.OK
+    market.zone.exhaust("pool")
+    refused = market.block(act(market.bob, actions.ALLOWANCE, **body)).codes[-1]
+    assert refused == Code.TABLE_FULL
+    assert (
+        market.block(act(market.carol, actions.ALLOWANCE, **(body | {"amount": 0}))).codes[-1] == 0
+    )
+    assert not market.model.pools  # forgotten with its allowance
+    assert market.block(act(market.bob, actions.ALLOWANCE, **body)).codes[-1] == Code.OK
+    named = {"venue": 9, "asset": 1, "amount": 5}
+    assert (
+        market.block(act(market.bob, actions.ALLOWANCE, **named)).codes[-1] == Code.POOL_NOT_FOUND
+    )
+
+
+def test_pools_that_nobody_has_are_not_found(market):
+    for name, beyond in (
+        ("account", 1 << 31),
+        ("venue", 1 << 31),
+        ("asset", 5_000),
+        ("market", 1 << 20),
+    ):
+        values = {"account": market.bob.account, "venue": 1, "asset": 1, "market": PERP}
+        check = item(actions.CHECK, **(values | {name: beyond}))
+        assert (
+            market.block(act(market.carol, actions.CHECK, check)).codes[-1] == Code.POOL_NOT_FOUND
+        )
+    market.trade(market.bob, market.alice, 1_000, 5)
+    good = item(actions.CHECK, account=market.bob.account, venue=1, asset=1, market=PERP)
+    assert market.block(act(market.carol, actions.CHECK, good)).codes[-1] == Code.OK
+
+
+def test_a_setting_needs_room_for_its_record(small):
+    market = small
+    market.zone.exhaust("approval")
+    half = item(actions.LEVERAGE, market=PERP, mode=enums.MODE_ISOLATED, leverage=500)
+    assert market.block(act(market.bob, actions.LEVERAGE, half)).codes[-1] == Code.TABLE_FULL
