@@ -224,6 +224,30 @@ def test_two_processes_cannot_have_one_folder(node, zone_folder):
     assert read_lock(node.config.directory)["name"] == "test"
 
 
+def test_under_a_flood_of_more_than_a_block_intake_forgets_what_was_executed(tmp_path):
+    more = "queues: {screen_leaves: 7}"
+    path = write_zone(tmp_path, more=more)
+    path.write_text(
+        path.read_text().replace("{key_file: key}", "{key_file: key, max_block_leaves: 9}")
+    )
+    node = start_node(path)
+    try:
+        signers = make_signers(node.separator)
+        forgotten, real = [], node.sequencer.intake.forget_pending
+        node.sequencer.intake.forget_pending = lambda: (forgotten.append(1), real())
+        leaves = [signers[2 + n % 4].noop() for n in range(400)]
+        for n in range(0, 400, 5):
+            node.pipeline.submit(Submission(leaves[n : n + 5], node.clock.now(), ignore))
+        wait_for(lambda: node.pipeline.under_way == 0)
+        assert len(forgotten) > 20
+        # more than a block at once is taken alone, in as many blocks as it needs
+        answers = send(node, *(signers[2].noop() for _ in range(60)))
+        assert get_results(answers) == [0] * 60
+        assert len({answer.block.closed.number for answer in answers}) >= 7
+    finally:
+        node.stop()
+
+
 def test_answers_of_many_threads_go_to_who_asked(node):
     signers = make_signers(node.separator)
     failures = []

@@ -559,9 +559,12 @@ class Pipeline:
                 if wait <= 0 or (self._is_stopping and self._is_screened):
                     break
                 self._write_ready.wait(wait)
-            room = self._max_leaves - self._sequencer.pending
+            # What is taken fits the next block, so that the queue of the sequencer runs empty again and again, and
+            # intake forgets what it has noted of it. More than a block is taken alone.
+            waiting = self._sequencer.pending
+            room = self._max_leaves - 1 - waiting  # an inbox mark may come as well
             taken: list[_Screened] = []
-            while self._screened and room > 0:
+            while self._screened and (len(self._screened[0].run) <= room or not (taken or waiting)):
                 taken.append(self._screened.popleft())
                 room -= len(taken[-1].run)
             messages = list(self._messages)

@@ -15,6 +15,7 @@ Invariants:
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 _log = EventLog("service.viewer")
 
+LOCK: Final = "views.lock"  # in the data folder: held by the one process that writes history
 HISTORY_BYTES: Final = (
     64 << 20
 )  # of blocks that wait for the store before market data wait for it too
@@ -146,6 +148,9 @@ class Viewer:
         self._directory, self._separator = directory, separator
         self._threads = options["threads"]
         self._most_bytes = options["queue_bytes"]
+        self._lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        # one that belonged to a process that was killed may still be writing what it was given
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._store_writer = HistoryWriter(directory / FILE, options["flush_ms"])
         self._block = self._writer.block
         last, time, books = options["last"], options["time"], options["books"]
