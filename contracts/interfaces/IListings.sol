@@ -132,6 +132,8 @@ interface IListings {
     error NotResolver(address caller, address resolver);
     error EventIsSettled(EventId eventId, uint8 state);
     error BadState(uint8 state);
+    /// @notice The zone may have settled a perpetual already, and would refuse the door.
+    error NoDoorToPerpetual(MarketId home);
     /// @notice The home market shares its book with nobody, or not with this venue.
     error NotShared(MarketId home, VenueId guest);
 

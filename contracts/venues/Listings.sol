@@ -175,7 +175,9 @@ contract Listings is IListings {
         if (home.home != NO_MARKET || home.venue == terms.venue) {
             revert IMarketRegistry.NotAHome(terms.home);
         }
-        // The zone would refuse a door to a market that is settled when it reads of it.
+        // The zone would refuse a door to a market that is settled when it reads of it, and every listing
+        // behind it. It settles perpetuals by itself, which nobody here can know.
+        if (home.kind == InboxMessages.MARKET_PERP) revert NoDoorToPerpetual(terms.home);
         if (home.stage != _OPEN) revert IMarketRegistry.MarketIsClosing(terms.home, home.stage);
         if (!IMarketRegistry(markets).isShared(terms.home, terms.venue)) {
             revert NotShared(terms.home, terms.venue);

@@ -494,6 +494,21 @@ def test_a_perpetual_ends_with_notice_and_counts_no_longer(trust, perp, venue, a
     trust.venue_registry.windDown(venue, sender=alice)
 
 
+def test_no_door_opens_to_a_perpetual(trust, perp, alice, bob, clock, reader):
+    """The zone settles perpetuals by itself: a door to one that it had settled would end every later listing."""
+    stake_for_venues(trust, bob)
+    trust.venue_registry.createVenue("second", 0, sender=bob)
+    trust.market_registry.setSharing(perp, 0, True, sender=alice)
+    with reverts(trust.listings.NoDoorToPerpetual, home=perp):
+        trust.listings.listGuest((2, perp, 0, 0), sender=bob)
+    # What it protects: here L1 lists on, and the zone has ended the market.
+    dated = perp_terms(closes=(clock.time + DAY) * 1000)
+    trust.perps.listPerp(dated, sender=alice)
+    clock.pass_time(2 * DAY)
+    trust.perps.listPerp(PERP, sender=alice)
+    assert reader.read_each() == []
+
+
 def test_other_markets_are_no_perpetuals(trust, perp, alice, bob):
     perps = trust.perps
     for call in (

@@ -510,6 +510,7 @@ LISTINGS: Final = Contract(
     event OutcomeListed(uint32 indexed market, uint32 indexed id, uint32 indexed eventId, uint8 outcome, uint64 inboxIndex)
     event EventResolved(uint32 indexed eventId, uint8 state, bytes32 payouts, uint64 inboxIndex)
 
+    error NoDoorToPerpetual(uint32 home)
     error EventsFull(uint32 maxEvents)
     error UnknownEvent(uint32 eventId)
     error AssetNotOpen(uint32 asset)
