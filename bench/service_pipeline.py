@@ -58,7 +58,7 @@ def build_orders(chance, items):
     orders = []
     for _ in range(items):
         side = chance.choice(("buy", "sell"))
-        away = chance.randint(-3, 20) if chance.random() < 0.5 else -30  # a quote, or it takes
+        away = chance.randint(-3, 20) if chance.random() < 0.45 else -30  # a quote, or it takes
         price = 60_00 - away if side == "buy" else 60_00 + away
         tif = "ioc" if away == -30 else "post_slide"
         text = f"{price / 100:.2f}"

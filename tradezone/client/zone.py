@@ -541,10 +541,10 @@ class Zone:
                 event.set()
 
     async def _refetch(self, order: int) -> TrackedOrder:
-        """Take an order over as the zone's history has it; right after its block it may not be there yet."""
+        """Take an order over as the zone's history has it; it may be seconds behind a busy zone."""
         path = f"/v1/accounts/{self._need_account()}/orders/{order}"
         row: dict[str, Any] | None = None
-        for pause in (0.01, 0.05, 0.2, 1.0):
+        for pause in (0.01, 0.05, 0.2, 1.0, 2.0, 4.0):
             try:
                 row = await self.rest.fetch(path)
                 break
