@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 
 from tests.engine.conftest import build_engine
+from tests.model.perp_world import list_perp, set_oracle
 from tests.model.world import (
     SEPARATOR,
     Action,
@@ -336,6 +337,27 @@ def use_permissions(desk):
     desk.send(alice.cancel_all())
 
 
+def use_margin(desk):
+    """Leverage, allowance, margin and the insurance fund of a venue with a perpetual, up to its end."""
+    zone, alice, deployer = desk.zone, desk.alice, desk.deployer
+    zone.block(set_oracle(), list_perp(7))
+    (told,) = desk.send(alice.leverage(7, "5")).of(events.LEVERAGE_SET)
+    assert told["market"] == 7
+    assert desk.run(alice.leverage(7, "5", is_cross=True)).code is Code.BAD_LEVERAGE
+    free = desk.free(alice, USD)
+    desk.send(alice.allowance(1, USD, "20"), alice.add_margin(1, USD, "5"))
+    assert free - desk.free(alice, USD) == 5
+    desk.send(desk.bob.check(desk.world.alice.account, 1, USD))
+    desk.send(alice.take_margin(1, USD, "5"), alice.fund(1, USD, "2"))
+    assert free - desk.free(alice, USD) == 2
+    assert desk.run(deployer.defund(1, USD, "2")).code is Code.NOT_ELIGIBLE
+    zone.block(
+        update_market(zone, 7, phase=enums.PHASE_SETTLED),
+        tell(messages.UPDATE_VENUE, venue=1, state=enums.VENUE_WOUND_DOWN),
+    )
+    desk.send(deployer.defund(1, USD, "2"))
+
+
 CHAPTERS = (
     trade_orders,
     quote,
@@ -344,6 +366,7 @@ CHAPTERS = (
     use_accounts,
     use_money,
     use_permissions,
+    use_margin,
 )
 
 
