@@ -80,7 +80,7 @@ class Desk:
             *(list_outcome(n, 1, tickValue=10_000, maxLots=10**6) for n in (3, 4, 5)),
             register_asset(PLAY.id, kind=enums.ASSET_SIMULATED, venue=1, cap=10**12),
             tell(messages.SET_ASSET, asset=PLAY.id, faucetAmount=5_000_000, faucetInterval=HOUR),
-            tell(messages.LIST_GUEST, market=6, id=3 << 16 | 1, venue=3, home=1, guestFee=500),
+            tell(messages.LIST_GUEST, market=6, id=2 << 16 | 2, venue=2, home=1, guestFee=500),
         )
 
     def sign_in(self, who, number=None, account=None, key=None, nonces=None):
@@ -340,7 +340,10 @@ def use_permissions(desk):
 def use_margin(desk):
     """Leverage, allowance, margin and the insurance fund of a venue with a perpetual, up to its end."""
     zone, alice, deployer = desk.zone, desk.alice, desk.deployer
-    zone.block(set_oracle(), list_perp(7))
+    told = zone.block(set_oracle(), list_perp(7))
+    assert not told.of(events.MESSAGE_IGNORED), [
+        (e["error"], e["order"]) for e in told.of(events.MESSAGE_IGNORED)
+    ]
     (told,) = desk.send(alice.leverage(7, "5")).of(events.LEVERAGE_SET)
     assert told["market"] == 7
     assert desk.run(alice.leverage(7, "5", is_cross=True)).code is Code.BAD_LEVERAGE
