@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 
 from tests.engine.conftest import build_engine
+from tests.model.perp_world import list_perp, set_oracle
 from tests.model.world import (
     SEPARATOR,
     Action,
@@ -79,7 +80,7 @@ class Desk:
             *(list_outcome(n, 1, tickValue=10_000, maxLots=10**6) for n in (3, 4, 5)),
             register_asset(PLAY.id, kind=enums.ASSET_SIMULATED, venue=1, cap=10**12),
             tell(messages.SET_ASSET, asset=PLAY.id, faucetAmount=5_000_000, faucetInterval=HOUR),
-            tell(messages.LIST_GUEST, market=6, id=3 << 16 | 1, venue=3, home=1, guestFee=500),
+            tell(messages.LIST_GUEST, market=6, id=2 << 16 | 2, venue=2, home=1, guestFee=500),
         )
 
     def sign_in(self, who, number=None, account=None, key=None, nonces=None):
@@ -336,6 +337,30 @@ def use_permissions(desk):
     desk.send(alice.cancel_all())
 
 
+def use_margin(desk):
+    """Leverage, allowance, margin and the insurance fund of a venue with a perpetual, up to its end."""
+    zone, alice, deployer = desk.zone, desk.alice, desk.deployer
+    told = zone.block(set_oracle(), list_perp(7))
+    assert not told.of(events.MESSAGE_IGNORED), [
+        (e["error"], e["order"]) for e in told.of(events.MESSAGE_IGNORED)
+    ]
+    (told,) = desk.send(alice.leverage(7, "5")).of(events.LEVERAGE_SET)
+    assert told["market"] == 7
+    assert desk.run(alice.leverage(7, "5", is_cross=True)).code is Code.BAD_LEVERAGE
+    free = desk.free(alice, USD)
+    desk.send(alice.allowance(1, USD, "20"), alice.add_margin(1, USD, "5"))
+    assert free - desk.free(alice, USD) == 5
+    desk.send(desk.bob.check(desk.world.alice.account, 1, USD))
+    desk.send(alice.take_margin(1, USD, "5"), alice.fund(1, USD, "2"))
+    assert free - desk.free(alice, USD) == 2
+    assert desk.run(deployer.defund(1, USD, "2")).code is Code.NOT_ELIGIBLE
+    zone.block(
+        update_market(zone, 7, phase=enums.PHASE_SETTLED),
+        tell(messages.UPDATE_VENUE, venue=1, state=enums.VENUE_WOUND_DOWN),
+    )
+    desk.send(deployer.defund(1, USD, "2"))
+
+
 CHAPTERS = (
     trade_orders,
     quote,
@@ -344,6 +369,7 @@ CHAPTERS = (
     use_accounts,
     use_money,
     use_permissions,
+    use_margin,
 )
 
 

@@ -62,6 +62,12 @@ ACTION_NAMES: Final = {
     "revokeAccess": actions.REVOKE_ACCESS,
     "openBalance": actions.OPEN_BALANCE,
     "closeBalance": actions.CLOSE_BALANCE,
+    "updateLeverage": actions.LEVERAGE,
+    "checkPool": actions.CHECK,
+    "setAllowance": actions.ALLOWANCE,
+    "adjustMargin": actions.ADJUST_MARGIN,
+    "fund": actions.FUND,
+    "defund": actions.DEFUND,
 }
 """``action.type`` of each action. The first is the official name; where none is known the same style."""
 
