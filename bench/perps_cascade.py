@@ -1,4 +1,4 @@
-"""Claim: 10,000 liquidations at once leave no block of the engine above 50 ms.
+"""Claim: 10,000 liquidations at once leave no block above the protocol's budget of steps (BLOCK_STEPS), nor above 50 ms.
 
 10,048 accounts are long at ten times leverage, each in one of 64 perpetuals, against as many shorts. The index falls in one step, and blocks with fresh prices follow every
 250 ms until the queue, the deleveraging and every job are done.
@@ -22,6 +22,7 @@ from bench._perps import PerpDriver, get_resident
 from bench._zone import MID, get_machine, still, summary
 from tradezone.protocol import events
 from tradezone.protocol.enums import BUY, TIF_POST_ONLY
+from tradezone.protocol.limits import BLOCK_STEPS
 
 LONGS, MARKETS = 10_048, 64  # 157 in each
 LOTS = 1_000
@@ -112,13 +113,17 @@ def measure(name, runs, longs, markets):
 
 def main(longs=LONGS, markets=MARKETS, runs=RUNS):
     found = {name: measure(name, runs, longs, markets) for name in CASES}
-    worst = max(part["largest_block_ms"]["highest"] for part in found.values())
+    worst, steps = (
+        max(part[key]["highest"] for part in found.values())
+        for key in ("largest_block_ms", "largest_block_steps")
+    )
     print(
         json.dumps(
             {
                 "claim": "perps_cascade",
                 **get_machine(),
-                "is_met": worst <= CLAIM_MS,
+                "is_met": worst <= CLAIM_MS and steps <= BLOCK_STEPS,
+                "budget_of_a_block_steps": BLOCK_STEPS,
                 "longs": longs,
                 **found,
             }
