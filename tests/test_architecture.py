@@ -53,6 +53,7 @@ ARROWS = {
         "chain",
         "client",
         "verifier",
+        "testing",  # the stories that it tells
     },
 }
 # what the core must never need: Ape, web servers, EVM tooling

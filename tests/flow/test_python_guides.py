@@ -10,7 +10,7 @@ import pytest
 GUIDES = Path(__file__).parent.parent.parent / "docs" / "guides"
 
 
-@pytest.fixture(params=["reader", "client"])
+@pytest.fixture(params=["reader", "client", "perpetuals"])
 def guide(request):
     return GUIDES / f"{request.param}.md"
 

@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "prove": ("tradezone.cli.prove", "Prove a record of the final state, for L1."),
     "exit": ("tradezone.cli.exit", "Leave a zone without asking anybody."),
     "audit": ("tradezone.cli.audit", "Check every invariant of a state, from a snapshot."),
+    "demo": ("tradezone.cli.demo", "Tell a story in this process, with every number checked."),
     "doctor": ("tradezone.cli.doctor", "Check what this machine has and a node answers."),
     "version": ("tradezone.cli.version", "Show the versions of the package and the protocol."),
 }

@@ -10,6 +10,8 @@
 `zone`         an empty zone made ready for a flow, and a flow run through an engine
 `book`         books rebuilt from engine events alone
 `checks`       rows and makers of a run against the published ones
+`perps`        a venue with a perpetual, every price, fee and balance recomputed after each block
+`perps_story`  the life of that perpetual, down the whole liquidation ladder
 =============  ====================================================================================
 
 Nothing here imports the engine or Numba.
