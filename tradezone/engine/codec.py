@@ -302,7 +302,7 @@ def emit_order(d, io, kind, leaf, slot, o, tif, flag, amount):
 
 @jit
 def told_flags(o):
-    """Flags of an order that its events tell: reduce-only, forced."""
+    """Return the flags of an order that its events tell: reduce-only, forced."""
     return i64(o.flags) & (ORDER_REDUCE_ONLY | ORDER_FORCED)
 
 
