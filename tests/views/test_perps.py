@@ -20,6 +20,7 @@ from tests.model.records import Ledger as ModelLedger
 from tests.model.records import Perp
 from tests.model.world import Zone, act, add_funds, item
 from tests.perps import (
+    test_attacks,
     test_examples,
     test_ladder,
     test_orders,
@@ -220,24 +221,37 @@ def watches(monkeypatch):
     return made
 
 
+ARGUMENTS = {"market", "rules", "monkeypatch"}
+
+
 def list_scenarios(*modules: ModuleType):
     return [
-        pytest.param(function, id=f"{module.__name__.rsplit('_', 1)[-1]}-{name[5:]}")
+        pytest.param(module, name, id=f"{module.__name__.rsplit('_', 1)[-1]}-{name[5:]}")
         for module in modules
         for name, function in vars(module).items()
         if name.startswith("test_") and callable(function)
-        if not inspect.signature(function).parameters
+        if inspect.signature(function).parameters.keys() <= ARGUMENTS
     ]
 
 
+def play_scenario(module, name, monkeypatch):
+    """Run a test of tests/perps with what its fixtures would give it."""
+    function = getattr(module, name)
+    values = {"rules": True, "monkeypatch": monkeypatch}
+    names = inspect.signature(function).parameters
+    if "market" in names:
+        values["market"] = module.market.__wrapped__()
+    function(**{name: values[name] for name in names})
+
+
 SCENARIOS = list_scenarios(
-    test_examples, test_ladder, test_orders, test_plans, test_pools, test_prices
+    test_attacks, test_examples, test_ladder, test_orders, test_plans, test_pools, test_prices
 )
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_views_equal_the_state_after_every_block_of(scenario, watches):
-    scenario()
+@pytest.mark.parametrize(("module", "name"), SCENARIOS)
+def test_views_equal_the_state_after_every_block_of(module, name, watches, monkeypatch):
+    play_scenario(module, name, monkeypatch)
     assert all(watch.blocks for watch in watches)
 
 
@@ -253,11 +267,11 @@ def test_views_equal_the_state_of_random_markets(seed, watches):
     assert watches[0].blocks > 700
 
 
-def test_the_scenarios_tell_every_kind_of_event(watches):
+def test_the_scenarios_tell_every_kind_of_event(watches, monkeypatch):
     for seed in range(20, 24):
         test_random_markets.play(seed)
     for param in list_scenarios(test_ladder, test_pools):
-        param.values[0]()
+        play_scenario(*param.values, monkeypatch)
     seen = sum((watch.seen for watch in watches), Counter())
     assert set(Perpetuals(None, None).handlers) - set(seen) == set()
 
