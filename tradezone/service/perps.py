@@ -94,6 +94,7 @@ class PerpInfo(msgspec.Struct, frozen=True):
     venue: int
     asset: int
     feed: int
+    feed_scale: str  # 1e-8 quote units of a tick
     state: str  # of the price: none live frozen break reopen throttled
     mark: int
     index: int
@@ -230,6 +231,7 @@ def fetch_perpetual(engine: Engine, market: int) -> PerpInfo | None:
         venue=int(record["venue"]),
         asset=int(record["quote"]),
         feed=int(tier["feed"]),
+        feed_scale=str(tier["feed_scale"]),
         state=PRICE_STATES[int(price["state"])],
         mark=mark,
         index=int(price["index"]),
