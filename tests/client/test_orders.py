@@ -16,6 +16,7 @@ from tradezone.client import (
     Leg,
     Market,
     NonceSource,
+    NotAMultipleError,
     OutcomeMarket,
     PerpMarket,
     PrivateKey,
