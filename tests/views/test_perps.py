@@ -397,7 +397,8 @@ def test_published_places_are_those_of_every_pair(seed):
         lots = rng.randrange(1, 9)
         claim = rng.choice((0, 100, 100 * lots, rng.randrange(1 << 60)))
         side.append(Side(lots, lots * 1_000, claim, rng.random() < 0.5))
-    assert [tuple(place) for place in maths.get_ranks(side)] == rank_plainly(side)
+    assert [tuple(rank) for rank in maths.get_ranks(side)] == rank_plainly(side)
+    assert [maths.get_rank(side, n) for n in range(len(side))] == maths.get_ranks(side)
 
 
 @pytest.mark.parametrize("seed", range(40))

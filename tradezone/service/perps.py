@@ -47,7 +47,7 @@ from tradezone.views.margin import (
     ceil_div,
     get_liquidation_price,
     get_pool_values,
-    get_ranks,
+    get_rank,
     get_releasable,
     get_values,
     preview_order,
@@ -56,6 +56,8 @@ from tradezone.views.margin import (
 from .state import Stamp, fetch_stamp, get_used
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from tradezone.engine import Engine
 
 PRICE_STATES: Final = {
@@ -312,6 +314,20 @@ class PoolCopy(NamedTuple):
     is_held: bool  # a market of it has a job: nothing is released
 
 
+class SideCopy(NamedTuple):
+    """Columns of the positions of one side of a market, and what a lot is worth at the mark."""
+
+    account: NDArray[Any]
+    lots: NDArray[Any]
+    quote: NDArray[Any]
+    equity: NDArray[Any]  # of the pool, at its last touch
+    pool_market: NDArray[Any]  # 0 = the cross pool
+    allowance: NDArray[Any]
+    pulled: NDArray[Any]
+    free: NDArray[Any]
+    each: int
+
+
 class MarginCopy(NamedTuple):
     """What the pools of an account depend on, of one block."""
 
@@ -319,9 +335,7 @@ class MarginCopy(NamedTuple):
     account: int
     pools: list[PoolCopy]
     risks: dict[int, Risk]
-    sides: dict[
-        tuple[int, bool], tuple[list[int], list[Side]]
-    ]  # accounts and rows by (market, is long)
+    sides: dict[tuple[int, bool], SideCopy]  # by (market, is long)
     free: dict[int, int]  # by asset
     settings: dict[int, tuple[int, int]]  # (mode, leverage) by market
 
@@ -353,7 +367,8 @@ def copy_margin(
 ) -> MarginCopy:
     """Copy what the pools of an account depend on, and a market that it may have no position in (0 = none)."""
     tables = engine.tables
-    pools, risks, sides = [], {}, {}
+    pools, risks = [], {}
+    sides: dict[tuple[int, bool], SideCopy] = {}
     if market:
         risks[market] = read_risk(engine, market)
     slot = int(tables["account"][account]["first_pool"])
@@ -413,32 +428,25 @@ def _copy_position(engine: Engine, position: Any) -> PositionCopy:
     )
 
 
-def _copy_side(engine: Engine, market: int, is_long: bool) -> tuple[list[int], list[Side]]:
-    """Positions of one side of a market: their accounts, and what ranks them."""
+def _copy_side(engine: Engine, market: int, is_long: bool) -> SideCopy:
+    """Positions of one side of a market, as columns."""
     tables = engine.tables
-    used = get_used(engine, "position")
-    table = tables["position"][:used]
+    table = tables["position"][: get_used(engine, "position")]
     is_there = (table["market"] == market) & (table["state"] != FREE)
     is_there &= table["lots"] > 0 if is_long else table["lots"] < 0
     records = table[is_there]
     pools = tables["pool"][records["pool"]]
-    free = tables["balance"][pools["balance"]]["free"]
-    each = int(tables["price"][market]["mark"]) * int(tables["market"][market]["tick_value"])
-    rows = []
-    columns = (
-        *(records["lots"].tolist(), records["quote"].tolist(), pools["equity"].tolist()),
-        *(pools["market"].tolist(), free.tolist()),
-        (pools["allowance"].tolist(), pools["pulled"].tolist()),
+    return SideCopy(
+        account=records["account"],
+        lots=records["lots"],
+        quote=records["quote"],
+        equity=pools["equity"],
+        pool_market=pools["market"],
+        allowance=pools["allowance"],
+        pulled=pools["pulled"],
+        free=tables["balance"]["free"][pools["balance"]],
+        each=int(tables["price"][market]["mark"]) * int(tables["market"][market]["tick_value"]),
     )
-    *plain, (allowances, pulled) = columns
-    for lots, quote, equity, isolated, atoms, allowance, used_up in zip(
-        *plain, allowances, pulled, strict=True
-    ):
-        usable = 0 if isolated else max(0, min(atoms, allowance - used_up))
-        size = abs(lots)
-        is_profit = quote + lots * each > 0
-        rows.append(Side(size, size * each, max(0, equity + usable), is_profit))
-    return records["account"].tolist(), rows
 
 
 # --- answers -----------------------------------------------------------------------------------------
@@ -446,11 +454,20 @@ def _copy_side(engine: Engine, market: int, is_long: bool) -> tuple[list[int], l
 
 def build_pools(copy: MarginCopy) -> list[PoolInfo]:
     """Make an account's pools and positions from a copy."""
-    ranks = {
-        key: dict(zip(accounts, get_ranks(rows), strict=True))
-        for key, (accounts, rows) in copy.sides.items()
-    }
+    ranks = {key: _build_rank(copy.account, side) for key, side in copy.sides.items()}
     return [_build_pool(copy, pool, ranks) for pool in copy.pools]
+
+
+def _build_rank(account: int, side: SideCopy) -> Rank:
+    """Rank of the account's position on a side."""
+    rows = []
+    columns = (column.tolist() for column in side[1:-1])
+    for lots, quote, equity, market, allowance, pulled, free in zip(*columns, strict=True):
+        usable = 0 if market else max(0, min(free, allowance - pulled))
+        is_profit = quote + lots * side.each > 0
+        size = abs(lots)
+        rows.append(Side(size, size * side.each, max(0, equity + usable), is_profit))
+    return get_rank(rows, side.account.tolist().index(account))
 
 
 def _settle(pool: PoolCopy) -> int:
@@ -458,9 +475,7 @@ def _settle(pool: PoolCopy) -> int:
     return pool.values["collateral"] - sum(p.funding_due for p in pool.positions)
 
 
-def _build_pool(
-    copy: MarginCopy, pool: PoolCopy, ranks: dict[tuple[int, bool], dict[int, Rank]]
-) -> PoolInfo:
+def _build_pool(copy: MarginCopy, pool: PoolCopy, ranks: dict[tuple[int, bool], Rank]) -> PoolInfo:
     exposures = [(copy.risks[p.market], p.stance) for p in pool.positions]
     collateral, own = _settle(pool), pool.values
     values = get_pool_values(collateral, exposures)
@@ -494,14 +509,13 @@ def _build_position(
     pool: PoolCopy,
     number: int,
     collateral: int,
-    ranks: dict[tuple[int, bool], dict[int, Rank]],
+    ranks: dict[tuple[int, bool], Rank],
 ) -> PositionInfo:
     position = pool.positions[number]
     exposures = [(copy.risks[p.market], p.stance) for p in pool.positions]
     risk, stance = exposures[number]
     values = get_values(risk, stance)
-    side = ranks.get((position.market, stance.lots > 0), {})
-    rank = side.get(copy.account) if stance.lots else None
+    rank = ranks.get((position.market, stance.lots > 0)) if stance.lots else None
     return PositionInfo(
         market=position.market,
         lots=str(stance.lots),

@@ -266,6 +266,18 @@ class Rank(NamedTuple):
     group_lots: int
 
 
+def get_rank(side: Sequence[Side], number: int) -> Rank:
+    """Rank of one position among those of its side; `get_ranks` says it of all."""
+    own = side[number]
+    ahead = total = 0
+    for row in side:
+        if row.is_profit == own.is_profit:
+            total += row.lots
+            if row.notional * own.claim > own.notional * row.claim:
+                ahead += row.lots
+    return Rank(own.is_profit, ahead, total)
+
+
 def get_ranks(side: Sequence[Side]) -> list[Rank]:
     """Places of all positions of one side of a market, in their order."""
     totals = {True: 0, False: 0}
