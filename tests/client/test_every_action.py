@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 
 from tests.engine.conftest import build_engine
+from tests.model.perp_world import list_perp, set_oracle
 from tests.model.world import (
     SEPARATOR,
     Action,
@@ -336,6 +337,30 @@ def use_permissions(desk):
     desk.send(alice.cancel_all())
 
 
+def use_margin(desk):
+    """A perpetual is listed: its margin is set, moved, looked at, and its fund is filled."""
+    alice, deployer = desk.alice, desk.deployer
+    perp = max(desk.zone.model.markets) + 1
+    told = desk.zone.block(
+        set_oracle(),
+        list_perp(perp),
+        tell(messages.SET_RISK, venue=1, asset=USD.id, cap=1 << 50),
+    )
+    assert not told.of(events.MESSAGE_IGNORED), told.of(events.MESSAGE_IGNORED)
+    (setting,) = desk.send(alice.leverage(perp, "2.5")).of(events.LEVERAGE_SET)
+    assert (setting["flag"], setting["amount"]) == (enums.MODE_ISOLATED, 250)
+    assert desk.run(alice.leverage(perp, 2, is_cross=True)).code is Code.BAD_LEVERAGE
+    before = desk.free(alice, USD)
+    desk.send(alice.allowance(1, USD, "5"), alice.add_margin(1, USD, "1.5"))
+    assert before - desk.free(alice, USD) == Decimal("1.5")
+    desk.send(desk.bob.check(alice.account, 1, USD))
+    desk.send(alice.take_margin(1, USD, "1.5"))
+    assert desk.free(alice, USD) == before
+    (fund,) = desk.send(alice.fund(1, USD, "3")).of(events.FUND_CHANGED)
+    assert (fund["other_account"], fund["amount2"]) == (alice.account, 3_000_000)
+    assert desk.run(deployer.defund(1, USD, "3")).code is Code.NOT_ELIGIBLE, "it is alive"
+
+
 CHAPTERS = (
     trade_orders,
     quote,
@@ -344,6 +369,7 @@ CHAPTERS = (
     use_accounts,
     use_money,
     use_permissions,
+    use_margin,
 )
 
 
