@@ -80,7 +80,7 @@ class Desk:
             *(list_outcome(n, 1, tickValue=10_000, maxLots=10**6) for n in (3, 4, 5)),
             register_asset(PLAY.id, kind=enums.ASSET_SIMULATED, venue=1, cap=10**12),
             tell(messages.SET_ASSET, asset=PLAY.id, faucetAmount=5_000_000, faucetInterval=HOUR),
-            tell(messages.LIST_GUEST, market=6, id=3 << 16 | 1, venue=3, home=1, guestFee=500),
+            tell(messages.LIST_GUEST, market=6, id=2 << 16 | 2, venue=2, home=1, guestFee=500),
         )
 
     def sign_in(self, who, number=None, account=None, key=None, nonces=None):
@@ -338,27 +338,27 @@ def use_permissions(desk):
 
 
 def use_margin(desk):
-    """A perpetual is listed: its margin is set, moved, looked at, and its fund is filled."""
-    alice, deployer = desk.alice, desk.deployer
-    perp = max(desk.zone.model.markets) + 1
-    told = desk.zone.block(
-        set_oracle(),
-        list_perp(perp),
-        tell(messages.SET_RISK, venue=1, asset=USD.id, cap=1 << 50),
+    """Leverage, allowance, margin and the insurance fund of a venue with a perpetual, up to its end."""
+    zone, alice, deployer = desk.zone, desk.alice, desk.deployer
+    told = zone.block(set_oracle(), list_perp(7))
+    assert not told.of(events.MESSAGE_IGNORED), [
+        (e["error"], e["order"]) for e in told.of(events.MESSAGE_IGNORED)
+    ]
+    (told,) = desk.send(alice.leverage(7, "5")).of(events.LEVERAGE_SET)
+    assert told["market"] == 7
+    assert desk.run(alice.leverage(7, "5", is_cross=True)).code is Code.BAD_LEVERAGE
+    free = desk.free(alice, USD)
+    desk.send(alice.allowance(1, USD, "20"), alice.add_margin(1, USD, "5"))
+    assert free - desk.free(alice, USD) == 5
+    desk.send(desk.bob.check(desk.world.alice.account, 1, USD))
+    desk.send(alice.take_margin(1, USD, "5"), alice.fund(1, USD, "2"))
+    assert free - desk.free(alice, USD) == 2
+    assert desk.run(deployer.defund(1, USD, "2")).code is Code.NOT_ELIGIBLE
+    zone.block(
+        update_market(zone, 7, phase=enums.PHASE_SETTLED),
+        tell(messages.UPDATE_VENUE, venue=1, state=enums.VENUE_WOUND_DOWN),
     )
-    assert not told.of(events.MESSAGE_IGNORED), told.of(events.MESSAGE_IGNORED)
-    (setting,) = desk.send(alice.leverage(perp, "2.5")).of(events.LEVERAGE_SET)
-    assert (setting["flag"], setting["amount"]) == (enums.MODE_ISOLATED, 250)
-    assert desk.run(alice.leverage(perp, 2, is_cross=True)).code is Code.BAD_LEVERAGE
-    before = desk.free(alice, USD)
-    desk.send(alice.allowance(1, USD, "5"), alice.add_margin(1, USD, "1.5"))
-    assert before - desk.free(alice, USD) == Decimal("1.5")
-    desk.send(desk.bob.check(alice.account, 1, USD))
-    desk.send(alice.take_margin(1, USD, "1.5"))
-    assert desk.free(alice, USD) == before
-    (fund,) = desk.send(alice.fund(1, USD, "3")).of(events.FUND_CHANGED)
-    assert (fund["other_account"], fund["amount2"]) == (alice.account, 3_000_000)
-    assert desk.run(deployer.defund(1, USD, "3")).code is Code.NOT_ELIGIBLE, "it is alive"
+    desk.send(deployer.defund(1, USD, "2"))
 
 
 CHAPTERS = (

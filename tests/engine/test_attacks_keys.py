@@ -39,6 +39,10 @@ TYPED = {
     actions.REVOKE_ACCESS: {"venue": 1, "grantee": 3},
     actions.OPEN_BALANCE: {"asset": 1},
     actions.CLOSE_BALANCE: {"asset": 1},
+    actions.ALLOWANCE: {"venue": 1, "asset": 1, "amount": 1},
+    actions.ADJUST_MARGIN: {"venue": 1, "asset": 1, "direction": 1, "amount": 1},
+    actions.FUND: {"venue": 1, "asset": 1, "amount": 1},
+    actions.DEFUND: {"venue": 1, "asset": 1, "amount": 1},
 }
 
 

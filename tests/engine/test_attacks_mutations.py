@@ -753,7 +753,7 @@ MUTATIONS = [
         "another_accounts_switch_and_orders_cannot_be_touched",
         orders,
         "_find_own",
-        "require(order.account == account, Code.NOT_ORDER_OWNER)",
+        "require(is_own, Code.NOT_ORDER_OWNER)",
     ),
     gone(
         "a_sub_account_is_not_a_way_out_of_the_owner",

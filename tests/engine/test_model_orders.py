@@ -306,10 +306,10 @@ def test_l1_time_is_the_highest_message_time(zone):
 def test_unknown_and_malformed_messages_are_ignored(zone):
     outcome = zone.block(
         Tell(0, b""),
-        Tell(13, bytes(20)),
+        Tell(63, bytes(20)),
         Tell(3, bytes(7)),
         Tell(3, bytes(9)),
-        Tell(33, b"x" * 512),
+        Tell(47, b"x" * 512),
     )
     assert outcome.kinds() == [events.MESSAGE_IGNORED] * 5
     assert [event["error"] for event in outcome.events] == [

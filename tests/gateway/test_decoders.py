@@ -114,7 +114,7 @@ ALL = {
     "noop": SIGNER.noop,
     "cancelPlan": lambda: SIGNER.cancel_plan(4),
     "openBalance": lambda: SIGNER.open_balance(USD),
-    "setLeverage": lambda: SIGNER.leverage(4, "2.5", is_cross=True),
+    "updateLeverage": lambda: SIGNER.leverage(4, "2.5", is_cross=True),
     "checkPool": lambda: SIGNER.check(9, 1, USD, 4),
     "setAllowance": lambda: SIGNER.allowance(1, USD, "100"),
     "adjustMargin": lambda: SIGNER.take_margin(1, USD, "3", 4),
@@ -159,21 +159,24 @@ def test_an_action_as_fields_is_packed_to_the_bytes_that_were_signed(name, is_te
 @pytest.mark.parametrize(
     ("kind", "field", "word", "number"),
     [
-        ("setLeverage", "mode", "cross", 1),
-        ("setLeverage", "mode", "isolated", 2),
+        ("updateLeverage", "mode", "cross", 1),
+        ("updateLeverage", "mode", "isolated", 2),
         ("adjustMargin", "direction", "take", 1),
         ("adjustMargin", "direction", "add", 0),
     ],
 )
 def test_words_of_margin_stand_for_their_numbers(kind, field, word, number):
     values = {
-        "setLeverage": {"market": 4, "mode": 1, "leverage": 500},
+        "updateLeverage": {"market": 4, "mode": 1, "leverage": 500},
         "adjustMargin": {"venue": 1, "asset": 1, "market": 4, "direction": 1, "amount": "7"},
     }[kind]
 
     def pack(value):
         row = values | {field: value}
-        action = {"type": kind, **({"orders": [row]} if kind == "setLeverage" else {"body": row})}
+        action = {
+            "type": kind,
+            **({"orders": [row]} if kind == "updateLeverage" else {"body": row}),
+        }
         body = {
             "account": 2,
             "key": "2",

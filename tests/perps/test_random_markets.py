@@ -1,10 +1,13 @@
 """Random traders on prices that drift, gap, freeze, oscillate and lie: the books balance to the atom after every block.
 
-`Zone` checks every invariant of docs/spec/perps.md after each block (tests/model/invariants.py).
+`Zone` checks every invariant of docs/spec/perps.md after each block (tests/model/invariants.py), and the engine's step
+functions run beside the model (tests/model/beside.py). With TRADEZONE_FUZZ=1 (``make fuzz``) many more streams, from a
+seed that is printed.
 """
 
 from __future__ import annotations
 
+import os
 import random
 
 import pytest
@@ -15,6 +18,8 @@ from tradezone.protocol import actions, enums, events, limits, messages
 from tradezone.protocol.enums import BUY, SELL
 
 MARKETS = (PERP, PERP + 1, PERP + 2)
+SMALL = {"BLOCK_ADL": 3, "BLOCK_SWEEP": 4, "BLOCK_LIQUIDATIONS": 2, "BLOCK_REMOVALS": 5}
+IS_FUZZING = os.environ.get("TRADEZONE_FUZZ") == "1"
 
 
 def build(rng):
@@ -135,21 +140,31 @@ def move_prices(rng, market):
             market.price[feed] = max(20, price + change)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_block_does_only_so_much(seed, monkeypatch):
     """Sweep, queue and jobs at bounds so small that all their work goes on over many blocks."""
-    bounds = {
-        "BLOCK_ADL": 3,
-        "BLOCK_SWEEP": 4,
-        "BLOCK_LIQUIDATIONS": 2,
-        "BLOCK_REMOVALS": 5,
-    }
-    for name, value in bounds.items():
+    for name, value in SMALL.items():
         monkeypatch.setattr(limits, name, value)
-    play(1_000 + seed, bounds)
+    play(1_000 + seed, SMALL)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.skipif(not IS_FUZZING, reason="long; set TRADEZONE_FUZZ=1")
+@pytest.mark.timeout(0)
+def test_model_and_engine_agree_in_many_markets(capsys, monkeypatch):
+    seed = int(os.environ.get("TRADEZONE_FUZZ_SEED") or random.SystemRandom().randrange(1 << 32))
+    streams = int(os.environ.get("TRADEZONE_FUZZ_STREAMS", "300")) // 10
+    with capsys.disabled():
+        print(f"\nTRADEZONE_FUZZ_SEED={seed} TRADEZONE_FUZZ_STREAMS={10 * streams}")  # noqa: T201 - repeats a long run
+    chooser = random.Random(seed)
+    for number in range(streams):
+        one = chooser.randrange(1 << 32)
+        with monkeypatch.context() as patch:
+            for name, value in SMALL.items() if number % 2 else ():
+                patch.setattr(limits, name, value)
+            play(one, SMALL if number % 2 else None)
+
+
+@pytest.mark.parametrize("seed", range(3))
 def test_books_balance_after_every_block(seed):
     seen = play(seed)
     wanted = {

@@ -91,8 +91,8 @@ def test_many_envelopes_are_answered_in_order(sequencer, pool):
         (lambda _: block_mark(2, START).ljust(99, b"\0"), "begins with 0x0201"),
         (lambda leaf: leaf[:1] + b"\2" + leaf[2:], "begins with 0x0201"),
         (
-            lambda leaf: leaf[:30] + b"\x10" + leaf[31:],
-            "action 16 does not exist, known are 1, 2, 3, 4, 5",
+            lambda leaf: leaf[:30] + b"\xc8" + leaf[31:],
+            "action 200 does not exist, known are 1, 2, 3, 4, 5",
         ),
         (lambda leaf: leaf + b"\0", "the leaf has room for 53"),
         (lambda leaf: leaf[:31] + b"\2" + leaf[32:], "2 items of action 1 are not 52 bytes"),

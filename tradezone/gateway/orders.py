@@ -49,12 +49,6 @@ ACTION_NAMES: Final = {
     "split": actions.SPLIT,
     "merge": actions.MERGE,
     "redeem": actions.REDEEM,
-    "setLeverage": actions.LEVERAGE,
-    "checkPool": actions.CHECK,
-    "setAllowance": actions.ALLOWANCE,
-    "adjustMargin": actions.ADJUST_MARGIN,
-    "fund": actions.FUND,
-    "defund": actions.DEFUND,
     "transfer": actions.TRANSFER,
     "withdraw": actions.WITHDRAW,
     "approveKey": actions.APPROVE_KEY,
@@ -68,6 +62,12 @@ ACTION_NAMES: Final = {
     "revokeAccess": actions.REVOKE_ACCESS,
     "openBalance": actions.OPEN_BALANCE,
     "closeBalance": actions.CLOSE_BALANCE,
+    "updateLeverage": actions.LEVERAGE,
+    "checkPool": actions.CHECK,
+    "setAllowance": actions.ALLOWANCE,
+    "adjustMargin": actions.ADJUST_MARGIN,
+    "fund": actions.FUND,
+    "defund": actions.DEFUND,
 }
 """``action.type`` of each action. The first is the official name; where none is known the same style."""
 
