@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from decimal import Decimal
 from fractions import Fraction
 
@@ -15,7 +16,9 @@ from tradezone.client import (
     Leg,
     Market,
     NonceSource,
+    NotAMultipleError,
     OutcomeMarket,
+    PerpMarket,
     PrivateKey,
     Signer,
     build_amend,
@@ -41,6 +44,7 @@ from tradezone.protocol.enums import (
     PLAN_STOP,
     PLAN_TAKE_PROFIT,
     SELL,
+    SOURCE_INDEX,
     SOURCE_LAST,
     SOURCE_MARK,
     STP_BOTH,
@@ -60,6 +64,7 @@ USD = Asset(1, "USD", 6)
 OKB = Asset(2, "OKB", 8)
 MARKET = Market(1, OKB, USD, 1_000_000, 100, 1_000_000, 1_000_000)  # tick 0.01, lot 0.01
 YES = OutcomeMarket(4, "Final", 3, USD, 1_000_000, 10_000, 10**6)  # unit 1 USD, tick 0.01
+PERP = PerpMarket(5, "M5-PERP", USD, 100, 10_000_000, 100_000, 10**6)
 NO = YES.no
 KEY = PrivateKey(b"\x07" * 32)
 
@@ -270,8 +275,32 @@ def test_a_stop_is_a_market_order_unless_it_has_a_price():
     assert planned(MARKET, "sell", "stop", "55", 2, price=54)["tif"] == TIF_GTC
 
 
-def test_a_plan_watches_the_price_that_it_names():
-    assert planned(MARKET, "buy", "stop", 55, 2, source="mark")["source"] == SOURCE_MARK
+def test_a_plan_of_a_perpetual_watches_the_price_that_it_names():
+    for source, number in (("mark", SOURCE_MARK), ("index", SOURCE_INDEX), ("last", SOURCE_LAST)):
+        assert planned(PERP, "buy", "stop", 55, 2, source=source)["source"] == number
+    for market in (MARKET, YES):
+        with pytest.raises(ClientError, match="is no perpetual"):
+            planned(market, "buy", "stop", "0.5", 2, source="mark")
+
+
+def test_a_perpetual_has_the_steps_of_its_feed():
+    """A tick is 10^7 * 1e-8 = 0.1 USD; a lot moves by 100 atoms a tick: 0.0001 / 0.1 = 0.001."""
+    assert (PERP.tick, PERP.lot) == (Fraction(1, 10), Fraction(1, 1_000))
+    assert (PERP.to_ticks("1000.5"), PERP.to_lots("0.25")) == (10_005, 250)
+    assert (PERP.from_ticks(10_005), PERP.from_lots(-250)) == (Decimal("1000.5"), Decimal("-0.25"))
+    notional = PERP.to_ticks("1000.5") * PERP.to_lots("0.25") * PERP.tick_value
+    assert USD.from_atoms(notional) == Decimal("1000.5") * Decimal("0.25")
+    with pytest.raises(NotAMultipleError):
+        PERP.to_ticks("1000.55")
+
+
+def test_a_perpetual_is_reduced_below_its_least_notional():
+    least = dataclasses.replace(PERP, min_notional=10**9)
+    assert placed(least, "sell", 1, "0.001", reduce_only=True)["flags"] == ORDER_REDUCE_ONLY
+    with pytest.raises(ClientError, match="the least of"):
+        placed(least, "sell", 1, "0.001")
+    legs = build_bracket(PERP, "buy", 1, parent=7, take_profit=Leg(60), stop=Leg(50))
+    assert all(unpack(actions.PLAN_ITEM, leg)["flags"] == ORDER_REDUCE_ONLY for leg in legs)
 
 
 def test_a_plan_may_follow_an_order():

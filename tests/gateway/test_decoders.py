@@ -114,6 +114,12 @@ ALL = {
     "noop": SIGNER.noop,
     "cancelPlan": lambda: SIGNER.cancel_plan(4),
     "openBalance": lambda: SIGNER.open_balance(USD),
+    "updateLeverage": lambda: SIGNER.leverage(4, "2.5", is_cross=True),
+    "checkPool": lambda: SIGNER.check(9, 1, USD, 4),
+    "setAllowance": lambda: SIGNER.allowance(1, USD, "100"),
+    "adjustMargin": lambda: SIGNER.take_margin(1, USD, "3", 4),
+    "fund": lambda: SIGNER.fund(1, USD, "5"),
+    "defund": lambda: SIGNER.defund(1, USD, "5"),
 }
 
 
@@ -148,6 +154,42 @@ def test_an_action_as_fields_is_packed_to_the_bytes_that_were_signed(name, is_te
     body["action"]["orders" if "body" in action else "body"] = {}
     with pytest.raises(ApiError):
         decode_json(json.dumps({"envelopes": [body]}).encode())
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "word", "number"),
+    [
+        ("updateLeverage", "mode", "cross", 1),
+        ("updateLeverage", "mode", "isolated", 2),
+        ("adjustMargin", "direction", "take", 1),
+        ("adjustMargin", "direction", "add", 0),
+    ],
+)
+def test_words_of_margin_stand_for_their_numbers(kind, field, word, number):
+    values = {
+        "updateLeverage": {"market": 4, "mode": 1, "leverage": 500},
+        "adjustMargin": {"venue": 1, "asset": 1, "market": 4, "direction": 1, "amount": "7"},
+    }[kind]
+
+    def pack(value):
+        row = values | {field: value}
+        action = {
+            "type": kind,
+            **({"orders": [row]} if kind == "updateLeverage" else {"body": row}),
+        }
+        body = {
+            "account": 2,
+            "key": "2",
+            "nonce": "9",
+            "expires_after": "0",
+            "action": action,
+            "signature": "0x" + "00" * 65,
+        }
+        return decode_json(json.dumps({"envelopes": [body]}).encode())
+
+    assert pack(word) == pack(number)
+    with pytest.raises(ApiError, match="whole number"):
+        pack("post_only")
 
 
 def test_every_action_of_the_protocol_has_a_name():

@@ -308,7 +308,10 @@ PRIVATE = [
     "/v1/accounts/{a}/client-orders/0x" + "00" * 16,
     "/v1/accounts/{a}/fills",
     "/v1/accounts/{a}/ledger",
+    "/v1/accounts/{a}/pools",
+    "/v1/accounts/{a}/margin-events",
 ]
+POSTED = {"/v1/accounts/{a}/margin-preview": {"market": 1, "side": "buy", "price": 1, "lots": "1"}}
 OWN = ["/v1/accounts", "/v1/quota", "/v1/keys"]
 
 
@@ -331,6 +334,17 @@ def test_nobody_reads_an_account_of_another_or_learns_whether_it_exists(served, 
         assert answer.json()["error"]["code"] == Problem.FORBIDDEN
 
 
+@pytest.mark.parametrize(("path", "body"), POSTED.items())
+def test_nobody_asks_about_an_account_of_another(served, http, path, body):
+    assert http.post(path.format(a=2), json=body).status_code == 401
+    headers = log_in(http, served[0], 2)
+    assert http.post(path.format(a=2), json=body, headers=headers).status_code in (200, 404)
+    for account in (1, 3, 6, 7, 8, 9, 500_000):
+        answer = http.post(path.format(a=account), json=body, headers=headers)
+        assert answer.status_code == 403, (path, account)
+        assert answer.json()["error"]["code"] == Problem.FORBIDDEN
+
+
 def test_every_private_route_is_in_the_matrix(served):
     from tradezone.gateway.app import Gateway
 
@@ -339,7 +353,7 @@ def test_every_private_route_is_in_the_matrix(served):
         for route in Gateway(served[0])._rest.routes
         if any("session" in str(h.security) for h in getattr(route, "route_handlers", []))
     }
-    covered = {path.replace("{a}", "{account}") for path in PRIVATE} | set(OWN)
+    covered = {path.replace("{a}", "{account}") for path in (*PRIVATE, *POSTED)} | set(OWN)
     covered = {path.replace("/orders/1", "/orders/{order}") for path in covered}
     covered = {path.replace("0x" + "00" * 16, "{client_id}") for path in covered} | {"/v1/session"}
     assert routes == covered

@@ -231,7 +231,13 @@ def _cross(zone: State, perp: Perp, position: Position, change: int) -> None:
     perps.move(zone, position, change, perp.mark)
     if change:
         account = position.pool.account
-        zone.emit(events.ADL_FILL, account=account, market=position.market, lots=change)
+        zone.emit(
+            events.ADL_FILL,
+            account=account,
+            market=position.market,
+            flag=enums.ADL_CROSSED,
+            lots=change,
+        )
     perp.job.lots += change
 
 
@@ -256,6 +262,7 @@ def _fill(zone: State, perp: Perp, position: Position, give: int, dues: Splitter
         events.ADL_FILL,
         account=pool.account,
         market=position.market,
+        flag=enums.ADL_GAVE,
         lots=change,
         amount=paid,
     )
@@ -277,6 +284,7 @@ def _bank(zone: State, perp: Perp, position: Position, got: int) -> None:
         events.ADL_FILL,
         account=pool.account,
         market=position.market,
+        flag=enums.ADL_CLOSED,
         lots=change,
         amount=-got,
     )

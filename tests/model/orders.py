@@ -258,6 +258,11 @@ def enter(zone: State, order: Order) -> None:
         wait(zone, order)
 
 
+def get_told_flags(order: Order) -> int:
+    """What the events of an order that comes into its book say of it."""
+    return order.flags & (enums.ORDER_REDUCE_ONLY | enums.ORDER_FORCED)
+
+
 def wait(zone: State, order: Order) -> None:
     """Put the order at the tail of its book's release queue."""
     market, book = zone.markets[order.market], zone.books[order.market]
@@ -270,7 +275,7 @@ def wait(zone: State, order: Order) -> None:
     if len(book.queue) == 1:
         zone.queue.push(order.market)
     order.state = enums.WAITING
-    zone.emit_order(events.ORDER_WAITING, order)
+    zone.emit_order(events.ORDER_WAITING, order, flag=get_told_flags(order))
 
 
 def rest(zone: State, order: Order) -> None:
@@ -281,7 +286,7 @@ def rest(zone: State, order: Order) -> None:
         levels[order.price] = Level(slot, zone.slots["level"].generation(slot))
     levels[order.price].orders.append(order)
     order.state = enums.RESTING
-    zone.emit_order(events.ORDER_RESTED, order)
+    zone.emit_order(events.ORDER_RESTED, order, flag=get_told_flags(order))
 
 
 # --- going -------------------------------------------------------------------------------------------

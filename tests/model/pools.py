@@ -233,8 +233,15 @@ def give_back(zone: State, perp: Perp) -> None:
         _tell_fund(zone, perp.ledger)
 
 
-def _tell_fund(zone: State, ledger: Ledger) -> None:
-    zone.emit(events.FUND_CHANGED, market=ledger.venue, account=ledger.asset, amount=ledger.fund)
+def _tell_fund(zone: State, ledger: Ledger, account: int = 0, crossed: int = 0) -> None:
+    zone.emit(
+        events.FUND_CHANGED,
+        market=ledger.venue,
+        account=ledger.asset,
+        other_account=account,
+        amount=ledger.fund,
+        amount2=crossed,
+    )
 
 
 # --- actions -----------------------------------------------------------------------------------------
@@ -332,7 +339,7 @@ def fund(zone: State, account: int, _key: Key, body: Body) -> None:
     zone.balance(account, ledger.asset).free -= amount
     ledger.cash += amount
     receive_income(zone, ledger, amount)
-    _tell_fund(zone, ledger)
+    _tell_fund(zone, ledger, account, amount)
 
 
 def defund(zone: State, account: int, key: Key, body: Body) -> None:
@@ -350,7 +357,7 @@ def defund(zone: State, account: int, key: Key, body: Body) -> None:
     ledger.fund -= amount
     ledger.cash -= amount
     zone.get_or_open_balance(account, ledger.asset).free += amount
-    _tell_fund(zone, ledger)
+    _tell_fund(zone, ledger, account, -amount)
 
 
 # --- messages ----------------------------------------------------------------------------------------
@@ -377,4 +384,4 @@ def slash(zone: State, body: Body) -> None:
     asset.total += amount
     ledger.cash += amount
     receive_income(zone, ledger, amount)
-    _tell_fund(zone, ledger)
+    _tell_fund(zone, ledger, 0, amount)

@@ -244,9 +244,11 @@ def _tick_market(zone: State, perp: Perp, dt: int) -> None:
     perp.average += trunc_div((index * SUB - perp.average) * min(dt, limits.HOUR), limits.HOUR)
     if zone.time >= perp.sample_time + limits.SAMPLE_MS:
         _sample(zone, perp)
-    before = (perp.mark, old_index)
-    _set_mark(zone, perp, get_mark(zone, perp), is_first=is_first)
+    before = (0 if is_first else perp.mark, old_index)
+    perp.mark = get_mark(zone, perp)
     if before != (perp.mark, perp.index):
+        mark = {"price": perp.mark, "other_account": perp.index}
+        zone.emit(events.MARK_SET, market=market.slot, **mark)
         plans.note_mark(zone, market.slot)
     perp.oi_rate = margin.get_oi_rate(perp)
     funding.run_hour(zone, perp)
@@ -331,13 +333,6 @@ def get_mark(zone: State, perp: Perp) -> int:
     reach = at * min(perp.market.band, perp.tiers[0][2] // 2) // PPM
     mark = (clamp(middle, at - reach, at + reach) + SUB // 2) // SUB
     return clamp(mark, 1, perp.market.max_price)
-
-
-def _set_mark(zone: State, perp: Perp, mark: int, *, is_first: bool) -> None:
-    if mark == perp.mark and not is_first:
-        return
-    perp.mark = mark
-    zone.emit(events.MARK_SET, market=perp.market.slot, price=mark, other_account=perp.index)
 
 
 # --- what others ask ---------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ COMMANDS: Final = {
     "market": ("tradezone.cli.market", "See what is traded, and at which prices."),
     "order": ("tradezone.cli.order", "Place, change and cancel orders."),
     "account": ("tradezone.cli.account", "See balances, fills, movements and quota."),
-    "position": ("tradezone.cli.account", "See what the account holds of outcomes."),
+    "position": ("tradezone.cli.position", "See positions and change their margin and leverage."),
     "agent": ("tradezone.cli.account", "Let other keys trade for you."),
     "withdraw": ("tradezone.cli.account", "Take money out, to L1."),
     "status": ("tradezone.cli.status", "Show how a zone is."),

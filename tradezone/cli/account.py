@@ -1,4 +1,4 @@
-"""``tradezone account``, ``position``, ``agent``, ``withdraw``: what is yours, and who may act for you."""
+"""``tradezone account``, ``agent``, ``withdraw``: what is yours, and who may act for you."""
 
 from __future__ import annotations
 
@@ -90,21 +90,6 @@ def show(as_json: bool, **where: Any) -> None:
     keys = body.pop("keys")
     print_fields(body)
     print_rows(keys, ("id", "address", "scope", "account", "expires", "name"), as_json=False)
-
-
-@click.group()
-def position() -> None:
-    """See what the account holds of outcomes."""
-
-
-@position.command("list")
-@trading_options
-@json_option
-@catch_errors
-def list_positions(as_json: bool, **where: Any) -> None:
-    """List positions, in lots."""
-    columns = ("market", "yes", "no", "yes_locked", "no_locked")
-    _show("/v1/accounts/{account}/positions", columns, as_json, **where)
 
 
 @click.group()

@@ -50,6 +50,8 @@ def ticker(name: str, url: str, symbols: dict[int, str], as_json: bool) -> None:
             return
         for key in ("last", "best_bid", "best_ask", "open", "high", "low"):
             row[key] = f"{found.from_ticks(row[key]):f}" if row[key] else "-"
+        for key in ("mark", "index"):
+            row[key] = f"{found.from_ticks(row[key]):f}" if row[key] else "-"
         for key in ("bid_lots", "ask_lots", "lots"):
             row[key] = f"{found.from_lots(int(row[key])):f}"
         print_fields({"market": found.name, **{k: v for k, v in row.items() if k != "market"}})
@@ -113,6 +115,45 @@ def trades(name: str, url: str, symbols: dict[int, str], limit: int, as_json: bo
             for row in page["data"]
         ]
     print_rows(rows, ("time", "side", "price", "size", "seq"), as_json=as_json)
+
+
+@market.command()
+@click.argument("name")
+@looking_options
+@click.option("--limit", type=click.IntRange(1, 1_000), default=24, show_default=True)
+@json_option
+@catch_errors
+def funding(name: str, url: str, symbols: dict[int, str], limit: int, as_json: bool) -> None:
+    """List the newest funding hours of a perpetual; a positive RATE is what longs paid shorts."""
+    with connect(url, symbols) as zone:
+        rows = [
+            {**row, "rate": f"{row['rate'] * 100:f}%"} for row in zone.fetch_funding(name, limit)
+        ]
+    print_rows(rows, ("time", "rate", "seq"), as_json=as_json)
+
+
+@market.command()
+@click.argument("name")
+@looking_options
+@json_option
+@catch_errors
+def perpetual(name: str, url: str, symbols: dict[int, str], as_json: bool) -> None:
+    """Show price, funding, open interest and risk parameters of a perpetual."""
+    with connect(url, symbols) as zone:
+        found = zone.get_perpetual(name)
+        row: dict[str, Any] = zone.fetch(f"/v1/markets/{found.home}/perpetual")
+    if as_json:
+        print_json(row)
+        return
+    for key in ("mark", "index"):
+        row[key] = f"{found.from_ticks(row[key]):f}" if row[key] else "-"
+    row["open_lots"] = f"{found.from_lots(int(row['open_lots'])):f}"
+    row["tiers"] = ", ".join(
+        f"from {found.quote.from_atoms(int(tier['lower'])):f}: {tier['initial'] / 10_000:g}% "
+        f"initial, {tier['maintenance'] / 10_000:g}% maintenance"
+        for tier in row["tiers"]
+    )
+    print_fields({"market": found.name, **{k: v for k, v in row.items() if k != "market"}})
 
 
 @market.command()

@@ -31,6 +31,7 @@ def order() -> None:
 )
 @click.option("--slippage", default="1%", show_default=True, help="How far a market order may go.")
 @click.option("--client-id", help="Your own name for it, up to 16 characters.")
+@click.option("--reduce-only", is_flag=True, help="Only closes: outcomes and perpetuals.")
 @click.option("--wait", is_flag=True, help="Wait until nothing more comes of it, up to 30 s.")
 @trading_options
 @json_option
@@ -43,6 +44,7 @@ def place(
     tif: str,
     slippage: str,
     client_id: str | None,
+    reduce_only: bool,
     wait: bool,
     url: str,
     symbols: dict[int, str],
@@ -54,7 +56,14 @@ def place(
     """Buy or sell SIZE in MARKET, for instance: place buy OKB/USD 1.5 --price 60."""
     with connect(url, symbols, key_file, account, key_id) as zone:
         made = zone.place(
-            market, side, size, price, tif=tif, slippage=slippage, client_id=client_id
+            market,
+            side,
+            size,
+            price,
+            tif=tif,
+            slippage=slippage,
+            client_id=client_id,
+            reduce_only=reduce_only,
         )
         body: dict[str, Any] = {
             "order": str(made.id),

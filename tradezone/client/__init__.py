@@ -23,6 +23,7 @@ from tradezone.client.instruments import (
     Market,
     NotAMultipleError,
     OutcomeMarket,
+    PerpMarket,
     to_decimal,
     to_fraction,
     to_ppm,
@@ -47,7 +48,7 @@ from tradezone.client.signer import Signer, readdress_credential, sign_credentia
 from tradezone.client.signing import ClientError, NonceSource, PrivateKey, to_checksum_address
 from tradezone.client.states import OrderState, OrderTracker, TrackedOrder, TrackedPlan
 from tradezone.client.stream import LocalBook, Stream
-from tradezone.client.zone import Balance, BlockingZone, Order, Zone
+from tradezone.client.zone import Balance, BlockingZone, Order, Position, Zone
 
 __all__ = [
     "Asset",
@@ -67,6 +68,8 @@ __all__ = [
     "OrderState",
     "OrderTracker",
     "OutcomeMarket",
+    "PerpMarket",
+    "Position",
     "PrivateKey",
     "RateLimitedError",
     "RefusedError",

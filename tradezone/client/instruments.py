@@ -24,6 +24,8 @@ Ratio = str | int | Decimal
 SIDES: Final[Mapping[str, int]] = {"buy": BUY, "sell": SELL}
 _Value = TypeVar("_Value")
 
+FEED_UNIT: Final = 10**8  # a feed's price counts 1e-8 quote units
+
 
 class NotAMultipleError(ClientError):
     """A number between two that can be sent. ``below`` and ``above`` are its neighbours."""
@@ -276,6 +278,51 @@ class Market(Instrument):
     def lot(self) -> Fraction:
         """Smallest step of a size, base units."""
         return Fraction(self.lot_size, 10**self.base.decimals)
+
+
+@dataclass(frozen=True, slots=True)
+class PerpMarket(Instrument):
+    """What a client must know of a perpetual: its slot, quote and steps.
+
+    Prices are quote units of one unit of what its feed prices, sizes are such units.
+
+    Parameters
+    ----------
+    home : int
+        slot of the book: ``slot``, but for a door
+    venue : int
+        of the book, whose pools hold the margin
+    tick_value : int
+        quote atoms of one tick of one lot
+    feed_scale : int
+        1e-8 quote units of one tick
+    """
+
+    slot: int
+    label: str
+    quote: Asset
+    tick_value: int
+    feed_scale: int
+    max_price: int  # ticks
+    max_lots: int
+    min_notional: int = 0  # quote atoms
+    venue: int = 0
+    home: int = 0
+
+    @property
+    def name(self) -> str:
+        """Label of the perpetual."""
+        return self.label
+
+    @property
+    def tick(self) -> Fraction:
+        """Smallest step of a price, quote units."""
+        return Fraction(self.feed_scale, FEED_UNIT)
+
+    @property
+    def lot(self) -> Fraction:
+        """Smallest step of a size, units of what the feed prices."""
+        return Fraction(self.tick_value * FEED_UNIT, self.feed_scale * 10**self.quote.decimals)
 
 
 @dataclass(frozen=True, slots=True)

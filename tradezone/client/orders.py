@@ -16,6 +16,7 @@ from tradezone.client.instruments import (
     Market,
     Number,
     OutcomeMarket,
+    PerpMarket,
     Ratio,
     choose,
     to_fraction,
@@ -144,8 +145,10 @@ def _to_stp(mode: str, scope: str) -> int:
 
 
 def _to_flags(market: Instrument, reduce_only: bool) -> int:
-    if reduce_only and not isinstance(market, OutcomeMarket):
-        raise ClientError(f"{market.name} has no positions: reduce_only is for outcome markets")
+    if reduce_only and not isinstance(market, OutcomeMarket | PerpMarket):
+        raise ClientError(
+            f"{market.name} has no positions: reduce_only is for outcome markets and perpetuals"
+        )
     return ORDER_REDUCE_ONLY if reduce_only else 0
 
 
@@ -501,7 +504,7 @@ def build_plan(
     tif : str, optional
         limit orders: as for `build_place`, "gtc" if absent
     source : str
-        price that is watched: "last"; "mark" and "index" come with perpetuals and are refused until then
+        price that is watched: "last"; of perpetuals also "mark" or "index"
     grouping : str
         "none"; "order": a leg of a bracket on the order named by ``parent`` or ``parent_client_id``, whose
         size follows what that order fills; "position": a leg of a bracket on what the account holds
@@ -521,6 +524,11 @@ def build_plan(
         raise ClientError("grouping is 'position': such a plan is reduce_only")
     if size is None and group != GROUP_POSITION:
         raise ClientError("size is None: only a plan with grouping 'position' is for all there is")
+    watched = choose(source, PLAN_SOURCES, "source")
+    if watched != SOURCE_LAST and not isinstance(market, PerpMarket):
+        raise ClientError(
+            f"source is {source!r}: {market.name} is no perpetual, it has no such price"
+        )
     ticks = market.to_ticks(trigger, "trigger")
     limit, time_in_force, parts = _to_plan_terms(market, ticks, price, slippage, tif, expires)
     lots = 0 if size is None else market.to_lots(size)
@@ -533,7 +541,7 @@ def build_plan(
         market=market.slot,
         side=market.to_side(side),
         kind=choose(kind, PLAN_KINDS, "kind"),
-        source=choose(source, PLAN_SOURCES, "source"),
+        source=watched,
         grouping=group,
         trigger=ticks,
         price=limit,
@@ -608,7 +616,7 @@ def build_bracket(
     take_profit, stop : Leg, optional
         at least one
 
-    In outcome markets the legs are reduce-only. The other parameters are those of `build_plan`.
+    In outcome markets and perpetuals the legs are reduce-only. The other parameters are those of `build_plan`.
     """
     is_buy = choose(side, SIDES, "side") == SIDES["buy"]
     if take_profit is None and stop is None:
@@ -638,7 +646,7 @@ def build_bracket(
             parent_client_id=parent_client_id,
             stp=stp,
             stp_scope=stp_scope,
-            reduce_only=isinstance(market, OutcomeMarket),
+            reduce_only=isinstance(market, OutcomeMarket | PerpMarket),
             expires=expires,
             interface=interface,
             interface_fee=interface_fee,

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Final, Self, TypeVar
 
 from tradezone.client.errors import (
@@ -28,7 +29,17 @@ from tradezone.client.errors import (
     ZoneError,
     to_error,
 )
-from tradezone.client.instruments import Asset, Instrument, Market, Number, OutcomeMarket, Ratio
+from tradezone.client.instruments import (
+    Asset,
+    Instrument,
+    Market,
+    Number,
+    OutcomeMarket,
+    PerpMarket,
+    Ratio,
+    to_decimal,
+    to_ppm,
+)
 from tradezone.client.orders import (
     ClientId,
     build_amend,
@@ -43,7 +54,7 @@ from tradezone.client.signing import ClientError, NonceSource, PrivateKey
 from tradezone.client.states import OrderState, OrderTracker, TrackedOrder
 from tradezone.client.stream import LocalBook, Stream
 from tradezone.protocol.enums import BUY, SELL
-from tradezone.protocol.limits import NONCE_CELLS
+from tradezone.protocol.limits import MAX_INTERFACE_FEE, NONCE_CELLS, RATE
 
 _T = TypeVar("_T")
 
@@ -99,6 +110,47 @@ class Balance:
     locked: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A position in a perpetual. Amounts are quote units, prices quote units of one unit of size.
+
+    Parameters
+    ----------
+    size : Decimal
+        negative = short
+    entry_price : Decimal
+        average
+    liquidation_price : Decimal or None
+        mark at which its pool is liquidated, other markets standing still; None: no price of the market does it
+    unrealised : Decimal
+        profit or loss at the mark
+    funding_due : Decimal
+        what it pays at its next touch, negative: receives
+    leverage : Decimal or None
+        as set; None = the highest
+    is_cross : bool
+        whether it shares its pool with other markets
+    state : str
+        of its pool: active, liquidating, bankrupt
+    rank : Decimal or None
+        part of its group, 0 .. 1, that is deleveraged before it; 0 is first
+    """
+
+    market: PerpMarket
+    size: Decimal
+    entry_price: Decimal
+    mark: Decimal
+    liquidation_price: Decimal | None
+    unrealised: Decimal
+    funding_due: Decimal
+    leverage: Decimal | None
+    initial: Decimal
+    maintenance: Decimal
+    is_cross: bool
+    state: str
+    rank: Decimal | None
+
+
 class Zone:
     """One account of a zone, or, without a key, what everybody may see. For one event loop.
 
@@ -123,6 +175,7 @@ class Zone:
         self._recent: deque[dict[str, int]] = deque(maxlen=_RECENT)  # events as they were heard
         self._heard: dict[int, asyncio.Event] = {}
         self._slots: dict[int, Instrument] = {}
+        self._perpetuals: dict[int, dict[str, Any]] = {}
         self._is_streaming = False
         self.repairs = 0
 
@@ -185,6 +238,9 @@ class Zone:
         after: int | None = 0
         while after is not None:
             page = await self.rest.fetch("/v1/markets", after=after)
+            if not self._perpetuals and any(row["kind"] == "perp" for row in page["data"]):
+                rows = await self.rest.fetch("/v1/perpetuals")
+                self._perpetuals = {int(row["market"]): row for row in rows}
             for row in page["data"]:
                 self._add_market(row)
             after = page["next"]
@@ -215,6 +271,21 @@ class Zone:
                 tick,
                 int(row["max_lots"]),
                 int(row["min_notional"]),
+            )
+        elif row["kind"] == "perp":
+            home = int(row["guest_of"]) or slot
+            terms = self._perpetuals[home]
+            market = PerpMarket(
+                slot,
+                f"M{slot}-PERP",
+                quote,
+                int(row["tick_value"]),
+                int(terms["feed_scale"]),
+                int(row["max_price"]),
+                int(row["max_lots"]),
+                int(row["min_notional"]),
+                int(terms["venue"]),
+                home,
             )
         else:
             return
@@ -336,6 +407,142 @@ class Zone:
             for row in rows
             for market in (self._slots[row["market"]],)
         ]
+
+    # --- perpetuals ----------------------------------------------------------------------------------
+
+    def get_perpetual(self, name: str | int | Instrument) -> PerpMarket:
+        """Return a perpetual by its name or slot. NotFoundError if the market is none."""
+        found = self.get_market(name)
+        if not isinstance(found, PerpMarket):
+            known = ", ".join(n for n, m in self.markets.items() if isinstance(m, PerpMarket))
+            raise NotFoundError(f"{found.name} is no perpetual; there are {known or 'none'}")
+        return found
+
+    async def fetch_pools(self) -> list[dict[str, Any]]:
+        """Margin pools of the account with their positions, in atoms, ticks and lots, as the zone tells them."""
+        rows: list[dict[str, Any]] = await self.rest.fetch(
+            f"/v1/accounts/{self._need_account()}/pools"
+        )
+        return rows
+
+    async def fetch_positions(self) -> list[Position]:
+        """Positions of the account in perpetuals, those without lots left out."""
+        return [
+            self._read_position(pool, row)
+            for pool in await self.fetch_pools()
+            for row in pool["positions"]
+            if int(row["lots"])
+        ]
+
+    def _read_position(self, pool: dict[str, Any], row: dict[str, Any]) -> Position:
+        market = self.get_perpetual(row["market"])
+        liquidation = row["liquidation_price"]
+        rank = row["rank_ahead"]
+        amounts = {
+            name: market.quote.from_atoms(int(row[name]))
+            for name in ("unrealised", "funding_due", "initial", "maintenance")
+        }
+        return Position(
+            market=market,
+            size=market.from_lots(int(row["lots"])),
+            entry_price=to_decimal(Fraction(row["entry_price"]) * market.tick),
+            mark=market.from_ticks(row["mark"]),
+            liquidation_price=None if liquidation is None else market.from_ticks(liquidation),
+            leverage=Decimal(row["leverage"]) / 100 if row["leverage"] else None,
+            is_cross=pool["market"] == 0,
+            state=pool["state"],
+            rank=None if rank is None else Decimal(rank) / Decimal(row["rank_lots"]),
+            **amounts,
+        )
+
+    async def preview(
+        self,
+        market: str | int | Instrument,
+        side: str,
+        size: Number,
+        price: Number,
+        *,
+        reduce_only: bool = False,
+        interface_fee: Ratio = 0,
+    ) -> dict[str, Any]:
+        """Tell what an order of a perpetual would ask for and leave, before it is sent.
+
+        Returns
+        -------
+        dict
+            ``pull``, ``locked``, ``taker_fee``, ``maker_fee``, ``notional``, ``equity``, ``initial``, ``maintenance`` in quote units;
+            ``is_affordable``; ``size`` and ``liquidation_price`` (or None) of the position behind a fill
+        """
+        where = self.get_perpetual(market)
+        body = {
+            "market": where.slot,
+            "side": side,
+            "price": where.to_ticks(price),
+            "lots": str(where.to_lots(size)),
+            "is_reduce_only": reduce_only,
+            "interface_fee": to_ppm(interface_fee, "interface_fee", MAX_INTERFACE_FEE),
+        }
+        path = f"/v1/accounts/{self._need_account()}/margin-preview"
+        row = await self.rest.post(path, body)
+        atoms = ("pull", "locked", "taker_fee", "maker_fee", "notional", "equity", "initial")
+        found = {n: where.quote.from_atoms(int(row[n])) for n in (*atoms, "maintenance")}
+        tick = row["liquidation_price"]
+        return {
+            **found,
+            "is_affordable": row["is_affordable"],
+            "size": where.from_lots(int(row["lots"])),
+            "liquidation_price": None if tick is None else where.from_ticks(tick),
+        }
+
+    async def set_leverage(
+        self, market: str | int | Instrument, leverage: Number = 0, *, is_cross: bool = False
+    ) -> None:
+        """Set leverage (0 = the highest) and margin mode in a perpetual; as `Signer.leverage`."""
+        where = self.get_perpetual(market)
+        leaf = self._need_signer().leverage(where.slot, leverage, is_cross=is_cross)
+        check_item(await self.send(leaf), 0)
+
+    async def add_margin(self, market: str | int | Instrument, amount: Number) -> None:
+        """Move free money into the pool that holds the account's position of a perpetual, to stay there."""
+        await self._change_margin(market, amount, is_in=True)
+
+    async def take_margin(self, market: str | int | Instrument, amount: Number) -> None:
+        """Move margin that is not needed out of the pool that holds the account's position of a perpetual."""
+        await self._change_margin(market, amount, is_in=False)
+
+    async def _change_margin(
+        self, market: str | int | Instrument, amount: Number, *, is_in: bool
+    ) -> None:
+        where = self.get_perpetual(market)
+        for pool in await self.fetch_pools():
+            if any(row["market"] == where.home for row in pool["positions"]):
+                signer = self._need_signer()
+                work = signer.add_margin if is_in else signer.take_margin
+                leaf = work(pool["venue"], self.assets[pool["asset"]], amount, pool["market"])
+                check_item(await self.send(leaf), 0)
+                return
+        raise NotFoundError(f"the account has no position of {where.name}")
+
+    async def close_position(
+        self, market: str | int | Instrument, *, slippage: Ratio = "1%"
+    ) -> Order:
+        """Close the account's position of a perpetual by a reduce-only market order."""
+        where = self.get_perpetual(market)
+        for position in await self.fetch_positions():
+            if position.market.home == where.home:
+                side = "sell" if position.size > 0 else "buy"
+                return await self.place(
+                    where, side, abs(position.size), slippage=slippage, reduce_only=True
+                )
+        raise NotFoundError(f"the account has no position of {where.name}")
+
+    async def fetch_funding(
+        self, market: str | int | Instrument, limit: int = 24
+    ) -> list[dict[str, Any]]:
+        """Newest funding hours of a perpetual; ``rate`` is the part of the value that longs paid shorts."""
+        where = self.get_perpetual(market)
+        page = await self.rest.fetch(f"/v1/markets/{where.home}/funding", limit=limit)
+        return [{**row, "rate": Decimal(row["rate"]) / RATE} for row in page["data"]]
 
     async def fetch(self, path: str, **query: Any) -> Any:
         """GET a path of the zone; as `Rest.fetch`."""

@@ -11,7 +11,12 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from tradezone.protocol import actions as A
-from tradezone.protocol.enums import TIF_POST_ONLY, TIF_POST_SLIDE
+from tradezone.protocol.enums import (
+    ORDER_FORCED,
+    ORDER_REDUCE_ONLY,
+    TIF_POST_ONLY,
+    TIF_POST_SLIDE,
+)
 from tradezone.protocol.limits import MAX_ITEMS, MAX_LEAF_BYTES, ORDER_BUCKETS
 from tradezone.state.keccak import keccak_id
 
@@ -293,6 +298,12 @@ def emit_order(d, io, kind, leaf, slot, o, tif, flag, amount):
         o.side, tif, flag, 0, o.price, i64(o.lots), i64(o.cover), amount, i64(o.interface_fee),
         o.client_id0, o.client_id1,
     )  # fmt: skip
+
+
+@jit
+def told_flags(o):
+    """Return the flags of an order that its events tell: reduce-only, forced."""
+    return i64(o.flags) & (ORDER_REDUCE_ONLY | ORDER_FORCED)
 
 
 @jit

@@ -72,6 +72,7 @@ from .codec import (
     read32,
     read64,
     read_limb,
+    told_flags,
 )
 from .heaps import push_book
 from .holdings import (
@@ -813,7 +814,7 @@ def step_rest(s, d, io):
     v.firm += firm_lots(o, i64(o.lots))
     v.count += 1
     k.order_count += 1
-    emit_order(d, io, ORDER_RESTED, leaf_of(m), slot, o, o.tif, 0, o.locked)
+    emit_order(d, io, ORDER_RESTED, leaf_of(m), slot, o, o.tif, told_flags(o), o.locked)
     m.pc = m.return0
     touch(d, T_BOOK, o.market)
     touch(d, T_LEVEL, level)
@@ -844,7 +845,7 @@ def step_join(s, d, io):
     o.fills = 0
     k.last_release = release
     k.waiting_count += 1
-    emit_order(d, io, ORDER_WAITING, leaf_of(m), slot, o, o.tif, 0, o.locked)
+    emit_order(d, io, ORDER_WAITING, leaf_of(m), slot, o, o.tif, told_flags(o), o.locked)
     if k.waiting_last != 0:
         s.order[k.waiting_last].next = slot
         touch(d, T_ORDER, k.waiting_last)

@@ -24,7 +24,7 @@ from tradezone.client.orders import AMEND_MODES, SELF_TRADE, TIMES_IN_FORCE
 from tradezone.protocol import actions
 from tradezone.protocol import events as kinds
 from tradezone.protocol.actions import Envelope
-from tradezone.protocol.enums import BOTH_SIDES, BUY, SELL
+from tradezone.protocol.enums import BOTH_SIDES, BUY, MODE_CROSS, MODE_ISOLATED, SELL
 from tradezone.protocol.hashing import keccak
 from tradezone.sequencer import EnvelopeRejectedError, LeafRun, split_frames
 from tradezone.service import Answer, Executed, Refusal, Submission
@@ -77,6 +77,12 @@ _WORDS: Final[dict[str, dict[str, int]]] = {
     "stp": dict(SELF_TRADE),
     "mode": dict(AMEND_MODES),
 }
+_MARGIN_WORDS: Final[dict[int, dict[str, dict[str, int]]]] = {
+    actions.LEVERAGE: {"mode": {"cross": MODE_CROSS, "isolated": MODE_ISOLATED}},
+    actions.ADJUST_MARGIN: {"direction": {"add": actions.MARGIN_ADD, "take": actions.MARGIN_TAKE}},
+}
+"""Words of actions in which a field of the same name means something else."""
+
 _DEFAULTS: Final = frozenset(
     [
         "stp",
@@ -225,13 +231,17 @@ def _pack_envelope(body: EnvelopeBody, where: str) -> bytes:
         ):
             raise _bad(f"{where}.action", f"{given.type} takes orders (or items), at least one")
         layout = actions.ITEM_LAYOUTS[action]
+        words = _MARGIN_WORDS.get(action, _WORDS)
         packed = b"".join(
-            _pack(layout, item, f"{where}.action.orders[{i}]") for i, item in enumerate(items)
+            _pack(layout, item, f"{where}.action.orders[{i}]", words)
+            for i, item in enumerate(items)
         )
     else:
         if given.orders is not None or given.items is not None:
             raise _bad(f"{where}.action", f"{given.type} takes a body")
-        packed = _pack(actions.TYPED_ACTIONS[action][1], given.body or {}, f"{where}.action.body")
+        layout = actions.TYPED_ACTIONS[action][1]
+        words = _MARGIN_WORDS.get(action, _WORDS)
+        packed = _pack(layout, given.body or {}, f"{where}.action.body", words)
     try:
         return Envelope(
             body.account,
@@ -246,7 +256,12 @@ def _pack_envelope(body: EnvelopeBody, where: str) -> bytes:
         raise _bad(where, str(error)) from None
 
 
-def _pack(layout: actions.Layout, values: dict[str, Any], where: str) -> bytes:
+def _pack(
+    layout: actions.Layout,
+    values: dict[str, Any],
+    where: str,
+    words: dict[str, dict[str, int]],
+) -> bytes:
     names = {name for name, _, _ in layout}
     if unknown := sorted(values.keys() - names):
         raise _bad(where, f"no field {unknown[0]!r}; there are {', '.join(sorted(names))}")
@@ -261,8 +276,8 @@ def _pack(layout: actions.Layout, values: dict[str, Any], where: str) -> bytes:
         if kind.startswith(("bytes", "address")):
             parts.append(_to_bytes(value, place, width))
             continue
-        if isinstance(value, str) and value in _WORDS.get(name, {}):
-            value = _WORDS[name][value]
+        if isinstance(value, str) and value in words.get(name, {}):
+            value = words[name][value]
         number = _to_int(value, place)
         if number >> 8 * width:
             raise _bad(place, f"{number} does not fit {8 * width} bits")

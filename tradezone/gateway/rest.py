@@ -16,17 +16,17 @@ from msgspec import UNSET
 
 from tradezone import __version__
 from tradezone.protocol.actions import DOMAIN_NAME, DOMAIN_VERSION
-from tradezone.protocol.enums import BUY, MARKET_SPOT, SELL
+from tradezone.protocol.enums import BUY, MARKET_PERP, MARKET_SPOT, SELL
 from tradezone.protocol.errors import EXPLANATIONS
 from tradezone.protocol.hashing import keccak
 from tradezone.protocol.limits import PPM
 from tradezone.protocol.records import RECORDS_VERSION, TABLE_BY_NAME
 from tradezone.sequencer import BatchError, EventLog
 from tradezone.sequencer.batches import read_batch_meta
-from tradezone.service import ServiceError, state
+from tradezone.service import ServiceError, perps, state
 from tradezone.service.history import MAX_PAGE
 from tradezone.state.tree import fold_proof, leaf_hash, to_words
-from tradezone.views import INTERVALS, MarketTerms
+from tradezone.views import INTERVALS, MarketTerms, Terms
 
 from .errors import ApiError, ErrorBody, Problem, to_api_error
 from .orders import (
@@ -45,7 +45,10 @@ from .schemas import (
     DomainInfo,
     ErrorAnswer,
     FillInfo,
+    FundingInfo,
     LimitsInfo,
+    MarginEventInfo,
+    MarginPreviewRequest,
     MarketPage,
     MovementInfo,
     OrderRecord,
@@ -63,6 +66,8 @@ from .schemas import (
     to_book,
     to_candle,
     to_fill,
+    to_funding,
+    to_margin_event,
     to_movement,
     to_order,
     to_ticker,
@@ -142,8 +147,10 @@ class Rest:
         return [
             *self._zone(),
             *self._markets(),
+            *self._perpetuals(),
             *self._explorer(),
             *self._account(),
+            *self._margin(),
             *self._entry(),
         ]
 
@@ -292,6 +299,41 @@ class Rest:
             return await _preview(self, data, await find(data.market))
 
         return [markets, market, book, trades, candles, ticker, tickers, preview]
+
+    # --- perpetuals ----------------------------------------------------------------------------------
+
+    def _perpetuals(self) -> list[Any]:
+        node, door = self.node, self.door
+
+        @get("/v1/perpetuals", tags=["markets"])
+        async def perpetuals() -> list[perps.PerpInfo]:
+            """All perpetuals: prices, funding, open interest, risk parameters."""
+            return await door.query(perps.fetch_perpetuals)
+
+        @get("/v1/markets/{market:int}/perpetual", tags=["markets"])
+        async def perpetual(market: Slot) -> perps.PerpInfo:
+            """Price, funding, open interest and risk parameters of a perpetual."""
+            found = await door.query(perps.fetch_perpetual, market)
+            return _found(found, f"perpetual {market}", "GET /v1/perpetuals lists them")  # type: ignore[no-any-return]
+
+        @get("/v1/markets/{market:int}/funding", tags=["markets"])
+        async def funding(
+            market: Slot, before: Before = None, limit: Limit = 100
+        ) -> Page[FundingInfo]:
+            """Funding hours of a perpetual, newest first."""
+            if not await door.query(perps.is_perpetual, market):
+                raise ApiError(Problem.NOT_FOUND, f"there is no perpetual {market}")
+            rows = await asyncio.to_thread(
+                node.history.fetch_funding, market, _to_cursor(before), limit
+            )
+            return _page(rows, [to_funding(row) for row in rows], limit, "seq")
+
+        @get("/v1/funds", tags=["markets"])
+        async def funds() -> list[perps.FundInfo]:
+            """List what every venue holds for its perpetuals: cash, deficit, insurance fund, cap."""
+            return await door.query(perps.fetch_funds)
+
+        return [perpetuals, perpetual, funding, funds]
 
     # --- explorer ------------------------------------------------------------------------------------
 
@@ -538,6 +580,43 @@ class Rest:
             keys,
         ]
 
+    # --- margin --------------------------------------------------------------------------------------
+
+    def _margin(self) -> list[Any]:
+        node, door = self.node, self.door
+        secured: dict[str, Any] = {"tags": ["account"], "security": [{"session": []}]}
+
+        @get("/v1/accounts/{account:int}/pools", **secured)
+        async def pools(request: Request[Any, Any, Any], account: Slot) -> list[perps.PoolInfo]:
+            """Margin pools of an account with their positions, at the marks."""
+            self.authorize(request, account)
+            copy = await door.query(perps.copy_margin, account)
+            return await asyncio.to_thread(perps.build_pools, copy)
+
+        @get("/v1/accounts/{account:int}/margin-events", **secured)
+        async def margin_events(
+            request: Request[Any, Any, Any],
+            account: Slot,
+            before: Before = None,
+            limit: Limit = 100,
+        ) -> Page[MarginEventInfo]:
+            """Funding, realised profit, liquidation and deleveraging of an account, newest first."""
+            self.authorize(request, account)
+            rows = await asyncio.to_thread(
+                node.history.fetch_margin, account, _to_cursor(before), limit
+            )
+            return _page(rows, [to_margin_event(row) for row in rows], limit, "seq")
+
+        @post("/v1/accounts/{account:int}/margin-preview", status_code=200, **secured)
+        async def margin_preview(
+            request: Request[Any, Any, Any], account: Slot, data: JSONBody[MarginPreviewRequest]
+        ) -> perps.MarginPreviewInfo:
+            """Tell what an order would pull, lock and cost, and the margin and liquidation price behind its fill."""
+            self.authorize(request, account)
+            return await _preview_margin(self, account, data)
+
+        return [pools, margin_events, margin_preview]
+
     # --- entry ---------------------------------------------------------------------------------------
 
     def _entry(self) -> list[Any]:
@@ -607,18 +686,30 @@ def _prove(engine: Engine, number: int) -> tuple[bytes, list[str], list[str]] | 
     return root, cut, ["0x" + sibling.hex() for sibling in siblings]
 
 
-async def _preview(rest: Rest, data: PreviewRequest, market: state.MarketInfo) -> PreviewInfo:
+def _check_order(
+    side_name: str, price: int, size: str, market: state.MarketInfo
+) -> tuple[int, int]:
+    """Side and lots of an order that is thought about."""
     sides = {"buy": BUY, "sell": SELL}
-    if data.side not in sides:
-        raise ApiError(Problem.BAD_REQUEST, f"side is {data.side!r}, expected buy or sell")
-    if not data.lots.isdigit() or not 1 <= int(data.lots) <= int(market.max_lots):
-        raise ApiError(
-            Problem.BAD_REQUEST, f"lots is {data.lots!r}, expected 1 .. {market.max_lots}"
-        )
-    if not 1 <= data.price <= market.max_price:
-        text = f"price is {data.price}, expected 1 .. {market.max_price} ticks"
+    if side_name not in sides:
+        raise ApiError(Problem.BAD_REQUEST, f"side is {side_name!r}, expected buy or sell")
+    if not size.isdigit() or not 1 <= int(size) <= int(market.max_lots):
+        raise ApiError(Problem.BAD_REQUEST, f"lots is {size!r}, expected 1 .. {market.max_lots}")
+    if not 1 <= price <= market.max_price:
+        text = f"price is {price}, expected 1 .. {market.max_price} ticks"
         raise ApiError(Problem.BAD_REQUEST, text)
+    return sides[side_name], int(size)
+
+
+async def _preview(rest: Rest, data: PreviewRequest, market: state.MarketInfo) -> PreviewInfo:
+    side, lots = _check_order(data.side, data.price, data.lots, market)
     kind = next(n for n, name in state.MARKET_KINDS.items() if name == market.kind)
+    if kind == MARKET_PERP:
+        hint = "POST /v1/accounts/{account}/margin-preview"
+        text = (
+            f"market {market.id} is a perpetual: what an order asks depends on its account's pool"
+        )
+        raise ApiError(Problem.BAD_REQUEST, text, hint)
     unit = int(market.lot_size)
     if kind != MARKET_SPOT:
         unit = await rest.door.query(_get_unit, market.group)
@@ -632,7 +723,6 @@ async def _preview(rest: Rest, data: PreviewRequest, market: state.MarketInfo) -
         taker_fee=market.taker_fee,
         maker_fee=market.maker_fee,
     )
-    side, lots = sides[data.side], int(data.lots)
     notional = terms.get_notional(data.price, lots)
     base = notional if kind == MARKET_SPOT else min(notional, unit * lots - notional)
     fees = [
@@ -646,6 +736,49 @@ async def _preview(rest: Rest, data: PreviewRequest, market: state.MarketInfo) -
         terms.get_paying_asset(side),
         str(terms.get_lock(side, data.price, lots, data.interface_fee)),
     )
+
+
+def _copy_for_preview(
+    engine: Engine, account: int, market: int
+) -> tuple[perps.MarginCopy, perps.PerpInfo, state.MarketInfo, int] | None:
+    """Copy what a preview depends on; None if the market is no perpetual and no door to one."""
+    home = perps.get_home(engine, market)
+    perp = perps.fetch_perpetual(engine, home)
+    named = state.fetch_market(engine, home)
+    if perp is None or named is None:
+        return None
+    copy = perps.copy_margin(engine, account, home, with_ranks=False)
+    door_fee = int(engine.tables["market"][market]["guest_fee"]) if market != home else 0
+    return copy, perp, named, door_fee
+
+
+async def _preview_margin(
+    rest: Rest, account: int, data: MarginPreviewRequest
+) -> perps.MarginPreviewInfo:
+    found = await rest.door.query(_copy_for_preview, account, data.market)
+    copy, perp, market, door_fee = _found(
+        found, f"perpetual {data.market}", "GET /v1/perpetuals lists them"
+    )
+    side, lots = _check_order(data.side, data.price, data.lots, market)
+    if not perp.mark:
+        text = f"market {perp.market} has no price yet"
+        raise ApiError(Problem.BAD_REQUEST, text, "its state is none until its first index")
+    pool = perps.find_default_pool(
+        copy, perp.market, perp.venue, perp.asset, is_cross=perp.is_cross
+    )
+    try:
+        return perps.build_preview(
+            copy,
+            perp.market,
+            pool,
+            Terms(market.taker_fee, market.maker_fee, door_fee or data.interface_fee),
+            side,
+            data.price,
+            lots,
+            is_reduce_only=data.is_reduce_only,
+        )
+    except ValueError as error:
+        raise ApiError(Problem.BAD_REQUEST, str(error)) from None
 
 
 def _get_unit(engine: Engine, group: int) -> int:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from tradezone.client.session import SessionRequest
+from tradezone.service.perps import PRICE_STATES
 from tradezone.service.state import SIDES, TIFS, MarketInfo, ZoneState
 
 from .errors import ErrorBody
 
 if TYPE_CHECKING:
     from tradezone.service import Ticker
-    from tradezone.service.history import BlockRow, Movement, OrderRow
+    from tradezone.service.history import BlockRow, FundingRow, MarginRow, Movement, OrderRow
     from tradezone.views import Candle, DepthSnapshot, Level, Trade
 
 T = TypeVar("T")
@@ -148,6 +149,10 @@ class TickerInfo(msgspec.Struct, frozen=True):
     lots: str
     turnover: str
     trades: int
+    mark: int | None  # of perpetuals, ticks
+    index: int | None
+    funding_rate: int | None  # ppb of the last hour, positive: longs paid
+    price_state: str | None
 
 
 class OrderRecord(msgspec.Struct, frozen=True):
@@ -179,6 +184,32 @@ class MovementInfo(msgspec.Struct, frozen=True):
     time: str
     asset: int
     kind: str
+    amount: str
+    reference: str
+
+
+class FundingInfo(msgspec.Struct, frozen=True):
+    """A funding hour of a perpetual. ``rate`` is ppb of the index, positive: longs paid shorts."""
+
+    seq: str
+    time: str
+    rate: int
+    funding_index: str
+
+
+class MarginEventInfo(msgspec.Struct, frozen=True):
+    """What happened to an account's positions apart from trades.
+
+    ``kind``: funding, realised, liquidation_begun (``amount`` = equity, ``reference`` = maintenance margin), liquidation_ended, forced_order
+    (``reference`` = its id), takeover, deleveraged (``reference`` = 1 both sides bankrupt, 2 counterparty, 3 bankrupt), settled. ``lots`` is
+    the change of the position, ``amount`` what its pool received, negative: paid.
+    """
+
+    seq: str
+    time: str
+    market: int
+    kind: str
+    lots: str
     amount: str
     reference: str
 
@@ -231,6 +262,17 @@ class PreviewRequest(msgspec.Struct, forbid_unknown_fields=True):
     side: str
     price: int
     lots: str
+    interface_fee: int = 0
+
+
+class MarginPreviewRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """An order of a perpetual that is thought about."""
+
+    market: int
+    side: str
+    price: int
+    lots: str
+    is_reduce_only: bool = False
     interface_fee: int = 0
 
 
@@ -332,6 +374,9 @@ def to_ticker(ticker: Ticker) -> TickerInfo:
     values: dict[str, Any] = ticker._asdict()
     for name in ("time", "seq", "bid_lots", "ask_lots", "lots", "turnover"):
         values[name] = str(values[name])
+    values["index"] = values.pop("index_price")
+    if values["price_state"] is not None:
+        values["price_state"] = PRICE_STATES[values["price_state"]]
     return TickerInfo(**values)
 
 
@@ -361,6 +406,17 @@ def to_movement(row: Movement) -> MovementInfo:
     return MovementInfo(
         str(row.seq), str(row.time), row.asset, row.kind, str(row.amount), str(row.reference)
     )
+
+
+def to_funding(row: FundingRow) -> FundingInfo:
+    """Return a funding hour as it is answered."""
+    return FundingInfo(str(row.seq), str(row.time), row.rate, str(row.sum))
+
+
+def to_margin_event(row: MarginRow) -> MarginEventInfo:
+    """Return what happened to a position as it is answered."""
+    texts = (str(row.lots), str(row.amount), str(row.reference))
+    return MarginEventInfo(str(row.seq), str(row.time), row.market, row.kind, *texts)
 
 
 def to_block(row: BlockRow) -> BlockInfo:

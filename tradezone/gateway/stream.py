@@ -22,7 +22,7 @@ import msgspec
 from tradezone.protocol.actions import CANCEL_ALL, Envelope
 from tradezone.protocol.events import FILL
 from tradezone.sequencer import EventLog
-from tradezone.service import ServiceError, state
+from tradezone.service import ServiceError, perps, state
 from tradezone.views.stream import KIND_NAMES
 
 from .errors import ApiError, ErrorBody, Problem, to_api_error
@@ -39,6 +39,7 @@ from .schemas import SessionBody, to_book, to_candle, to_ticker, to_trade
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from tradezone.engine import Engine
     from tradezone.service import Metrics, Node, Told
     from tradezone.views import DepthUpdate, Event
 
@@ -49,7 +50,8 @@ _log = EventLog("gateway.stream")
 
 PUBLIC: Final = ("book", "trades", "candles", "ticker", "blocks")
 MARKET_DATA: Final = ("book", "trades", "candles", "ticker")  # made by the views
-PRIVATE: Final = ("orders", "balances", "positions")
+PRIVATE: Final = ("orders", "balances", "positions", "pools")
+STATES: Final = ("balances", "positions", "pools")  # told whole, as they are
 MAX_MESSAGE: Final = 1 << 17
 _REQUEST: Final = struct.Struct(">I")
 _SLOW: Final = 1013
@@ -177,7 +179,7 @@ class Hub:
         self._node = node
         self._door = door
         self._subscribers: dict[Key, set[Connection]] = {}
-        self._reading: set[Key] = set()  # balances and positions that are being read
+        self._reading: set[Key] = set()  # balances, positions, pools that are being read
         self._again: set[Key] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         node.listeners.add_listener(self._hear)
@@ -266,11 +268,11 @@ class Hub:
                 ("orders", account, 0),
                 lambda account=account, events=events: show_events(account, told, events),  # type: ignore[misc]
             )
-            for channel in ("balances", "positions"):
+            for channel in STATES:
                 self.read_soon((channel, account, 0))
 
     def read_soon(self, key: Key) -> None:
-        """Read balances or positions behind the running block and push them; once, however often it is asked."""
+        """Read balances, positions or pools behind the running block and push them; once, however often it is asked."""
         if key not in self._subscribers:
             return
         if key in self._reading:
@@ -283,13 +285,15 @@ class Hub:
 
     async def _read(self, key: Key) -> None:
         channel, account, _ = key
-        fetch = state.fetch_balances if channel == "balances" else state.fetch_holdings
+        fetch = _FETCH[channel]
         try:
             while key in self._subscribers:
                 self._again.discard(key)
                 rows, stamp = await self._door.query(
                     lambda engine: (fetch(engine, account), state.fetch_stamp(engine))
                 )
+                if channel == "pools":
+                    rows = await asyncio.to_thread(perps.build_pools, rows)
                 body = {"channel": channel, "account": account, "block": stamp.block, "data": rows}
                 self._push(key, lambda body=body: body)  # type: ignore[misc]
                 if key not in self._again:
@@ -298,6 +302,13 @@ class Hub:
             return  # the zone goes down: the connection will hear of it
         finally:
             self._reading.discard(key)
+
+
+_FETCH: Final[dict[str, Callable[[Engine, int], Any]]] = {
+    "balances": state.fetch_balances,
+    "positions": state.fetch_holdings,
+    "pools": perps.copy_margin,
+}
 
 
 def encode(body: Any) -> str:

@@ -103,6 +103,12 @@ ORDER_CANCELLED_WAITING: Final = 2  # cancelled while it waited: the rest is IOC
 ORDER_ARMED: Final = 4  # its children are on their trigger levels
 ORDER_FORCED: Final = 8  # sent by liquidation
 
+ADL_CROSSED: Final = 1  # ADL_FILL: bankrupt positions of both sides meet
+ADL_GAVE: Final = 2  # a counterparty gives lots and pays its part of the charge
+ADL_CLOSED: Final = (
+    3  # what is left of a bankrupt position is closed and gets its part of the cover
+)
+
 STP_NEWEST: Final = 0  # the taker's rest is cancelled
 STP_OLDEST: Final = 1  # the maker is cancelled, the taker goes on
 STP_BOTH: Final = 2

@@ -45,7 +45,7 @@ ORDER_RESTED: Final = 21  # order, account, market, side, tif, price, lots, amou
 ORDER_AMENDED: Final = 22  # order, account, market, side, tif, price, lots = open, amount = locked,
 #                            flag 1 = it left its place
 ORDER_CANCELLED: Final = 23  # order, account, market, side, tif = reason, price, lots left
-#                              (20 to 23: left = cover, lots of the holding that it locks,
+#                              (20, 21: flag = ORDER_REDUCE_ONLY, ORDER_FORCED; 20 to 23: left = cover, lots of the holding that it locks,
 #                              amount2 = ppm that its interface or door takes)
 FILL: Final = 24  # order = taker, other_order = maker, accounts, side of the taker, price, lots,
 #                   left = maker's open lots, amount = all that the taker pays in fees,
@@ -99,7 +99,7 @@ INCIDENT: Final = (
     57  # market = feed, account = provider, error = TWO_PRICES, DEVIATION; amount = price
 )
 PRICE_STATE: Final = 58  # market, flag = state
-MARK_SET: Final = 59  # market, price = mark, other_account = index
+MARK_SET: Final = 59  # market, price = mark, other_account = index: one of them changed
 FUNDING_SET: Final = 60  # market, amount = rate, amount2 = index
 FUNDING_PAID: Final = 61  # account, market, amount (negative = received)
 LEVERAGE_SET: Final = 62  # account, market, flag = mode, amount = leverage
@@ -110,7 +110,10 @@ POOL_MOVED: Final = (
 POOL_RELEASED: Final = 65  # the same, amount = claim given up, amount2 = haircut
 MARGIN_ADJUSTED: Final = 66  # the same, amount = kept
 REALISED: Final = 67  # account, market, amount moved from position to pool
-FUND_CHANGED: Final = 68  # market = venue, account = asset, amount = fund
+FUND_CHANGED: Final = (
+    68  # market = venue, account = asset, amount = fund, amount2 = what came over the wall for it
+)
+#                         (negative = left), other_account = from or to whom, 0 = slashed stake
 DEFICIT: Final = 69  # market = venue, account = asset, amount = new loss, amount2 = deficit
 DEFICIT_REPAID: Final = 70  # market = venue, account = asset, amount = repaid, amount2 = deficit
 LIQUIDATION_BEGUN: Final = 71  # account, market = pool's market, amount = E, amount2 = MM
@@ -118,7 +121,8 @@ LIQUIDATION_ENDED: Final = 72  # account, market = pool's market
 FORCED_ORDER: Final = 73  # order, account, market, side, price, lots
 TAKEOVER: Final = 74  # account, other_account = fund's, market, lots, amount = e, amount2 = c
 ADL_BEGUN: Final = 75  # market
-ADL_FILL: Final = 76  # account, market, lots (signed change), amount = paid (negative = got)
+ADL_FILL: Final = 76  # account, market, lots (signed change), amount = paid (negative = got),
+#                       flag = ADL_CROSSED, ADL_GAVE, ADL_CLOSED
 ADL_DONE: Final = 77  # market, price = L, lots = Q, order = S(L), other_order = S(L - 1),
 #                       amount = charge, amount2 = raised
 SETTLEMENT_BEGUN: Final = 78  # market, price

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from tradezone.protocol.enums import BUY, RESTING, SELL
+from tradezone.protocol.enums import BUY, MARKET_PERP, RESTING, SELL
 from tradezone.protocol.events import (
     EVENT_DTYPE,
     FILL,
+    FUNDING_SET,
+    MARK_SET,
     ORDER_AMENDED,
     ORDER_CANCELLED,
     ORDER_RESTED,
+    PRICE_STATE,
 )
 from tradezone.protocol.records import TABLE_BY_NAME
 from tradezone.sequencer.jit import compiled
@@ -264,6 +267,31 @@ def read_books(engine: Engine) -> NDArray[Any]:
     for name in ("side", "market", "price", "lots"):
         events[name] = rested[name]
     return events
+
+
+def read_prices(engine: Engine) -> NDArray[Any]:
+    """Return the prices of perpetuals of a state as the events that would say them."""
+    used = int(engine.tables["head"][TABLE_BY_NAME["market"].number]["high_water"])
+    markets = engine.tables["market"][:used]
+    slots = np.flatnonzero((markets["kind"] == MARKET_PERP) & (markets["guest_of"] == 0))
+    prices = engine.tables["price"][slots]
+    told = []
+    for kind, columns in (
+        (PRICE_STATE, {"flag": "state"}),
+        (MARK_SET, {"price": "mark", "other_account": "index"}),
+        (FUNDING_SET, {"amount": "funding_rate", "amount2": "funding_index"}),
+    ):
+        events = np.zeros(len(slots), EVENT_DTYPE)
+        events["kind"], events["market"] = kind, slots
+        for column, name in columns.items():
+            events[column] = prices[name]
+        told.append(events)
+    return np.concatenate(told)
+
+
+def read_start(engine: Engine) -> NDArray[Any]:
+    """Return what stands in a state for market data to go on from: resting orders, prices of perpetuals."""
+    return np.concatenate([read_books(engine), read_prices(engine)])
 
 
 class Depths:

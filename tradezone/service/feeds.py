@@ -16,14 +16,23 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from tradezone.protocol.enums import BUY, SELL
-from tradezone.protocol.events import FILL
+from tradezone.protocol.events import (
+    FILL,
+    FUNDING_SET,
+    MARK_SET,
+    ORDER_RESTED,
+    PRICE_STATE,
+    SETTLEMENT_BEGUN,
+)
 from tradezone.views import (
     INTERVALS,
     Candle,
     DepthSnapshot,
     DepthUpdate,
     Trade,
+    read_events,
     read_trades,
+    select_events,
 )
 
 from .depth import Depths
@@ -37,6 +46,7 @@ if TYPE_CHECKING:
 
 RECENT_TRADES: Final = 1_000  # kept per market for who asks; history has the rest
 DAY: Final = 86_400_000
+_PRICE_KINDS: Final = (MARK_SET, FUNDING_SET, PRICE_STATE, SETTLEMENT_BEGUN)
 
 
 class Ticker(NamedTuple):
@@ -56,6 +66,19 @@ class Ticker(NamedTuple):
     lots: int
     turnover: int
     trades: int
+    mark: int | None = None  # of perpetuals, ticks
+    index_price: int | None = None
+    funding_rate: int | None = None  # ppb of the last hour
+    price_state: int | None = None
+
+
+class Price(NamedTuple):
+    """What events say of a perpetual's price."""
+
+    mark: int = 0
+    index_price: int = 0
+    funding_rate: int = 0
+    price_state: int = 0
 
 
 class Published(NamedTuple):
@@ -227,7 +250,7 @@ class Feeds:
     next_event : int
         number of the event that comes next
     books : (n,) EVENT_DTYPE, optional
-        what rests before it (`tradezone.service.depth.read_books`)
+        what stands before it (`tradezone.service.depth.read_start`)
     time : int
         of the last block, ms
     """
@@ -235,7 +258,11 @@ class Feeds:
     def __init__(
         self, next_event: int = 1, books: NDArray[Any] | None = None, time: int = 0
     ) -> None:
-        self._depths = Depths(next_event, books)
+        rested = None if books is None else books[books["kind"] == ORDER_RESTED]
+        self._depths = Depths(next_event, rested)
+        self._prices: dict[int, Price] = {}
+        if books is not None:
+            self._apply_prices(books)
         self.candles = CandleBoard()
         self._recent: dict[int, _Recent] = {}
         self.time = time
@@ -281,7 +308,25 @@ class Feeds:
             self._get_recent(market).add((mine, time), moment.trades, moment.close)
         self.time = time
         markets = {update.market for update in updates} | {market for market, _ in moments}
+        markets |= self._apply_prices(events)
         return Published(number, time, updates, fills, candles, sorted(markets))
+
+    def _apply_prices(self, events: NDArray[Any]) -> set[int]:
+        """Take in what events say of prices; the markets that they name."""
+        named = set()
+        for event in read_events(select_events(events, _PRICE_KINDS)):
+            price = self._prices.get(event.market, Price())
+            if event.kind == MARK_SET:
+                price = price._replace(mark=event.price, index_price=event.other_account)
+            elif event.kind == FUNDING_SET:
+                price = price._replace(funding_rate=event.amount)
+            elif event.kind == PRICE_STATE:
+                price = price._replace(price_state=event.flag)
+            else:
+                price = price._replace(mark=event.price)
+            self._prices[event.market] = price
+            named.add(event.market)
+        return named
 
     def _get_recent(self, market: int) -> _Recent:
         found = self._recent.get(market)
@@ -330,4 +375,5 @@ class Feeds:
             day.lots,
             day.turnover,
             day.trades,
+            *self._prices.get(market, ()),
         )

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from tradezone.views import Event
 
-VERSION: Final = 1
+VERSION: Final = 2
 FILE: Final = "history.sqlite"
 MAX_PAGE: Final = 1_000
 _CACHE_KIB: Final = 65_536
@@ -74,6 +74,13 @@ CREATE TABLE movement (
     seq INTEGER, account INTEGER, time INTEGER, asset INTEGER, kind TEXT, amount INTEGER,
     reference INTEGER, PRIMARY KEY (account, seq, asset)
 ) WITHOUT ROWID;
+CREATE TABLE funding (
+    market INTEGER, seq INTEGER, time INTEGER, rate INTEGER, sum INTEGER, PRIMARY KEY (market, seq)
+) WITHOUT ROWID;
+CREATE TABLE margin (
+    account INTEGER, seq INTEGER, time INTEGER, market INTEGER, kind TEXT, lots INTEGER,
+    amount INTEGER, reference INTEGER, PRIMARY KEY (account, seq)
+) WITHOUT ROWID;
 """
 
 
@@ -87,6 +94,40 @@ class Movement(NamedTuple):
     kind: str
     amount: int
     reference: int  # id of the withdrawal, the other account, or the order; 0 = none
+
+
+class FundingRow(NamedTuple):
+    """A funding hour of a perpetual. ``rate`` is ppb of the index, positive: longs paid; ``sum`` is the funding index behind it."""
+
+    seq: int
+    time: int
+    rate: int
+    sum: int
+
+
+class MarginRow(NamedTuple):
+    """What happened to an account's positions apart from trades.
+
+    Parameters
+    ----------
+    kind : str
+        funding, realised, liquidation_begun, liquidation_ended, forced_order, takeover, deleveraged, settled
+    lots : int
+        by which the position changed; of a forced order its size
+    amount : int
+        atoms that its pool received (negative: paid); of liquidation_begun the equity
+    reference : int
+        of liquidation_begun the maintenance margin, of a forced order its id, of deleveraging the role (ADL_...)
+    """
+
+    seq: int
+    account: int
+    time: int
+    market: int  # of the position, of liquidations of the pool (0 = cross)
+    kind: str
+    lots: int
+    amount: int
+    reference: int
 
 
 class OrderRow(NamedTuple):
@@ -302,6 +343,17 @@ class HistoryWriter:
         moved = read_events(select_events(events, _MOVES))
         if moved:
             put("INSERT INTO movement VALUES (?,?,?,?,?,?,?)", _read_movements(moved, head.time))
+        charged = read_events(select_events(events, (kinds.FUNDING_SET,)))
+        if charged:
+            rows = [(e.market, e.seq, head.time, e.amount, e.amount2) for e in charged]
+            put("INSERT INTO funding VALUES (?,?,?,?,?)", rows)
+        changed = read_events(select_events(events, _MARGIN_KINDS))
+        if changed:
+            put(
+                "INSERT INTO margin (seq, account, time, market, kind, lots, amount, reference)"
+                " VALUES (?,?,?,?,?,?,?,?)",
+                [row for event in changed for row in _read_margin(event, head.time)],
+            )
         self._follow_orders(read_events(select_events(events, _ORDER_KINDS)), head.time)
 
     # --- orders --------------------------------------------------------------------------------------
@@ -422,7 +474,25 @@ def get_hash_key(digest: bytes) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-_MOVES: Final = (kinds.DEPOSITED, kinds.WITHDRAWN, kinds.ISSUED, kinds.TRANSFERRED)
+_MOVES: Final = (
+    kinds.DEPOSITED,
+    kinds.WITHDRAWN,
+    kinds.ISSUED,
+    kinds.TRANSFERRED,
+    kinds.POOL_MOVED,
+    kinds.POOL_RELEASED,
+    kinds.FUND_CHANGED,
+)
+_MARGIN_KINDS: Final = (
+    kinds.FUNDING_PAID,
+    kinds.REALISED,
+    kinds.LIQUIDATION_BEGUN,
+    kinds.LIQUIDATION_ENDED,
+    kinds.FORCED_ORDER,
+    kinds.TAKEOVER,
+    kinds.ADL_FILL,
+    kinds.POSITION_SETTLED,
+)
 _ORDER_KINDS: Final = (
     kinds.ORDER_WAITING,
     kinds.ORDER_RESTED,
@@ -447,10 +517,44 @@ def _read_movements(rows: Iterable[Event], now: int) -> list[Movement]:
             other = event.other_account
             found.append(Movement(seq, account, now, asset, "transfer", -amount, other))
             found.append(Movement(seq, other, now, asset, "transfer", amount, account))
+        elif event.kind == kinds.POOL_MOVED:
+            asset = event.other_order
+            found.append(Movement(seq, account, now, asset, "margin_in", -amount, event.market))
+        elif event.kind == kinds.POOL_RELEASED:
+            asset, paid = event.other_order, amount - event.amount2
+            found.append(Movement(seq, account, now, asset, "margin_out", paid, event.market))
+        elif event.kind == kinds.FUND_CHANGED:
+            if event.other_account:
+                who, paid = event.other_account, -event.amount2
+                found.append(Movement(seq, who, now, event.account, "fund", paid, event.market))
         elif event.kind in _IN:
             name, sign = _IN[event.kind]
             found.append(Movement(seq, account, now, asset, name, sign * amount, event.order))
     return found
+
+
+def _read_margin(event: Event, now: int) -> list[MarginRow]:
+    """Rows of an event about positions: two of a takeover, one of any other."""
+    seq, account, market = event.seq, event.account, event.market
+    if event.kind == kinds.TAKEOVER:
+        rows = (
+            (account, -1, -event.amount),
+            (event.other_account, 1, event.amount + event.amount2),
+        )
+        return [
+            MarginRow(seq, who, now, market, "takeover", sign * event.lots, amount, 0)
+            for who, sign, amount in rows
+        ]
+    name, lots, amount, reference = {
+        kinds.FUNDING_PAID: ("funding", 0, -event.amount, 0),
+        kinds.REALISED: ("realised", 0, event.amount, 0),
+        kinds.LIQUIDATION_BEGUN: ("liquidation_begun", 0, event.amount, event.amount2),
+        kinds.LIQUIDATION_ENDED: ("liquidation_ended", 0, 0, 0),
+        kinds.FORCED_ORDER: ("forced_order", event.lots, 0, event.order),
+        kinds.ADL_FILL: ("deleveraged", event.lots, -event.amount, event.flag),
+        kinds.POSITION_SETTLED: ("settled", -event.lots, event.amount, 0),
+    }[event.kind]
+    return [MarginRow(seq, account, now, market, name, lots, amount, reference)]
 
 
 class HistoryReader:
@@ -584,6 +688,28 @@ class HistoryReader:
             limit,
         )
         return [Movement._make(row) for row in rows]
+
+    def fetch_margin(self, account: int, before: int | None, limit: int) -> list[MarginRow]:
+        """Return what happened to an account's positions apart from trades, below event ``before``, newest first."""
+        rows = self._select(
+            "SELECT seq, account, time, market, kind, lots, amount, reference FROM margin"
+            " WHERE account = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
+            account,
+            _to_end(before),
+            limit,
+        )
+        return [MarginRow._make(row) for row in rows]
+
+    def fetch_funding(self, market: int, before: int | None, limit: int) -> list[FundingRow]:
+        """Funding hours of a perpetual below event ``before``, newest first."""
+        rows = self._select(
+            "SELECT seq, time, rate, sum FROM funding WHERE market = ? AND seq < ?"
+            " ORDER BY seq DESC LIMIT ?",
+            market,
+            _to_end(before),
+            limit,
+        )
+        return [FundingRow._make(row) for row in rows]
 
     # --- blocks --------------------------------------------------------------------------------------
 

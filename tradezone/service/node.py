@@ -25,7 +25,7 @@ from tradezone.sequencer import (
 from tradezone.sequencer.recovery import JOURNAL, SNAPSHOTS, list_snapshots
 
 from .clock import SteadyClock
-from .depth import read_books
+from .depth import read_start
 from .errors import HistoryError, ServiceError, ViewsError
 from .history import FILE, HistoryReader, HistoryWriter
 from .inbox import ChainInbox, LocalInbox
@@ -118,7 +118,7 @@ class Node:
         self.history = HistoryReader(directory / FILE)
         self.listeners = Listeners()
         sequencer = self.sequencer
-        self.views.open(sequencer.block, sequencer.time, read_books(sequencer.engine))
+        self.views.open(sequencer.block, sequencer.time, read_start(sequencer.engine))
         self.pipeline = Pipeline(
             sequencer,
             config.sequencer,

@@ -24,6 +24,8 @@ from tradezone.protocol.enums import (
     MARKET_OUTCOME,
     MARKET_PERP,
     MARKET_SPOT,
+    ORDER_FORCED,
+    ORDER_REDUCE_ONLY,
     OUTBOX_WITHDRAWAL,
     SELL,
     TIF_FOK,
@@ -160,6 +162,8 @@ class OrderInfo(msgspec.Struct, frozen=True):
     locked: str
     client_id: str  # 0x and 32 hex digits
     is_waiting: bool
+    is_reduce_only: bool
+    is_forced: bool  # sent by liquidation
     expires: str
 
 
@@ -489,6 +493,8 @@ def read_order(record: Any, slot: int) -> OrderInfo:
         locked=str(record["locked"]),
         client_id=_hex(record, "client_id", 16),
         is_waiting=int(record["state"]) == WAITING,
+        is_reduce_only=bool(int(record["flags"]) & ORDER_REDUCE_ONLY),
+        is_forced=bool(int(record["flags"]) & ORDER_FORCED),
         expires=str(record["expires"]),
     )
 

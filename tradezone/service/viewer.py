@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tradezone.sequencer import BlockReceipts, EventLog
 from tradezone.sequencer.recovery import SNAPSHOTS, list_snapshots, load_newest_snapshot
 
-from .depth import read_books
+from .depth import read_start
 from .errors import HistoryError
 from .feeds import Feeds
 from .history import FILE, HistoryReader, HistoryWriter
@@ -174,7 +174,7 @@ class Viewer:
         if (point.block, point.head) != (self._block, self._writer.head):
             text = f"history ends with another block {self._block} than the journal has"
             raise HistoryError(text, "it is of another journal")
-        return int(point.engine.machine["time"]), read_books(point.engine)
+        return int(point.engine.machine["time"]), read_start(point.engine)
 
     def _start_replay(self) -> Replay:
         """Return a replay that stands at or before the block that was applied last."""

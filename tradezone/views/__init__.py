@@ -5,6 +5,8 @@
 `l2`        depth per price: snapshots and updates with checksums; a follower that repairs its gaps
 `trades`    trades, and candles from a second to a day
 `ledger`    balances, open orders, holdings, plans and fees of every account
+`perps`     marks, funding, positions, margin pools, insurance funds, liquidation; part of a ledger
+`margin`    what positions are worth and ask for; an order's margin before it is sent
 `stream`    how events are read, and the errors of a stream that does not fit
 ==========  ==========================================================================================
 
@@ -35,6 +37,16 @@ from .ledger import (
     OpenOrder,
     OutcomeEvent,
     Plan,
+)
+from .margin import Preview, Rank, Risk, Stance, Terms, Tier, Values, preview_order
+from .perps import (
+    MarginPool,
+    Perpetuals,
+    PerpMarket,
+    PoolReport,
+    Position,
+    PositionReport,
+    Wall,
 )
 from .stream import (
     Event,
@@ -70,18 +82,33 @@ __all__ = [
     "Ladder",
     "Ledger",
     "Level",
+    "MarginPool",
     "MarketTerms",
     "MisfitError",
     "OpenOrder",
     "Order",
     "OutcomeEvent",
+    "PerpMarket",
+    "Perpetuals",
     "Place",
     "Plan",
+    "PoolReport",
+    "Position",
+    "PositionReport",
+    "Preview",
+    "Rank",
+    "Risk",
     "StaleError",
+    "Stance",
+    "Terms",
+    "Tier",
     "Trade",
+    "Values",
     "ViewError",
+    "Wall",
     "get_checksum",
     "get_level_digest",
+    "preview_order",
     "read_events",
     "read_trades",
     "select_events",

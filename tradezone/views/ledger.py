@@ -5,10 +5,11 @@ first event needs nothing else.
 
 Invariants, which `Ledger.check` looks at (between two blocks they hold; inside a block for all but the last event):
 
-* of each asset, free and locked of all accounts and the cash of events add up to what came in less what went out;
+* of each asset, free and locked of all accounts, the cash of events and of walls add up to what came in less what went out;
 * what a balance has locked is what the open orders that pay from it lock, and so for the lots of a holding;
 * of an outcome, unlocked Yes and No lots are never both there; an event's cash is what its holdings can claim in all;
-* each fill's fees are shared out to the last atom.
+* each fill's fees are shared out to the last atom;
+* behind the wall of a venue nothing is claimed twice (`tradezone.views.perps`).
 
 At each event: an order is open or, if it is new, is not; columns that repeat what is known agree; nothing falls below 0.
 """
@@ -26,7 +27,9 @@ from tradezone.protocol.enums import (
     CANCEL_DEAD_MAN,
     CANCEL_STP,
     MARKET_OUTCOME,
+    MARKET_PERP,
     NONE,
+    ORDER_FORCED,
     PROTOCOL_OWNER,
 )
 from tradezone.protocol.events import (
@@ -47,9 +50,14 @@ from tradezone.protocol.events import (
     EVENT_LISTED,
     EVENT_RESOLVED,
     FEE_SHARE,
+    FEED_SET,
     FEES,
     FILL,
+    FORCED_ORDER,
+    FUND_CHANGED,
+    FUNDING_PAID,
     HEARTBEAT,
+    INCIDENT,
     INTERFACE_APPROVED,
     ISSUED,
     ITEM_REJECTED,
@@ -71,6 +79,10 @@ from tradezone.protocol.events import (
     PLAN_FAILED,
     PLAN_PLACED,
     PLAN_TRIGGERED,
+    POOL_MOVED,
+    POOL_RELEASED,
+    PRICE_SET,
+    REALISED,
     REDEEMED,
     RESTARTED,
     SPLIT,
@@ -80,6 +92,7 @@ from tradezone.protocol.events import (
     WITHDRAWN,
 )
 
+from .perps import Perpetuals
 from .stream import Event, EventCursor, Events, MisfitError, ViewError, read_events, select_events
 from .terms import MarketTerms
 
@@ -88,9 +101,13 @@ if TYPE_CHECKING:
 
 LEFT_ITS_PLACE: Final = 1  # ORDER_AMENDED.flag: the next event of the order says where it went
 GROUPING: Final = 4  # PLAN_PLACED.flag: bits from here on
-AFTER_A_FILL: Final = (ANNIHILATED, FEE_SHARE, FEES)  # what may come before its fees are shared out
+# what may come before its fees are shared out
+AFTER_A_FILL: Final = (ANNIHILATED, FEE_SHARE, FEES, REALISED)
+# what may come between an order's leaving its place and its coming to another
+ON_ITS_WAY: Final = (ANNIHILATED, FUNDING_PAID, POOL_MOVED, POOL_RELEASED)
 # what may follow before a holding adds up: pairs cancel
 CLOSING: Final = (ANNIHILATED, SPLIT)
+PLACED: Final = (ORDER_WAITING, ORDER_RESTED)  # events that tell an order's flags
 SILENT: Final = (  # nothing of an account changes
     KEY_APPROVED,
     KEY_REVOKED,
@@ -107,6 +124,10 @@ SILENT: Final = (  # nothing of an account changes
     INTERFACE_APPROVED,
     ACCESS_GRANTED,
     ACCESS_REVOKED,
+    FEED_SET,
+    PRICE_SET,
+    INCIDENT,
+    FORCED_ORDER,
 )
 
 
@@ -139,6 +160,8 @@ class OpenOrder(NamedTuple):
         lots of the holding that it would close and has locked
     extra_fee : int
         ppm that an interface or a door takes on top (column ``amount2`` of the order's events)
+    flags : int
+        ORDER_REDUCE_ONLY, ORDER_FORCED: only in perpetuals, where ``locked`` is margin of the order's pool
     """
 
     order: int
@@ -154,6 +177,7 @@ class OpenOrder(NamedTuple):
     extra_fee: int
     client_id: int
     is_resting: bool
+    flags: int = 0
 
 
 class Plan(NamedTuple):
@@ -199,7 +223,7 @@ class Ledger:
 
     Attributes are plain dictionaries of what there is now: ``balances`` by (account, asset), ``orders`` by id,
     ``holdings`` by (account, market), ``plans`` by id, ``fees`` received by (account, asset), ``owners`` of accounts by
-    account, ``venues``, ``terms`` by market, ``outcome_events``, ``supply`` by asset, ``dead_man`` times by account, ``tasks``:
+    account, ``venues``, ``terms`` by market, ``outcome_events``, ``perps``, ``supply`` by asset, ``dead_man`` times by account, ``tasks``:
     running cancel-alls by (account, market), as (side, reason). Read them, do not change them.
     """
 
@@ -216,6 +240,7 @@ class Ledger:
         self.supply: Counter[int] = Counter()
         self.dead_man: dict[int, int] = {}
         self.tasks: dict[tuple[int, int], tuple[int, int]] = {}
+        self.perps = Perpetuals(self._move, lambda *key: self.get_balance(*key).free)
         self.cursor = EventCursor()
         self._protocol = NONE  # main account of the protocol's owner
         self._children: dict[int, set[int]] = {}  # plans by the order they follow
@@ -262,12 +287,19 @@ class Ledger:
             total[asset] += balance.free + balance.locked
         for group in self.outcome_events.values():
             total[group.asset] += group.cash
+        for (_, asset), wall in self.perps.walls.items():
+            total[asset] += wall.cash
         for asset, atoms in total.items():
             self._expect(f"atoms of asset {asset}", self.supply[asset], atoms)
         locked: Counter[tuple[int, int]] = Counter()
         covered: Counter[tuple[int, int, int]] = Counter()
+        margins: Counter[tuple[int, int, int, int]] = Counter()
         for order in self.orders.values():
-            paying = self.terms[order.market].get_paying_asset(order.side)
+            terms = self.terms[order.market]
+            if terms.kind == MARKET_PERP:
+                margins[self.perps.find_pool(order.account, order.market)] += order.locked
+                continue
+            paying = terms.get_paying_asset(order.side)
             locked[order.account, paying] += order.locked
             covered[order.account, order.market, order.side] += order.cover
         for key, balance in self.balances.items():
@@ -280,7 +312,10 @@ class Ledger:
             self._expect(f"No lots locked {name}", covered[account, market, BUY], holding.no_locked)
             both = min(holding.yes - holding.yes_locked, holding.no - holding.no_locked)
             self._expect(f"unlocked pairs {name}", 0, both)
+        for pool_key, pool in self.perps.pools.items():
+            self._expect(f"atoms of orders of {pool_key}", margins[pool_key], pool.order_margin)
         self._check_outcomes()
+        self.perps.check(self._expect)
         self._expect("atoms of fees that are not shared out", 0, self._pot or 0)
         self._expect("orders on their way", NONE, self._moving)
 
@@ -342,12 +377,14 @@ class Ledger:
             DEAD_MAN_SET: self._set_dead_man,
             CANCEL_ALL_BEGUN: self._begin_task,
             CANCEL_ALL_DONE: self._end_task,
+            FUND_CHANGED: self._change_fund,
+            **self.perps.handlers,
         }
 
     def _apply(self, event: Event) -> None:
         if self._pot is not None and event.kind not in AFTER_A_FILL:
             self._close_pot(event)
-        if self._moving and event.kind != ANNIHILATED:
+        if self._moving and event.kind not in ON_ITS_WAY:
             is_its_place = event.kind in (ORDER_WAITING, ORDER_RESTED)
             if not is_its_place or event.order != self._moving:
                 raise MisfitError(
@@ -388,6 +425,7 @@ class Ledger:
 
     def _create_venue(self, event: Event) -> None:
         self.venues[event.market] = Venue(event.account, event.other_account)
+        self.perps.funds.add(event.other_account)
 
     def _list_market(self, event: Event) -> None:
         if event.market in self.terms:
@@ -411,12 +449,16 @@ class Ledger:
             tick_value=event.other_order,
             home=event.amount2 or event.market,
         )
+        if event.flag == MARKET_PERP and not is_door:
+            self.perps.set_terms(event, self.terms[event.market])
 
     def _set_market_fees(self, event: Event) -> None:
         terms = self._get_terms(event)
         self.terms[event.market] = terms._replace(
             taker_fee=event.order, maker_fee=event.other_order
         )
+        if event.market in self.perps.markets:
+            self.perps.set_fees(event)
 
     def _list_event(self, event: Event) -> None:
         self._set_group(
@@ -510,10 +552,11 @@ class Ledger:
             if new != wanted:
                 raise MisfitError(event, f"Expected {wanted}, was {new}")
         has_waited = known is not None and event.order != self._moving
+        is_entering = not has_waited
         if is_resting and not has_waited and event.tif not in POST_TIFS:
             raise MisfitError(event, f"order {event.order} can take, so it rests after it waited")
         self._moving = NONE
-        self._set_order(event, known, new)
+        self._set_order(event, known, new, is_entering=is_entering)
 
     def _amend(self, event: Event) -> None:
         known = self._get_order(event, event.order)
@@ -560,6 +603,7 @@ class Ledger:
             extra_fee=event.amount2,
             client_id=event.client_id,
             is_resting=is_resting,
+            flags=event.flag if event.kind in PLACED else known.flags if known else 0,
         )
 
     def _same_order(self, event: Event, known: OpenOrder) -> None:
@@ -576,9 +620,21 @@ class Ledger:
             raise MisfitError(event, f"order {order} is not open")
         return known
 
-    def _set_order(self, event: Event, before: OpenOrder | None, after: OpenOrder) -> None:
+    def _set_order(
+        self,
+        event: Event,
+        before: OpenOrder | None,
+        after: OpenOrder,
+        *,
+        is_entering: bool = False,
+    ) -> None:
         """Put an order in its new state: what it locks changes with it, and without lots it is gone."""
-        asset = self._get_terms(event).get_paying_asset(after.side)
+        terms = self._get_terms(event)
+        if terms.kind == MARKET_PERP:
+            self.perps.change_order(event, before, after, is_entering=is_entering)
+            self._keep(after)
+            return
+        asset = terms.get_paying_asset(after.side)
         locked = after.locked - (before.locked if before else 0)
         cover = after.cover - (before.cover if before else 0)
         if locked:
@@ -615,9 +671,16 @@ class Ledger:
         self._fill_order(event, taker, event.amount)
         self._fill_order(event, maker, event.amount2)
         self._pot, self._pot_market = event.amount + event.amount2, event.market
+        if self._get_terms(event).kind == MARKET_PERP:
+            if taker.flags & ORDER_FORCED:
+                self._pot -= event.amount  # a forced taker pays no fee: its gain is the fund's
+            self.perps.pay_out(event, self._pot)
 
     def _fill_order(self, event: Event, order: OpenOrder, fees: int) -> None:
         terms = self._get_terms(event)
+        if terms.kind == MARKET_PERP:
+            self._fill_perp_order(event, order, fees, terms)
+            return
         lots, rest = event.lots, order.lots - event.lots
         closed = min(lots, order.cover)  # lots of the holding that this closes; the others open
         opened = lots - closed
@@ -660,25 +723,56 @@ class Ledger:
             order._replace(lots=rest, filled=order.filled + lots, locked=locked, cover=cover)
         )
 
+    def _fill_perp_order(
+        self, event: Event, order: OpenOrder, paid: int, terms: MarketTerms
+    ) -> None:
+        self.perps.fill(event, order, paid)
+        rest = order.lots - event.lots
+        rate = max(terms.taker_fee, terms.maker_fee, 0) + order.extra_fee
+        locked = min(order.locked, self.perps.get_bound(order, rest, rate))
+        if not order.filled:
+            self._arm_children(order.order)
+        after = order._replace(lots=rest, filled=order.filled + event.lots, locked=locked)
+        self.perps.change_order(event, order, after, is_entering=False)
+        self._keep(after)
+
+    def _change_fund(self, event: Event) -> None:
+        self.perps.change_fund(event)
+        if event.other_account:
+            self._move(event, event.other_account, event.account, free=-event.amount2)
+        else:
+            self.supply[event.account] += event.amount2  # stake that was slashed
+
     def _share_fees(self, event: Event) -> None:
         terms = self._get_terms(event)
         venue = self.venues.get(terms.venue)
         if venue is None:
             raise MisfitError(event, f"venue {terms.venue} of market {event.market} is not known")
         self._pay_fee(event, venue.fee_account, event.amount)
-        self._pay_fee(event, venue.fund_account, event.amount2)
+        if terms.kind == MARKET_PERP:
+            self._pay_insurance(event)
+        else:
+            self._pay_fee(event, venue.fund_account, event.amount2)
         self._pay_fee(event, self._protocol, event.left)
         self._close_pot(event)
+
+    def _pay_insurance(self, event: Event) -> None:
+        """Keep the insurance part of a perpetual's fees inside the wall."""
+        self._take_from_pot(event, event.amount2)
+        self.perps.pay_out(event, -event.amount2)
 
     def _share_fee(self, event: Event) -> None:
         self._pay_fee(event, event.account, event.amount)
 
-    def _pay_fee(self, event: Event, account: int, amount: int) -> None:
+    def _take_from_pot(self, event: Event, amount: int) -> None:
         if self._pot is None or event.market != self._pot_market:
             raise MisfitError(event, f"no fill of market {event.market} is before it")
         if not 0 <= amount <= self._pot:
             raise MisfitError(event, f"{self._pot} atoms are left of the fees, was {amount}")
         self._pot -= amount
+
+    def _pay_fee(self, event: Event, account: int, amount: int) -> None:
+        self._take_from_pot(event, amount)
         asset = self._get_terms(event).quote
         self._move(event, account, asset, free=amount)
         self.fees[account, asset] += amount

@@ -362,7 +362,7 @@ def step_fund(s, d, io):
     touch(d, T_BALANCE, balance)
     touch(d, T_LEDGER, ledger)
     receive_income(s, d, io, ledger, amount)
-    emit_fund(s, d, io, ledger)
+    emit_fund(s, d, io, ledger, i64(m.account), amount)
     m.pc = P.ITEM_DONE
     touch(d, T_MACHINE, 0)
 
@@ -399,7 +399,7 @@ def step_defund(s, d, io):
     s.balance[balance].free += amount
     touch(d, T_LEDGER, ledger)
     touch(d, T_BALANCE, balance)
-    emit_fund(s, d, io, ledger)
+    emit_fund(s, d, io, ledger, account, -amount)
     m.pc = P.ITEM_DONE
     touch(d, T_MACHINE, 0)
 

@@ -25,7 +25,15 @@ from tradezone.engine.codec import emit, emit_note
 from tradezone.engine.tables import T_AGENDA, T_DRAFT, T_JOB, T_MACHINE, T_POOL, T_POSITION, touch
 from tradezone.engine.wide import mul_div_ceil, mul_div_floor, mul_div_most
 from tradezone.protocol import steps as P
-from tradezone.protocol.enums import ACTIVE, JOB_ADL, POSITION_ADL, POSITION_PROFIT
+from tradezone.protocol.enums import (
+    ACTIVE,
+    ADL_CLOSED,
+    ADL_CROSSED,
+    ADL_GAVE,
+    JOB_ADL,
+    POSITION_ADL,
+    POSITION_PROFIT,
+)
 from tradezone.protocol.events import ADL_BEGUN, ADL_DONE, ADL_FILL, LIQUIDATION_ENDED
 from tradezone.protocol.limits import BLOCK_ADL, LEVEL_UNIT, MAX_LEVEL
 
@@ -410,16 +418,16 @@ def cross(s, d, io, m, j, market, position):
     touch(d, T_JOB, market)
     if change != 0:
         side = move_at_mark(s, d, position, change)
-        emit_adl_fill(d, io, x, change, i64(0))
+        emit_adl_fill(d, io, x, ADL_CROSSED, change, i64(0))
         begin_relist(m, position, side, P.JOB)
 
 
 @jit
-def emit_adl_fill(d, io, x, change, paid):
+def emit_adl_fill(d, io, x, role, change, paid):
     """ADL_FILL: lots that a position traded in a job and what it paid; negative = it got."""
     emit(
         d, io, ADL_FILL, 0, x.market, x.account, 0, 0, 0,
-        0, 0, 0, 0, 0, change, 0, paid, 0, 0, 0,
+        0, 0, role, 0, 0, change, 0, paid, 0, 0, 0,
     )  # fmt: skip
 
 
@@ -534,7 +542,7 @@ def step_adl_fill(s, d, io):
     j.raised += paid
     if x.lots != 0:
         j.cursor = position
-    emit_adl_fill(d, io, x, change, paid)
+    emit_adl_fill(d, io, x, ADL_GAVE, change, paid)
     f.mask = COVER_ONLY
     begin_relist(m, position, side, P.CONCLUDE)
 
@@ -567,7 +575,7 @@ def step_adl_bank(s, d, io):
     j.money -= got
     side = move_at_mark(s, d, position, change)
     change_collateral(d, p, pool, got)
-    emit_adl_fill(d, io, x, change, -got)
+    emit_adl_fill(d, io, x, ADL_CLOSED, change, -got)
     f.mask = COVER_CONCLUDE
     begin_relist(m, position, side, P.CONCLUDE if p.registered == 0 else P.JOB)
     touch(d, T_POSITION, position)

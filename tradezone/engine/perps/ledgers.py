@@ -6,7 +6,7 @@ Invariant: a venue's ledgers form one list by strictly rising asset, and are nev
 from __future__ import annotations
 
 from tradezone.engine._jit import i64, jit
-from tradezone.engine.codec import emit, emit_note
+from tradezone.engine.codec import emit
 from tradezone.engine.lookup import ledger_hint
 from tradezone.engine.tables import T_LEDGER, T_VENUE, append_slot, touch
 from tradezone.protocol.enums import ACTIVE
@@ -82,7 +82,10 @@ def receive_income(s, d, io, leaf, slot, amount):
 
 
 @jit
-def tell_fund(s, d, io, leaf, slot):
-    """FUND_CHANGED: the money of the fund as it is now."""
+def tell_fund(s, d, io, leaf, slot, account, crossed):
+    """FUND_CHANGED: the money of the fund as it is now, and what came over the wall for it and from whom."""
     w = s.ledger[slot]
-    emit_note(d, io, FUND_CHANGED, leaf, w.venue, w.asset, 0, 0, 0, 0, w.fund)
+    emit(
+        d, io, FUND_CHANGED, leaf, w.venue, w.asset, account, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, w.fund, crossed, 0, 0,
+    )  # fmt: skip

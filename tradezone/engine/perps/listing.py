@@ -324,5 +324,5 @@ def slash(s, d, io, at):
     w.cash += amount
     inbox = i64(s.machine[0].inbox)
     receive_income(s, d, io, inbox, ledger, amount)
-    tell_fund(s, d, io, inbox, ledger)
+    tell_fund(s, d, io, inbox, ledger, i64(0), amount)
     return _OK

@@ -379,11 +379,12 @@ def step_tick_mark(s, d, io):
         value = i64(book.open_lots) * i64(k.tick_value)
         s.ledger[k.ledger].open_value += value * (mark - old)
         touch(d, T_LEDGER, k.ledger)
+    has_moved = mark != old or p.index != m.cursor2
+    if has_moved:
         emit(
             d, io, MARK_SET, 0, market, 0, p.index, 0, 0,
             0, 0, 0, 0, mark, 0, 0, 0, 0, 0, 0,
         )  # fmt: skip
-    has_moved = mark != old or p.index != m.cursor2
     if has_moved and has_price_triggers(book):
         wake(s, d, market, i64(0))
     p.oi_rate = get_oi_rate(k, p, t, i64(book.open_lots))

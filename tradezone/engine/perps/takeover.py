@@ -80,7 +80,7 @@ def give_back(s, d, io, pool):
     n.spent = max(i64(0), i64(n.spent) - amount)
     touch(d, T_FUND, market)
     receive_income(s, d, io, i64(p.ledger), amount)
-    emit_fund(s, d, io, i64(p.ledger))
+    emit_fund(s, d, io, i64(p.ledger), i64(0), i64(0))
 
 
 # --- lots that change hands outside of the book -----------------------------------------------------

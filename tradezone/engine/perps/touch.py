@@ -406,9 +406,9 @@ def receive_income(s, d, io, ledger, amount):
 
 
 @jit
-def emit_fund(s, d, io, ledger):
-    """FUND_CHANGED: what the fund of a ledger now has."""
-    tell_fund(s, d, io, leaf_of(s.machine[0]), ledger)
+def emit_fund(s, d, io, ledger, account, crossed):
+    """FUND_CHANGED: what the fund of a ledger now has; ``crossed`` atoms came from ``account`` (negative: went)."""
+    tell_fund(s, d, io, leaf_of(s.machine[0]), ledger, account, crossed)
 
 
 @jit
