@@ -598,7 +598,9 @@ class _Audit:
             key = self[table, "key"][slots]
             bad = (key < 1) | (key >= self.rows["key"])
             if table == "order":
-                bad &= self["order", "flags"][slots] & E.ORDER_FORCED == 0
+                flags = self["order", "flags"][slots]  # liquidation and forced closes need no key
+                is_closing = (key == 0) & (flags & E.ORDER_REDUCE_ONLY != 0)
+                bad &= (flags & E.ORDER_FORCED == 0) & ~is_closing
             self.check("record.reference", table, bad, "key is {}, no slot in use", key)
 
     def check_machine(self) -> None:
@@ -897,7 +899,11 @@ class _Audit:
         is_incident = (kind == E.OUTBOX_INCIDENT) & tells & self.names("feed", of) & ~is_nobody
         is_loss = (kind == E.OUTBOX_INSOLVENCY) & tells & self.names("market", of) & is_nobody
         is_loss &= self.names("asset", asset)
+        is_answer = (kind == E.OUTBOX_FORCED_RESULT) & ~is_nobody
+        is_answer &= self.names("owner", self["outbox", "owner"][slots])
+        is_answer &= self["outbox", "inbox"][slots] > 0
         bad = ~(pays_somebody | is_incident | is_loss) | (amount < 1)
+        bad &= ~is_answer
         self.check("outbox.terms", "outbox", bad, "kind {}, recipient or amount {}", kind, amount)
         time = self["outbox", "time"]
         bad = np.zeros(len(time), np.bool_)
