@@ -49,6 +49,7 @@ from tradezone.protocol.events import (
     FEE_SHARE,
     FEES,
     FILL,
+    FORCED_ANSWERED,
     HEARTBEAT,
     INTERFACE_APPROVED,
     ISSUED,
@@ -107,6 +108,7 @@ SILENT: Final = (  # nothing of an account changes
     INTERFACE_APPROVED,
     ACCESS_GRANTED,
     ACCESS_REVOKED,
+    FORCED_ANSWERED,
 )
 
 
