@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tradezone.client import (
     Asset,
+    ClientError,
     Market,
     NonceSource,
     OutcomeMarket,
@@ -23,6 +24,7 @@ from tradezone.client import (
     build_quote,
     readdress_credential,
     sign_credential,
+    sign_price,
 )
 from tradezone.engine.memory import allocate_state, get_tables
 from tradezone.engine.signatures import SECP256K1_ORDER
@@ -36,6 +38,7 @@ from tradezone.protocol.actions import (
     PLACE,
     Credential,
     Envelope,
+    SignedPrice,
     domain_separator,
 )
 from tradezone.protocol.enums import (
@@ -49,8 +52,11 @@ from tradezone.protocol.enums import (
 )
 from tradezone.protocol.errors import Code
 from tradezone.protocol.limits import (
+    MAX_FEED_PRICE,
+    MAX_PROVIDERS,
     MAX_TIME,
     MICRO,
+    PRICE_AHEAD,
     QUOTA_DAILY,
     QUOTA_OVERDRAFT,
     QUOTA_START,
@@ -475,3 +481,110 @@ def test_an_address_is_read_from_its_limbs(engine):
     set_address(record, "redirect", address)
     assert get_address(record, "redirect") == address
     assert np.any(record["redirect0"])
+
+
+# --- prices -----------------------------------------------------------------------------------------
+
+FEED, SPEAKER = 3, 77  # a feed, and the id of the provider in its place 1
+
+
+@pytest.fixture
+def feed(engine):
+    record = engine.tables["feed"][FEED]
+    record["state"], record["providers"] = ACTIVE, 2
+    for place, number, key in ((0, 5, AGENT), (1, SPEAKER, PROVIDER)):
+        provider = engine.tables["provider"][FEED * MAX_PROVIDERS + place]
+        provider["provider"] = number
+        set_address(provider, "signer", key.address)
+    record["price1"], record["time1"] = 4_000, START - 10
+    return record
+
+
+def test_the_client_signs_what_intake_takes(intake, feed):
+    fields = {"feed": FEED, "provider": SPEAKER, "price": 5_000, "time": START}
+    leaf = sign_price(PROVIDER, SEPARATOR, **fields)
+    assert leaf == price()
+    assert intake.admit_one(leaf)
+    for wrong in ({"price": 0}, {"price": MAX_FEED_PRICE + 1}, {"time": 0}, {"feed": 1 << 32}):
+        with pytest.raises(ClientError):
+            sign_price(PROVIDER, SEPARATOR, **(fields | wrong))
+    with pytest.raises(ClientError, match="a domain separator is 32 bytes"):
+        sign_price(PROVIDER, b"", **fields)
+
+
+def price(key=PROVIDER, **changes):
+    fields = {"feed": FEED, "provider": SPEAKER, "price": 5_000, "time": START, **changes}
+    return key.sign(SignedPrice(**fields), SEPARATOR).to_leaf()
+
+
+def test_a_newer_price_of_a_places_signer_is_let_in_whoever_hands_it_in(intake, feed):
+    leaf = price()
+    assert intake.admit_one(leaf, START) == Accepted(leaf, PROVIDER.address, START)
+    assert intake.admit_one(price(time=START + PRICE_AHEAD), START)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "text"),
+    [
+        ({"feed": 0}, Code.FEED_NOT_FOUND, "feed 0 has no provider 77"),
+        ({"feed": 4}, Code.FEED_NOT_FOUND, "feed 4 has no provider 77"),
+        ({"feed": 2**32 - 1}, Code.FEED_NOT_FOUND, "feed 4294967295 has no provider 77"),
+        ({"provider": 6}, Code.FEED_NOT_FOUND, "feed 3 has no provider 6"),
+        ({"price": 0}, Code.BAD_PRICE, "price is 0, expected 1 to"),
+        ({"price": 2**64 - 1}, Code.BAD_PRICE, "price is 18446744073709551615"),
+        ({"time": START + PRICE_AHEAD + 1}, Code.BAD_PRICE, "ms after now"),
+        ({"time": 2**64 - 1}, Code.BAD_PRICE, "ms after now"),
+        ({"time": START - 11}, Code.PRICE_TOO_OLD, "provider 77 has spoken at"),
+        ({"time": START - 10, "price": 4_000}, Code.PRICE_TOO_OLD, "provider 77 has spoken at"),
+        ({"provider": 5, "time": 0}, Code.PRICE_TOO_OLD, "provider 5 has spoken at 0 ms"),
+    ],
+)
+def test_a_price_that_the_zone_would_not_take_is_refused(intake, feed, changes, code, text):
+    key = AGENT if changes.get("provider") == 5 else PROVIDER
+    error = reject(intake, price(key, **changes))
+    assert error.code == code
+    assert text in str(error)
+
+
+def test_a_price_that_somebody_else_signed_is_answered_with_address_and_digest(intake, feed):
+    leaf = price(AGENT)
+    error = reject(intake, leaf)
+    assert error.code == Code.BAD_SIGNATURE
+    assert (error.recovered, error.expected) == (AGENT.address, PROVIDER.address)
+    assert error.digest == SignedPrice.from_leaf(leaf).digest(SEPARATOR)
+    assert "the provider's key is 0x" in str(error)
+
+
+def test_a_price_of_another_size_is_malformed(intake, feed):
+    for leaf in (price()[:-1], price() + b"\0", b"\3"):
+        error = reject(intake, leaf)
+        assert error.code == Code.MALFORMED
+        assert f"a price is 90 bytes, was {len(leaf)}" in str(error)
+
+
+def test_a_price_is_let_in_once_and_its_contradiction_once(intake, feed):
+    assert intake.admit_one(price())
+    assert "waits for its block" in str(reject(intake, price()))
+    assert reject(intake, price(time=START - 1)).code == Code.PRICE_TOO_OLD
+    assert intake.admit_one(price(price=6_000))  # two prices of one time: the zone must hear of it
+    assert reject(intake, price(price=6_000)).code == Code.PRICE_TOO_OLD
+    assert reject(intake, price(price=7_000)).code == Code.PRICE_TOO_OLD
+    assert intake.admit_one(price(time=START + 1))
+
+
+def test_a_contradiction_of_the_zones_own_price_is_let_in_once_an_incident(engine, intake, feed):
+    double = price(time=START - 10)
+    assert intake.admit_one(double)
+    intake.forget_pending()
+    engine.tables["provider"][FEED * MAX_PROVIDERS + 1]["incident"] = START
+    error = reject(intake, double)
+    assert error.code == Code.PRICE_TOO_OLD
+    assert "an incident is written down" in str(error)
+
+
+def test_prices_credentials_and_envelopes_come_in_any_order(intake, feed):
+    answers = intake.admit([price(), signer().noop(), credential(), price(time=START + 1)])
+    assert [a.signer for a in answers if isinstance(a, Accepted)] == [
+        *(PROVIDER.address, MAIN.address),
+        *(PROVIDER.address, PROVIDER.address),
+    ]

@@ -43,7 +43,7 @@ from tradezone.client.orders import (
 )
 from tradezone.client.rest import Rest
 from tradezone.client.session import SessionRequest, sign_session
-from tradezone.client.signer import Signer, readdress_credential, sign_credential
+from tradezone.client.signer import Signer, readdress_credential, sign_credential, sign_price
 from tradezone.client.signing import ClientError, NonceSource, PrivateKey, to_checksum_address
 from tradezone.client.states import OrderState, OrderTracker, TrackedOrder, TrackedPlan
 from tradezone.client.stream import LocalBook, Stream
@@ -94,6 +94,7 @@ __all__ = [
     "build_set",
     "readdress_credential",
     "sign_credential",
+    "sign_price",
     "sign_session",
     "to_checksum_address",
     "to_client_id",

@@ -28,7 +28,7 @@ from tradezone.client.orders import (
 )
 from tradezone.client.signing import ClientError, NonceSource, PrivateKey
 from tradezone.protocol import actions
-from tradezone.protocol.actions import Credential, Envelope, unpack
+from tradezone.protocol.actions import Credential, Envelope, SignedPrice, unpack
 from tradezone.protocol.enums import (
     MODE_CROSS,
     MODE_ISOLATED,
@@ -39,8 +39,10 @@ from tradezone.protocol.enums import (
 from tradezone.protocol.limits import (
     MAX_DEAD_MAN,
     MAX_EXPIRES_AFTER,
+    MAX_FEED_PRICE,
     MAX_INTERFACE_FEE,
     MAX_ITEMS,
+    MAX_TIME,
     MIN_DEAD_MAN,
     PPM,
 )
@@ -447,6 +449,43 @@ def sign_credential(
     if not 0 <= issued < expires:
         raise ClientError(f"issued is {issued} and expires {expires}: it would never be valid")
     unsigned = Credential(venue, owner, subject, region, class_, issued, expires)
+    try:
+        return key.sign(unsigned, separator).to_leaf()
+    except OverflowError as error:
+        raise ClientError(f"a field is out of range: {error}; {unsigned}") from error
+
+
+def sign_price(
+    key: PrivateKey, separator: bytes, *, feed: int, provider: int, price: int, time: int
+) -> bytes:
+    """Say what a feed is worth, and return the leaf that anyone may submit.
+
+    Parameters
+    ----------
+    key : PrivateKey
+        of the provider's place in the feed
+    separator : bytes
+        EIP-712 domain separator of the zone, 32 bytes
+    feed, provider : int
+        the feed, and the provider's id in the oracle registry
+    price : int
+        1e-8 of the quote's display unit, at least 1
+    time : int
+        ms since 1970; each price of a provider is of a later time than the one before. Two prices of one time
+        are an incident, which costs the provider its bond
+
+    Raises
+    ------
+    ClientError
+        A value is out of range.
+    """
+    if len(separator) != 32:
+        raise ClientError(f"a domain separator is 32 bytes, was {len(separator)}")
+    if not 1 <= price <= MAX_FEED_PRICE:
+        raise ClientError(f"price is {price}, expected 1 .. {MAX_FEED_PRICE} (1e-8)")
+    if not 1 <= time <= MAX_TIME:
+        raise ClientError(f"time is {time}, expected ms since 1970")
+    unsigned = SignedPrice(feed, provider, price, time)
     try:
         return key.sign(unsigned, separator).to_leaf()
     except OverflowError as error:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import coincurve
 
-from tradezone.protocol.actions import Credential, Envelope
+from tradezone.protocol.actions import Credential, Envelope, SignedPrice
 from tradezone.protocol.hashing import keccak
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SECRET_BYTES: Final = 32
-_Signed = TypeVar("_Signed", Envelope, Credential)
+_Signed = TypeVar("_Signed", Envelope, Credential, SignedPrice)
 
 
 class ClientError(ValueError):
@@ -75,7 +75,7 @@ class PrivateKey:
         return raw[:64] + bytes([27 + raw[64]])
 
     def sign(self, unsigned: _Signed, separator: bytes) -> _Signed:
-        """Return an envelope or credential with this key's signature under the zone's domain separator."""
+        """Return an envelope, credential or price with this key's signature under the zone's domain separator."""
         return replace(unsigned, signature=self.sign_digest(unsigned.digest(separator)))
 
     def __repr__(self) -> str:

@@ -1,14 +1,15 @@
-"""Intake: which envelopes and credentials get a number.
+"""Intake: which envelopes, credentials and prices get a number.
 
 A leaf that intake refuses is not numbered and is in no block, and an envelope keeps its nonce; whoever sent it
-is told why (`EnvelopeRejectedError`). Checks are those of `docs/spec/envelopes.md` and `docs/spec/access.md`
-against the state of the last block, plus nonces, quota and credentials that were let in since. What is let in
+is told why (`EnvelopeRejectedError`). Checks are those of `docs/spec/envelopes.md`, `docs/spec/access.md`
+and `docs/spec/prices.md` against the state of the last block, plus nonces, quota, credentials and prices that were let in since. What is let in
 may still fail in its block: the state goes on. A bad signature may not be in a block at all, so signatures are
 verified here, on other threads, after the checks that cost nothing.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -39,10 +40,13 @@ from tradezone.protocol.actions import (
     ITEM_LAYOUTS,
     LEAF_CREDENTIAL,
     LEAF_ENVELOPE,
+    LEAF_PRICE,
     NOOP,
+    PRICE_BYTES,
     SIGNATURE_BYTES,
     Credential,
     Envelope,
+    SignedPrice,
 )
 from tradezone.protocol.enums import ACCOUNT_FUND, ACTIVE, SCOPE_OWNER, SCOPE_TRADE
 from tradezone.protocol.errors import Code
@@ -59,6 +63,7 @@ from tradezone.sequencer.credentials import check_credential, get_provider
 from tradezone.sequencer.errors import EnvelopeRejectedError
 from tradezone.sequencer.jit import compiled
 from tradezone.sequencer.leaves import LeafRun
+from tradezone.sequencer.prices import check_price, get_signer
 from tradezone.sequencer.quota import (
     OwnerQuota,
     get_cost,
@@ -293,10 +298,10 @@ def _screen(
         at = offsets[i]
         time = times[i]
         signature = find_signature(buffer, at, offsets[i + 1], layouts)
-        if signature < 0 or is_price(buffer, at, offsets[i + 1]):
+        if signature < 0:
             found.codes[i] = _MALFORMED
             continue
-        if is_credential(buffer, at, offsets[i + 1]):
+        if is_credential(buffer, at, offsets[i + 1]) or is_price(buffer, at, offsets[i + 1]):
             if not is_canonical(buffer, signature, hashes):
                 found.codes[i] = _BAD_SIGNATURE
             continue
@@ -323,7 +328,7 @@ def _screen(
 
 
 class Intake:
-    """Checks raw envelopes and credentials against the engine's state.
+    """Checks raw envelopes, credentials and prices against the engine's state.
 
     Parameters
     ----------
@@ -373,6 +378,7 @@ class Intake:
         self._touched = _Touched(*np.zeros((3, _TOUCHED), np.int64))
         self._touched_count = 0
         self._attested: dict[tuple[int, int], int] = {}  # (venue, owner) -> issued
+        self._spoken: dict[tuple[int, int], SignedPrice] = {}  # (feed, provider) -> newest
 
     def admit(
         self,
@@ -431,11 +437,9 @@ class Intake:
         codes = found.codes
         expected = self._addresses[np.where(codes == _OK, found.keys, _NO_KEY)]
         texts: dict[int, str] = {}
-        credentials = np.flatnonzero((codes == _OK) & (found.keys == _NO_KEY)).tolist()
-        for i in credentials:
-            leaf = run[i]
-            codes[i], texts[i] = self._check_credential(leaf, self._get_time(received, i))
-            provider = get_provider(self._engine.tables, int.from_bytes(leaf[1:5], "big"))
+        attested = np.flatnonzero((codes == _OK) & (found.keys == _NO_KEY)).tolist()
+        for i in attested:
+            codes[i], texts[i], provider = self._check_attested(run[i], self._get_time(received, i))
             expected[i] = np.frombuffer(provider, np.uint8)
         good = (signers == expected).all(axis=1) & signers.any(axis=1)
         codes[(codes == _OK) & ~good] = _BAD_SIGNATURE
@@ -443,9 +447,9 @@ class Intake:
         self._touched_count = int(
             _note_all(good, found, self._held, self._touched, self._touched_count)
         )
-        for i in credentials:
+        for i in attested:
             if codes[i] == _OK:
-                codes[i] = self._note_credential(run[i])
+                codes[i] = self._note_attested(run[i])
         return codes, texts
 
     def _make_room(self, count: int) -> None:
@@ -480,16 +484,40 @@ class Intake:
         _screen(leaves, times, LAYOUTS, HASHES, self._columns, found)
         return found
 
-    def _check_credential(self, leaf: bytes, time: int) -> tuple[Code, str]:
-        credential = Credential.from_leaf(leaf)
-        if credential is None:
-            return Code.MALFORMED, ""
-        return check_credential(self._engine.tables, credential, time)
+    def _check_attested(self, leaf: bytes, time: int) -> tuple[Code, str, bytes]:
+        """Check what a provider signed; return the code, what to say about it, and who should have signed."""
+        tables = self._engine.tables
+        credential, price = Credential.from_leaf(leaf), SignedPrice.from_leaf(leaf)
+        if credential is not None:
+            provider = get_provider(tables, credential.venue)
+            return *check_credential(tables, credential, time), provider
+        if price is not None:
+            return *check_price(tables, price, time), get_signer(tables, price)
+        return Code.MALFORMED, "", bytes(ADDRESS_BYTES)
 
-    def _note_credential(self, leaf: bytes) -> int:
-        credential = Credential.from_leaf(leaf)
-        if credential is None:
-            return _MALFORMED
+    def _note_attested(self, leaf: bytes) -> int:
+        credential, price = Credential.from_leaf(leaf), SignedPrice.from_leaf(leaf)
+        if credential is not None:
+            return self._note_credential(credential)
+        return _MALFORMED if price is None else self._note_price(price)
+
+    def _note_price(self, price: SignedPrice) -> int:
+        """Let a price in, if it is newer than those let in before it, or contradicts the newest of them."""
+        place = price.feed, price.provider
+        before = self._spoken.get(place)
+        if before is not None:
+            is_contradiction = price.time == before.time and price.price != before.price
+            # what contradicts is kept without a signature, so that it is let in once
+            if price.time < before.time or not (is_contradiction or price.time > before.time):
+                return int(Code.PRICE_TOO_OLD)
+            if is_contradiction:
+                if not before.signature:
+                    return int(Code.PRICE_TOO_OLD)
+                price = replace(price, signature=b"")
+        self._spoken[place] = price
+        return _OK
+
+    def _note_credential(self, credential: Credential) -> int:
         place = credential.venue, credential.owner
         if credential.issued <= self._attested.get(place, -1):
             return int(Code.BAD_CREDENTIAL)
@@ -544,6 +572,7 @@ class Intake:
         _forget_all(self._held, self._touched, self._touched_count)
         self._touched_count = 0
         self._attested.clear()
+        self._spoken.clear()
 
     def _recover(self, run: LeafRun) -> NDArray[np.uint8]:
         if self._pool:
@@ -570,6 +599,9 @@ class Intake:
         credential = Credential.from_leaf(leaf)
         if credential is not None:
             return self._explain_credential(credential, code, signer, text)
+        price = SignedPrice.from_leaf(leaf)
+        if price is not None:
+            return self._explain_price(price, code, signer, text)
         envelope = Envelope.from_leaf(leaf)
         if envelope is None:
             return EnvelopeRejectedError(code, _describe_malformed(leaf))
@@ -622,8 +654,18 @@ class Intake:
             text = "one that was issued as late or later waits for its block"
         return EnvelopeRejectedError(code, text)
 
+    def _explain_price(
+        self, price: SignedPrice, code: Code, signer: bytes, text: str
+    ) -> EnvelopeRejectedError:
+        if code == Code.BAD_SIGNATURE:
+            expected = get_signer(self._engine.tables, price)
+            return self._explain_signature(price, signer, expected, "provider's key")
+        if code == Code.PRICE_TOO_OLD and not text:
+            text = "one that was signed as late or later waits for its block"
+        return EnvelopeRejectedError(code, text)
+
     def _explain_signature(
-        self, signed: Envelope | Credential, signer: bytes, expected: bytes, who: str
+        self, signed: Envelope | Credential | SignedPrice, signer: bytes, expected: bytes, who: str
     ) -> EnvelopeRejectedError:
         digest = signed.digest(self._separator)
         if any(signer):
@@ -643,7 +685,9 @@ class Intake:
 
 
 def _describe_malformed(leaf: bytes) -> str:
-    """Say what keeps a leaf from being an envelope or a credential."""
+    """Say what keeps a leaf from being an envelope, a credential or a price."""
+    if leaf[:1] == bytes([LEAF_PRICE]):
+        return f"a price is {PRICE_BYTES} bytes, was {len(leaf)}"
     if leaf[:1] == bytes([LEAF_CREDENTIAL]):
         return f"a credential is {CREDENTIAL_BYTES} bytes, was {len(leaf)}"
     shortest = ENVELOPE_HEADER + SIGNATURE_BYTES

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 
-from tradezone.protocol.actions import LEAF_CREDENTIAL, LEAF_ENVELOPE
+from tradezone.protocol.actions import LEAF_CREDENTIAL, LEAF_ENVELOPE, LEAF_PRICE
 from tradezone.protocol.limits import MAX_LEAF_BYTES
 from tradezone.sequencer import (
     BatchError,
@@ -60,7 +60,7 @@ _QUERY_BUDGET: Final = (
 )
 _RETRY_BATCH: Final = 1.0  # seconds until a batch that could not be written is tried again
 _BUSY_MS: Final = 20  # what a queue of this kind needs to drain
-_SENT: Final = (LEAF_ENVELOPE, LEAF_CREDENTIAL)  # kinds of leaves that somebody sends
+_SENT: Final = (LEAF_ENVELOPE, LEAF_CREDENTIAL, LEAF_PRICE)  # kinds of leaves that somebody sends
 
 
 class BlockEvents:
@@ -326,7 +326,7 @@ class Pipeline:
         StoppingError
             The zone goes down. Nothing was taken.
         ServiceError
-            There are no leaves, or one cannot be an envelope or a credential by its length or first byte.
+            There are no leaves, or one cannot be an envelope, a credential or a price by its length or first byte.
         """
         leaves = submission.leaves
         if not len(leaves):
@@ -334,10 +334,12 @@ class Pipeline:
         sizes, firsts = leaves.sizes, leaves.offsets[:-1]
         is_fit = (sizes >= 1) & (sizes <= MAX_LEAF_BYTES)
         kinds = leaves.buffer[firsts[is_fit]]
-        if not is_fit.all() or not ((kinds == LEAF_ENVELOPE) | (kinds == LEAF_CREDENTIAL)).all():
+        if not is_fit.all() or not np.isin(kinds, _SENT).all():
             leaf = next(x for x in leaves if not 1 <= len(x) <= MAX_LEAF_BYTES or x[0] not in _SENT)
             text = f"{len(leaf)} bytes that begin with 0x{leaf[:1].hex()} are no envelope"
-            raise ServiceError(text, f"1 .. {MAX_LEAF_BYTES} bytes that begin with 0x02 or 0x05")
+            raise ServiceError(
+                text, f"1 .. {MAX_LEAF_BYTES} bytes that begin with 0x02, 0x03 or 0x05"
+            )
         with self._lock:
             self._check_accepting()
             if self._under_way + len(leaves) > self._queues.leaves:
