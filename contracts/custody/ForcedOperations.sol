@@ -39,15 +39,13 @@ contract ForcedOperations is IForcedOperations, EIP712, Nonces {
     bytes32 private constant _CLOSE_TYPE_HASH = keccak256(
         "ForceClose(address owner,uint32 account,uint32 market,uint32 position,uint256 nonce,uint256 deadline)"
     );
-    bytes32 private constant _CANCEL_ALL_TYPE_HASH = keccak256(
-        "ForceCancelAll(address owner,uint32 account,uint256 nonce,uint256 deadline)"
-    );
+    bytes32 private constant _CANCEL_ALL_TYPE_HASH =
+        keccak256("ForceCancelAll(address owner,uint32 account,uint256 nonce,uint256 deadline)");
     bytes32 private constant _APPROVE_KEY_TYPE_HASH = keccak256(
         "ForceApproveKey(address owner,address agent,uint32 onlyAccount,uint32 onlyVenue,uint8 scope,uint64 expires,uint64 maxNotional,bytes8 name,uint256 nonce,uint256 deadline)"
     );
-    bytes32 private constant _REVOKE_KEY_TYPE_HASH = keccak256(
-        "ForceRevokeKey(address owner,uint64 revokedKey,uint256 nonce,uint256 deadline)"
-    );
+    bytes32 private constant _REVOKE_KEY_TYPE_HASH =
+        keccak256("ForceRevokeKey(address owner,uint64 revokedKey,uint256 nonce,uint256 deadline)");
     bytes32 private constant _REDIRECT_TYPE_HASH =
         keccak256("ForceRedirect(address owner,address to,uint256 nonce,uint256 deadline)");
 
@@ -88,9 +86,7 @@ contract ForcedOperations is IForcedOperations, EIP712, Nonces {
         if (
             address(inbox_) == address(0) || address(chain_) == address(0)
                 || address(owners_) == address(0) || bond_ == 0
-        ) {
-            revert BadParameter();
-        }
+        ) revert BadParameter();
         inbox = address(inbox_);
         chain = address(chain_);
         owners = address(owners_);
@@ -129,8 +125,7 @@ contract ForcedOperations is IForcedOperations, EIP712, Nonces {
         RecordTree.verifyRecord(stateRoot, Records.TYPE_OUTBOX, slot, words, proof.siblings);
         Records.Outbox memory record = Records.decodeOutbox(words);
         uint64 index = record.inbox;
-        bool answers =
-            record.kind == _OUTBOX_WITHDRAWAL || record.kind == _OUTBOX_FORCED_RESULT;
+        bool answers = record.kind == _OUTBOX_WITHDRAWAL || record.kind == _OUTBOX_FORCED_RESULT;
         if (!answers) revert NotAnOperation(index);
 
         Operation storage operation = _open(index);
@@ -252,8 +247,7 @@ contract ForcedOperations is IForcedOperations, EIP712, Nonces {
             uint64 maxNotional,
             bytes8 name
         ) = abi.decode(fields, (address, uint32, uint32, uint8, uint64, uint64, bytes8));
-        return
-            abi.encodePacked(agent, onlyAccount, onlyVenue, scope, expires, maxNotional, name);
+        return abi.encodePacked(agent, onlyAccount, onlyVenue, scope, expires, maxNotional, name);
     }
 
     /// @dev Type that is signed, and the words of its fields without owner, nonce and deadline.
