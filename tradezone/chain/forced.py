@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tradezone.protocol import messages
 
-from ._codec import to_address_bytes, to_bytes
+from ._codec import encode, parse_parameters
+from .errors import AbiError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from tradezone.protocol.actions import Layout
 
 _HEAD: Final = len(messages.FORCED_OWNER)
-_WORD: Final = 32
 PRIMARY_TYPES: Final = {
     messages.FORCED_WITHDRAW: "ForceWithdraw",
     messages.FORCED_CLOSE: "ForceClose",
@@ -37,7 +37,7 @@ def get_fields(kind: int) -> Layout:
     return messages.BODIES[kind][_HEAD:]
 
 
-def encode_fields(kind: int, values: Mapping[str, int | str | bytes]) -> bytes:
+def encode_fields(kind: int, values: Mapping[str, Any]) -> bytes:
     """Return the ABI encoding of an operation's fields, as `ForcedOperations.submit` takes it.
 
     Parameters
@@ -49,38 +49,16 @@ def encode_fields(kind: int, values: Mapping[str, int | str | bytes]) -> bytes:
 
     Raises
     ------
-    ValueError
+    AbiError
         a field is missing, unknown, or does not fit its type
     """
     fields = get_fields(kind)
     names = [name for name, _, _ in fields]
     if set(values) != set(names):
-        raise ValueError(f"fields are {', '.join(sorted(values))}, expected {', '.join(names)}")
-    return b"".join(
-        _encode(name, form, width, values[name]) for name, form, width in fields
-    )
-
-
-def _encode(name: str, form: str, width: int, value: int | str | bytes) -> bytes:
-    if form == "address":
-        raw = to_address_bytes(value) if isinstance(value, str) else bytes(_as_bytes(name, value))
-        if len(raw) != width:
-            raise ValueError(f"{name} is {len(raw)} bytes, expected {width}")
-        return raw.rjust(_WORD, b"\0")
-    if form.startswith("bytes"):
-        raw = to_bytes(value) if isinstance(value, str) else _as_bytes(name, value)
-        if len(raw) != width:
-            raise ValueError(f"{name} is {len(raw)} bytes, expected {width}")
-        return raw.ljust(_WORD, b"\0")
-    if not isinstance(value, int) or not 0 <= value < 1 << 8 * width:
-        raise ValueError(f"{name} is {value!r}, expected {form}")
-    return value.to_bytes(_WORD, "big")
-
-
-def _as_bytes(name: str, value: int | str | bytes) -> bytes:
-    if not isinstance(value, bytes):
-        raise ValueError(f"{name} is {value!r}, expected bytes")  # noqa: TRY004 - one error for a bad field
-    return value
+        given, wanted = ", ".join(sorted(values)) or "none", ", ".join(names)
+        raise AbiError(f"fields are {given}, expected {wanted}")
+    types, _ = parse_parameters("(" + ",".join(form for _, form, _ in fields) + ")")
+    return encode(types, [values[name] for name in names])
 
 
 def build_typed_data(
