@@ -234,6 +234,30 @@ def test_a_proved_answer_returns_the_bond_once(known, alice, carol, asserter):
     assert known.forced.balance == 0
 
 
+def test_two_answers_of_a_wrong_state_return_one_bond(known, alice, asserter):
+    """The zone never writes two; if a root had them, the first that is proved counts."""
+    index = index_of(known, submit(known, alice))
+    outbox = Outbox()
+    for slot in (4, 5):
+        outbox.put(slot, kind=enums.OUTBOX_FORCED_RESULT, inbox=index, owner=2, time=1)
+    known.bond(asserter)
+    claim = known.finalized(asserter, outbox.root)
+    known.forced.prove(claim, outbox.proof(5), sender=alice)
+    with reverts(known.forced.AlreadyAnswered, index=index):
+        known.forced.prove(claim, outbox.proof(4), sender=alice)
+    assert known.forced.owed(alice) == known.forced.bond()
+
+
+def test_a_deposit_that_was_sent_back_is_no_answer(known, alice, asserter):
+    """Its record is a withdrawal with the index of the deposit, which nobody sent through here."""
+    submit(known, alice)
+    known.vault.depositNative(alice, sender=alice, value=1000 * GWEI)
+    index = known.inbox.count() - 1
+    claim, proof = answered(known, asserter, index, kind=enums.OUTBOX_WITHDRAWAL, amount=1000)
+    with reverts(known.forced.NotAnOperation, index=index):
+        known.forced.prove(claim, proof, sender=alice)
+
+
 def test_a_refusal_burns_the_bond_and_is_kept(known, alice, asserter):
     index = index_of(known, submit(known, alice, CLOSE))
     claim, proof = answered(known, asserter, index, status=int(Code.MARKET_CLOSED))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.engine.stepped import Executor, SteppedZone, small_bounds
@@ -163,6 +165,28 @@ def test_the_same_operation_twice_is_two_messages_and_two_answers(world):
     first = zone.model.inbox
     zone.block(withdraw(alice, 1, 5), withdraw(alice, 1, 5))
     assert [record.inbox for record in zone.model.outbox.values()] == [first, first + 1]
+
+
+def test_answered_messages_are_behind_the_cursor_for_good(world):
+    """A sequencer that marks the inbox at what was consumed already, or beyond what the header says, is refused."""
+    zone, alice = world.zone, world.alice
+    zone.block(withdraw(alice, 1, 5))
+    consumed, records = zone.model.inbox, dict(zone.model.outbox)
+    for end in (consumed, consumed - 1, 0):
+        outcome = zone.block(actions.inbox_mark(end))
+        assert [e["error"] for e in outcome.of(events.LEAF_REJECTED)] == [Code.UNEXPECTED_LEAF]
+    assert zone.model.inbox == consumed
+    assert zone.model.outbox == records
+
+
+def test_a_message_cannot_be_dated_back(world):
+    """The zone's own time decides, whatever time a message claims; and L1's does not fall."""
+    zone, alice = world.zone, world.alice
+    seen = zone.model.l1_time
+    old = replace(approve(alice, 50, expires=zone.time - 1), time=1)
+    assert refusals(zone.block(old)) == [Code.BAD_KEY]
+    assert newest(zone).time == zone.time
+    assert zone.model.l1_time >= seen
 
 
 # --- orders, keys, redirect --------------------------------------------------------------------------
