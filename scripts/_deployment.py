@@ -60,6 +60,7 @@ class ZoneParams:
     perps: str = NOBODY  # lists perpetuals (`IPerpRegistry`); without one, none
     # ids and what they cost
     registration_fee: int = OKB // 500
+    forced_bond: int = OKB // 20  # of a forced operation
     max_owners: int = _highest_slot("owner")
     asset_bond: int = 10 * OKB
     asset_fee: int = OKB
@@ -162,6 +163,7 @@ class Deployment:
     base_slots: Any
     redirects: Any
     escape: Any
+    forced: Any
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -186,6 +188,7 @@ CONTRACTS: Final = {
     "base_slots": "BaseSlots",
     "redirects": "Redirects",
     "escape": "Escape",
+    "forced": "ForcedOperations",
 }
 """Names of a `Deployment`, in the order of deployment, and their contract types."""
 
@@ -204,6 +207,7 @@ SOURCES: Final = {
         messages.RESOLUTION,
     ),
     "calendars": (messages.SET_CALENDAR,),
+    "forced": tuple(messages.FORCED_KINDS),
 }
 """Contracts that may enqueue inbox messages, and the kinds each of them may."""
 
@@ -295,6 +299,7 @@ def read_params(contracts: Mapping[str, Any]) -> ZoneParams:
         protocol_owner=owners.ownerOf(1),
         sink=chain.sink(),
         registration_fee=owners.registrationFee(),
+        forced_bond=contracts["forced"].bond(),
         max_owners=owners.maxOwners(),
         asset_bond=assets.bond(),
         asset_fee=assets.fee(),
@@ -372,6 +377,9 @@ def check_wiring(contracts: Mapping[str, Any], beside: Mapping[str, int] | None 
         ("escape", "assets"): "asset_registry",
         ("escape", "listings"): "listings",
         ("escape", "redirects"): "redirects",
+        ("forced", "inbox"): "inbox",
+        ("forced", "chain"): "chain",
+        ("forced", "owners"): "owner_registry",
         ("staking", "venueRegistry"): "venue_registry",
         ("staking", "chain"): "chain",
         ("venue_registry", "inbox"): "inbox",
@@ -573,4 +581,5 @@ def _constructor_arguments(
             at["listings"],
             at["redirects"],
         ),
+        "forced": (at["inbox"], at["chain"], at["owner_registry"], params.forced_bond),
     }

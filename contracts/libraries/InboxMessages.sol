@@ -25,6 +25,12 @@ library InboxMessages {
     uint8 internal constant LIST_OUTCOME = 10;
     uint8 internal constant LIST_GUEST = 11;
     uint8 internal constant SET_CALENDAR = 12;
+    uint8 internal constant FORCED_WITHDRAW = 16;
+    uint8 internal constant FORCED_CLOSE = 17;
+    uint8 internal constant FORCED_CANCEL_ALL = 18;
+    uint8 internal constant FORCED_APPROVE_KEY = 19;
+    uint8 internal constant FORCED_REVOKE_KEY = 20;
+    uint8 internal constant FORCED_REDIRECT = 21;
     uint8 internal constant RESOLUTION = 34;
     uint8 internal constant SET_ASSET = 48;
 

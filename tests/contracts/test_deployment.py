@@ -33,6 +33,7 @@ CUSTODY = (
     "base_slots",
     "redirects",
     "escape",
+    "forced",
 )
 # Functions that change something, and who may call them. Nothing else may exist.
 ANYONE, OWN, PARTNER = "anyone", "the caller, for itself", "one contract of the zone"
@@ -130,6 +131,13 @@ WRITES = {
         "refund": ANYONE,
         "refundMany": ANYONE,
         "refundFromSelf": PARTNER,
+    },
+    "forced": {
+        "submit": OWN,
+        "submitBySig": "whoever has a signature of the owner",
+        "prove": ANYONE,
+        "reclaim": ANYONE,
+        "collect": ANYONE,
     },
 }
 FORBIDDEN = (

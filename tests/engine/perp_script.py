@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.model.perp_world import PERP, PerpWorld, build_perp_world
-from tests.model.world import act, item, tell, update_market
+from tests.model.world import act, get_address, item, tell, update_market
 from tradezone.protocol import actions, enums, limits, messages
 from tradezone.protocol.enums import BUY, SELL
 from tradezone.protocol.errors import Code
@@ -39,6 +39,7 @@ def run_script(zone: Any) -> PerpWorld:
     alice, bob, carol = market.alice, market.bob, market.carol
     thin = market.add_trader(30, 10**7)
     _set_up(market, thin)
+    _force(market)
     _crash(market, thin)
     _charge_funding(market)
     _settle(market)
@@ -81,6 +82,32 @@ def _set_up(market: PerpWorld, thin: Any) -> None:
     rest = {"grouping": enums.GROUP_POSITION, "tif": enums.TIF_MARKET, "flags": 1}
     body = item(actions.PLACE_PLAN, market=SHARED, slippage=50_000, **plan, **rest)
     market.block(act(alice, actions.PLACE_PLAN, body))
+
+
+def _force(market: PerpWorld) -> None:
+    """What an owner does through L1: every kind of operation, and closes that meet somebody and nobody."""
+    bob, carol = market.bob, market.carol
+    position = market.find(bob, SHARED).slot
+    head = {"owner": bob.owner, "address": bob.address}
+    named = head | {"account": bob.account}
+    held = {"market": SHARED, "position": position}
+    agent = {"agent": get_address(70), "scope": enums.SCOPE_TRADE, "expires": 1 << 50}
+    before = market.lots(bob, SHARED)
+    market.post(carol, BUY if before > 0 else SELL, 1_000, 1, market=SHARED)
+    market.block(
+        tell(messages.FORCED_CLOSE, **named, **held),
+        tell(messages.FORCED_CLOSE, **named, market=SHARED, position=1 << 18),
+        tell(messages.FORCED_CANCEL_ALL, **named),
+        tell(messages.FORCED_APPROVE_KEY, **head, **agent),
+        tell(messages.FORCED_WITHDRAW, **named, asset=1, amount=5),
+        tell(messages.FORCED_REDIRECT, **head, to=get_address(71)),
+    )
+    key = market.model.keys[market.model.owners[bob.owner].keys[0]]
+    market.block(tell(messages.FORCED_REVOKE_KEY, **head, revokedKey=key.id))
+    market.run(500)
+    assert abs(market.lots(bob, SHARED)) < abs(before)
+    # as it was, for what follows
+    market.trade(bob, carol, 1_000, 1, market=SHARED)
 
 
 def _crash(market: PerpWorld, thin: Any) -> None:

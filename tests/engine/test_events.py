@@ -23,6 +23,7 @@ from tradezone.protocol.records import TABLE_BY_NAME
 SEEDS = (
     0,
     15,
+    24,
     31,
     47,
     67,

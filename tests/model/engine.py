@@ -7,7 +7,7 @@ each time (level sizes, counts, best prices, uses of a balance). One module a ch
 ====================  ====================================================================
 records, state        objects; tables, events, timers, balances
 envelopes, quota      who may act, how often; money and keys
-inbox                 messages from L1
+inbox, forced         messages from L1; forced operations
 orders, matching      orders, release, fills and fees
 outcome, plans        outcome markets; stop and take-profit orders
 phases, access        what a market takes, and from whom; bands, updates; simulated assets
@@ -30,6 +30,7 @@ from tests.model import (
     access,
     adl,
     envelopes,
+    forced,
     inbox,
     liquidation,
     matching,
@@ -47,6 +48,8 @@ from tests.model.state import TABLES, State
 from tradezone.protocol import actions, enums, limits
 from tradezone.protocol.batches import Header
 from tradezone.protocol.errors import Code
+
+inbox.HANDLERS |= forced.HANDLERS
 
 __all__ = ["ORDER_FIELDS", "TABLES", "Model", "get_bucket", "get_class"]
 

@@ -112,7 +112,7 @@ def withdraw(zone: State, account: int, _key: Key, body: Body) -> None:
     zone.pay_out(zone.accounts[account].owner, account, body["asset"], amount)
 
 
-def approve_key(zone: State, account: int, _key: Key, body: Body) -> None:
+def approve_key(zone: State, account: int, _key: Key | None, body: Body) -> None:
     owner_id = zone.accounts[account].owner
     require(len(zone.owners[owner_id].keys) < limits.MAX_KEYS, Code.KEY_LIMIT)
     bound = zone.accounts.get(body["onlyAccount"])
@@ -142,7 +142,7 @@ def approve_key(zone: State, account: int, _key: Key, body: Body) -> None:
     )
 
 
-def revoke_key(zone: State, account: int, _key: Key, body: Body) -> None:
+def revoke_key(zone: State, account: int, _key: Key | None, body: Body) -> None:
     owner_id = zone.accounts[account].owner
     revoked = zone.keys.get(body["revokedKey"] & 0xFFFF_FFFF)
     is_found = (

@@ -717,3 +717,4 @@ class OutboxRecord:
     kind: int = enums.OUTBOX_WITHDRAWAL
     venue: int = 0
     market: int = 0
+    status: int = 0  # of a forced operation

@@ -279,7 +279,7 @@ def build_snapshot(zone: State) -> dict[str, Any]:
             slot: {
                 "recipient": record.recipient.hex(),
                 **pick(record, ("kind", "owner", "asset", "amount", "time", "inbox")),
-                "status": 0,
+                "status": record.status,
                 "venue": record.venue,
                 "market": record.market,
             }

@@ -809,6 +809,8 @@ class Stream:
     def tell(self) -> Tell:
         model = self.zone.model
         owner = self.pick(TRADERS)
+        if self.chance(150):
+            return self._forced(self.pick((owner, 7)))
         if not self.is_hostile() and not self.chance(400):
             amount = self.pick((100, 10_000, 1))
             return self.pick(
@@ -839,6 +841,39 @@ class Stream:
             lambda: Tell(self.pick(tuple(messages.BODIES)), bytes(self.pick((0, 7, 9, 511)))),
         )
         return self.pick(choices)()
+
+    def _forced(self, owner: int) -> Tell:
+        """A forced operation, mostly one that its owner may ask for."""
+        model, record = self.zone.model, self.zone.model.owners[owner]
+        keys = [model.keys[slot].id for slot in record.keys]
+        kinds = list(messages.FORCED_KINDS)
+        kind = self.pick((messages.FORCED_WITHDRAW, messages.FORCED_APPROVE_KEY, *kinds))
+        wanted: dict[str, Any] = {
+            "owner": owner,
+            "address": get_address(owner),
+            "account": record.main_account,
+            "asset": self.pick((1, 2, 3, 99)),
+            "amount": self.pick((1, 100, TOP, 0)),
+            "market": self.pick((1, 2)),
+            "position": self.pick((0, 1)),
+            "agent": get_address(20 + owner),
+            "scope": enums.SCOPE_TRADE,
+            "expires": self.zone.time + self.pick((0, 500, 10_000)),
+            "revokedKey": self.pick((*keys, 7)),
+            "to": self.pick((get_address(90), bytes(20))),
+        }
+        if self.is_hostile():
+            name, value = self.pick(
+                (
+                    ("owner", self.pick((0, 1, 99))),
+                    ("address", get_address(8)),
+                    ("account", self._account()),
+                    ("scope", enums.SCOPE_OWNER),
+                )
+            )
+            wanted[name] = value
+        names = {name for name, _, _ in messages.BODIES[kind]}
+        return tell(kind, **{name: value for name, value in wanted.items() if name in names})
 
     def garbage(self) -> Entry:
         action = self.pick((self.place, self.cancel, self.amend, self.withdraw))()

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from tests.model import orders, plans
-from tests.model.records import TRIGGER_LISTS, Key, Market, Order, Plan, Task, Timer, require
+from tests.model.records import (
+    TRIGGER_LISTS,
+    Key,
+    Market,
+    Order,
+    Plan,
+    Refused,
+    Task,
+    Timer,
+    require,
+)
 from tests.model.state import Body, State
 from tradezone.protocol import enums, events, limits
 from tradezone.protocol.errors import Code
@@ -65,16 +75,22 @@ def serve_dead_man(zone: State, timer: Timer) -> None:
     """A dead-man switch is due; its timer is out of the heap."""
     account = zone.accounts[timer.subject]
     account.timer = None
-    reason, both = enums.CANCEL_DEAD_MAN, enums.BOTH_SIDES
-    if account.task is not None:
-        task = account.task
+    try:
+        cancel_everything(zone, timer.subject, enums.CANCEL_DEAD_MAN)
+    except Refused:
+        account.timer = zone.set_timer(enums.TIMER_ACCOUNT, timer.subject, zone.time + 1000)
+
+
+def cancel_everything(zone: State, account_id: int, reason: int) -> None:
+    """All orders of an account are to go; a task that it has already means all of them from now on."""
+    task, both = zone.accounts[account_id].task, enums.BOTH_SIDES
+    if task is not None:
         task.market, task.side, task.reason, task.seq = 0, both, reason, zone.order_seq
         _tell(zone, events.CANCEL_ALL_BEGUN, task)
-    elif zone.slots["task"].has_room(1 + limits.RESERVED_TASKS // 2):
-        kind, seq = enums.TASK_ACCOUNT, zone.order_seq
-        _add(zone, Task(0, kind, timer.subject, 0, both, reason, seq))
-    else:
-        account.timer = zone.set_timer(enums.TIMER_ACCOUNT, timer.subject, zone.time + 1000)
+        return
+    has_room = zone.slots["task"].has_room(1 + limits.RESERVED_TASKS // 2)
+    require(has_room, Code.TABLE_FULL)
+    _add(zone, Task(0, enums.TASK_ACCOUNT, account_id, 0, both, reason, zone.order_seq))
 
 
 def run(zone: State) -> None:

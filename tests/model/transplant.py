@@ -350,7 +350,17 @@ class Writer:
             self.copy("task", task.slot, task, names)
             self.put("task", task.slot, state=enums.ACTIVE)
         for slot, record in self.model.outbox.items():
-            names = ("kind", "owner", "asset", "amount", "time", "inbox", "venue", "market")
+            names = (
+                "kind",
+                "status",
+                "owner",
+                "asset",
+                "amount",
+                "time",
+                "inbox",
+                "venue",
+                "market",
+            )
             self.copy("outbox", slot, record, names)
             self.address("outbox", slot, "recipient", record.recipient)
 

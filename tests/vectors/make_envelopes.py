@@ -170,6 +170,7 @@ PERP = [
         for name, kind in (("lower", "uint64"), ("imr", "uint32"), ("mmr", "uint32"))
     ),
 ]
+FORCED = [("owner", "uint32"), ("address", "address")]
 MESSAGES = {
     1: [("owner", "uint32"), ("address", "address"), ("asset", "uint32"), ("amount", "uint64")],
     2: [("owner", "uint32"), ("address", "address"), ("referrer", "uint32"), ("kind", "uint8")],
@@ -299,6 +300,21 @@ MESSAGES = {
     ],
     14: [("market", "uint32"), *PERP],
     15: [("market", "uint32"), ("weight", "uint32")],
+    16: [*FORCED, ("account", "uint32"), ("asset", "uint32"), ("amount", "uint64")],
+    17: [*FORCED, ("account", "uint32"), ("market", "uint32"), ("position", "uint32")],
+    18: [*FORCED, ("account", "uint32")],
+    19: [
+        *FORCED,
+        ("agent", "address"),
+        ("onlyAccount", "uint32"),
+        ("onlyVenue", "uint32"),
+        ("scope", "uint8"),
+        ("expires", "uint64"),
+        ("maxNotional", "uint64"),
+        ("name", "bytes8"),
+    ],
+    20: [*FORCED, ("revokedKey", "uint64")],
+    21: [*FORCED, ("to", "address")],
     32: [
         ("feed", "uint32"),
         ("venue", "uint32"),
@@ -588,6 +604,7 @@ def messages():
         **{f"imr{k}": 50_000 * (k + 1) if k < 2 else 0 for k in TIERS},
         **{f"mmr{k}": 25_000 * (k + 1) if k < 2 else 0 for k in TIERS},
     }
+    forced = {"owner": 2, "address": address}
     bodies = [
         (1, {"owner": 2, "address": address, "asset": 1, "amount": 10**12}),
         (2, {"owner": 2, "address": address, "referrer": 1, "kind": 1}),
@@ -739,6 +756,24 @@ def messages():
                 "time": NOW,
             },
         ),
+        (16, forced | {"account": 9, "asset": 1, "amount": 10**12}),
+        (17, forced | {"account": 9, "market": 4, "position": 77}),
+        (18, forced | {"account": 9}),
+        (
+            19,
+            forced
+            | {
+                "agent": Account.from_key(AGENT).address,
+                "onlyAccount": 9,
+                "onlyVenue": 2,
+                "scope": 1,
+                "expires": NOW + 10**9,
+                "maxNotional": 10**12,
+                "name": "0x" + b"forced".ljust(8, b"\0").hex(),
+            },
+        ),
+        (20, forced | {"revokedKey": 3 << 32 | 12}),
+        (21, forced | {"to": "0x" + "dd" * 20}),
         (34, {"group": 1, "state": 2, "payouts": payouts_of(0, 10_000, 0)}),
         (49, {"venue": 2, "asset": 1, "amount": 10**12}),
         (50, {"venue": 2, "asset": 1, "cap": 10**15}),

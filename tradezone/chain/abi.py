@@ -264,6 +264,62 @@ REDIRECTS: Final = Contract(
     """,
 )
 
+FORCED: Final = Contract(
+    "ForcedOperations",
+    """
+    struct Proof (uint32 id, bytes32[] words, bytes32[] siblings)
+    struct Operation (address payer, uint64 amount, uint8 status, bool isAnswered)
+
+    function submit(uint8 kind, bytes fields) payable returns (uint64 index)
+    function submitBySig(address owner, uint8 kind, bytes fields, uint256 deadline, bytes signature) payable returns (uint64 index)
+    function prove(bytes32 claim, Proof proof)
+    function reclaim(uint64 index)
+    function collect(address account)
+    function inbox() view returns (address)
+    function chain() view returns (address)
+    function owners() view returns (address)
+    function bond() view returns (uint256)
+    function surcharge() view returns (uint256)
+    function PER_OWNER() view returns (uint32)
+    function PERIOD() view returns (uint64)
+    function LEVEL() view returns (uint64)
+    function DRAIN() view returns (uint64)
+    function operationOf(uint64 index) view returns (Operation)
+    function owed(address account) view returns (uint256)
+    function digestOf(address owner, uint8 kind, bytes fields, uint256 deadline) view returns (bytes32)
+    function nonces(address owner) view returns (uint256)
+
+    event Submitted(uint64 indexed index, address indexed owner, uint8 indexed kind, address payer, uint256 surcharge)
+    event Answered(uint64 indexed index, uint32 indexed id, uint8 status, uint64 amount)
+    event Reclaimed(uint64 indexed index, address indexed payer)
+    event Collected(address indexed account, uint256 amount)
+    event EIP712DomainChanged()
+
+    error BadParameter()
+    error UnknownKind(uint8 kind)
+    error BadFields(uint256 length, uint256 expected)
+    error ZeroAmount()
+    error NotAnOwner(address account)
+    error SignatureExpired(uint256 deadline)
+    error BadSignature(address owner)
+    error RateLimited(address owner, uint256 time)
+    error BondTooSmall(uint256 sent, uint256 needed)
+    error NotAnOperation(uint64 index)
+    error AlreadyAnswered(uint64 index)
+    error NotEnded()
+    error NothingOwed(address account)
+    error PaymentFailed(address to, uint256 amount)
+    error InvalidAccountNonce(address account, uint256 currentNonce)
+    error InvalidShortString()
+    error StringTooLong(string str)
+    error UnknownType(uint256 recordType)
+    error SlotOutOfRange(uint256 slot)
+    error WrongProofLength(uint256 received, uint256 expected)
+    error WrongWordCount(uint256 recordType, uint256 received, uint256 expected)
+    error WrongRoot(bytes32 computed, bytes32 expected)
+    """,
+)
+
 ESCAPE: Final = Contract(
     "Escape",
     """
@@ -1036,6 +1092,7 @@ CONTRACTS: Final = (
             WITHDRAWALS,
             REDIRECTS,
             ESCAPE,
+            FORCED,
             OWNER_REGISTRY,
             ASSET_REGISTRY,
             VENUE_REGISTRY,

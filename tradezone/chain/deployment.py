@@ -43,6 +43,7 @@ CONTRACT_NAMES: Final = {
     "base_slots": "ISlots",
     "redirects": "Redirects",
     "escape": "Escape",
+    "forced": "ForcedOperations",
 }
 """Names in the file, and the ABI (`tradezone.chain.abi`) of each."""
 

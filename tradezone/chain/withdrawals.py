@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tradezone.protocol.enums import ACTIVE, FREE, OUTBOX_WITHDRAWAL
+from tradezone.protocol.enums import ACTIVE, FREE, OUTBOX_FORCED_RESULT, OUTBOX_WITHDRAWAL
 
 from ._codec import to_checksum
 from .errors import ChainError, DivergedError
@@ -193,6 +193,24 @@ class FinalState:
             )
         words, siblings = self.prove_record(_OUTBOX, number)
         return WithdrawalProof(self.claim, self._read(number), words, siblings)
+
+    def prove_forced(self, index: int) -> RecordProof:
+        """Return the proof of the answer to a forced operation, by the index of its message.
+
+        Raises
+        ------
+        ChainError
+            this state does not answer it (yet)
+        """
+        rows = self.engine.tables[_OUTBOX][: self._end()]
+        is_answer = (rows["kind"] == OUTBOX_WITHDRAWAL) | (rows["kind"] == OUTBOX_FORCED_RESULT)
+        slots = (is_answer & (rows["inbox"] == index) & (rows["inbox"] != 0)).nonzero()[0]
+        if not len(slots):
+            raise ChainError(
+                f"message {index} is not answered in the state after batch {self.claim.batch}",
+                "a newer one can be proven once the claim on its batch is final",
+            )
+        return self._prove(_OUTBOX, int(slots[0]))
 
     def prove_one(self, table: str, **values: int) -> RecordProof:
         """Return the proof of the record in use that has these values.

@@ -63,6 +63,22 @@ def withdrawal(url: str, chain: str, data: Path | None, number: int) -> None:
     print_json(_replay(url, chain, data).prove(number).to_json())
 
 
+@prove.command()
+@rpc_option
+@chain_option
+@data_option
+@click.option(
+    "--index", type=click.IntRange(min=1), required=True, help="Message of the inbox that asked."
+)
+@catch_errors
+def forced(url: str, chain: str, data: Path | None, index: int) -> None:
+    """Print the proof of the zone's answer to a forced operation, as JSON.
+
+    Anyone may hand it in, which settles the operation's bond: `ape run force prove`.
+    """
+    print_json(_replay(url, chain, data).prove_forced(index).to_json())
+
+
 account_option = click.option(
     "--account", type=click.IntRange(min=1), required=True, help="Account in the zone."
 )

@@ -71,7 +71,7 @@ RULES: Final = {
     "asset.total": "an asset's total is what its balances, its dust and its events' cash add up to",
     "asset.bound": "an asset's total is at most MAX_TOTAL_ATOMS, a simulated one's at most its cap",
     "asset.wall": "a simulated asset is of one venue, meets no real one, and never leaves the zone",
-    "outbox.terms": "the outbox is append-only and holds payments of real assets, above zero, to somebody",
+    "outbox.terms": "the outbox is append-only; payments are of real assets, above zero, to somebody, answers of owners",
     # orders and books
     "order.terms": "an open order has open lots, a price of its market, and fields that some check admits",
     "order.pay": "an order pays from and receives in balances of its account, in the assets of its side",
@@ -135,7 +135,6 @@ _UNUSED_FIELDS: Final = {
     "venue": ("incidents",),
     "ledger": ("generation", "claims"),
     "plan": ("interval", "slice_lots", "next_time"),
-    "outbox": ("status",),
 }
 _UNUSED_AGENDA: Final = ("forced_first", "restart_phase", "closing")
 # (table, field, table it points into, whether 0 is allowed)
@@ -598,7 +597,9 @@ class _Audit:
             key = self[table, "key"][slots]
             bad = (key < 1) | (key >= self.rows["key"])
             if table == "order":
-                bad &= self["order", "flags"][slots] & E.ORDER_FORCED == 0
+                flags = self["order", "flags"][slots]  # liquidation and forced closes need no key
+                is_closing = (key == 0) & (flags & E.ORDER_REDUCE_ONLY != 0)
+                bad &= (flags & E.ORDER_FORCED == 0) & ~is_closing
             self.check("record.reference", table, bad, "key is {}, no slot in use", key)
 
     def check_machine(self) -> None:
@@ -897,7 +898,12 @@ class _Audit:
         is_incident = (kind == E.OUTBOX_INCIDENT) & tells & self.names("feed", of) & ~is_nobody
         is_loss = (kind == E.OUTBOX_INSOLVENCY) & tells & self.names("market", of) & is_nobody
         is_loss &= self.names("asset", asset)
+        is_answer = (kind == E.OUTBOX_FORCED_RESULT) & ~is_nobody
+        is_answer &= self.names("owner", self["outbox", "owner"][slots])
+        is_answer &= self["outbox", "inbox"][slots] > 0
         bad = ~(pays_somebody | is_incident | is_loss) | (amount < 1)
+        bad &= ~is_answer
+        bad |= (kind != E.OUTBOX_FORCED_RESULT) & (self["outbox", "status"][slots] != 0)
         self.check("outbox.terms", "outbox", bad, "kind {}, recipient or amount {}", kind, amount)
         time = self["outbox", "time"]
         bad = np.zeros(len(time), np.bool_)

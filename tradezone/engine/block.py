@@ -17,6 +17,7 @@ from . import (
     access,
     assets,
     envelopes,
+    forced,
     heaps,
     inbox,
     markets,
@@ -59,6 +60,7 @@ _step_revoke_key = envelopes.step_revoke_key
 _step_revoke_walk = envelopes.step_revoke_walk
 _step_create_account = envelopes.step_create_account
 _step_message = inbox.step_message
+_forced_dispatch = forced.dispatch
 _step_list_balance = markets.step_list_balance
 _step_update_due = markets.step_update_due
 _step_resolve_market = markets.step_resolve_market
@@ -340,6 +342,8 @@ def dispatch_cold(s, d, io, pc):
         _step_create_account(s, d, io)
     elif pc == P.MESSAGE:
         _step_message(s, d, io)
+    elif pc >= P.FORCED_WITHDRAW and pc <= P.FORCED_ANSWER:
+        _forced_dispatch(s, d, io, pc)
     elif pc == P.LIST_BALANCE:
         _step_list_balance(s, d, io)
     elif pc == P.UPDATE_DUE:

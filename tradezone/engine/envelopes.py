@@ -490,53 +490,80 @@ def link_key(s, d, owner, key):
 
 
 @jit
-def step_approve_key(s, d, io):
-    """APPROVE_KEY: a new agent key."""
-    m = s.machine[0]
-    at = item_at(io, m)
-    leaf = io.leaf
-    high, middle, low = read32(leaf, at), read_limb(leaf, at + 4), read_limb(leaf, at + 12)
-    account, venue, scope = read32(leaf, at + 20), read32(leaf, at + 24), read8(leaf, at + 28)
-    expires, bound = read64(leaf, at + 29), read64(leaf, at + 37)
-    error = _OK
-    if s.owner[m.owner].key_count >= MAX_KEYS:
-        error = _KEY_LIMIT
-    elif (
+def approve_key(s, d, io, owner, source, at, leaf):
+    """Make the key that the body at ``source[at]`` describes a key of ``owner``; 0 or the error.
+
+    ``leaf`` is what the event names: the leaf's seq or the message's index.
+    """
+    time = i64(s.machine[0].time)
+    high, middle, low = read32(source, at), read_limb(source, at + 4), read_limb(source, at + 12)
+    account, venue, scope = read32(source, at + 20), read32(source, at + 24), read8(source, at + 28)
+    expires, bound = read64(source, at + 29), read64(source, at + 37)
+    if s.owner[owner].key_count >= MAX_KEYS:
+        return _KEY_LIMIT
+    if (
         (high == 0 and middle == 0 and low == 0)
         or scope != SCOPE_TRADE
-        or expires <= m.time
+        or expires <= time
         or expires > MAX_TIME
         or bound > 1 << 62
         or (venue != 0 and not is_used(s, T_VENUE, venue))
     ):
-        error = _BAD_KEY
-    elif account != 0 and (not is_acting(s, account) or s.account[account].owner != m.owner):
-        error = _BAD_KEY
-    elif not has_room(s, T_KEY, 1 + reserved_keys(s)):
-        error = _TABLE_FULL
-    if error != _OK:
-        reject_item(s, d, io, error)
-        return
+        return _BAD_KEY
+    if account != 0 and (not is_acting(s, account) or s.account[account].owner != owner):
+        return _BAD_KEY
+    if not has_room(s, T_KEY, 1 + reserved_keys(s)):
+        return _TABLE_FULL
     slot = take_key(s, d)
     k = s.key[slot]
     k.state = ACTIVE
     k.scope = scope
-    k.owner = m.owner
+    k.owner = owner
     k.account = account
     k.venue = venue
     k.expires = expires
     k.address0 = low
     k.address1 = middle
     k.address2 = high
-    k.approved = m.time
+    k.approved = time
     k.max_notional = bound
-    k.name = read_limb(leaf, at + 45) & MAX_I64
-    link_key(s, d, m.owner, slot)
-    reset_nonces(s, d, slot, m.time)
-    first = s.owner[m.owner].first_account
-    emit_note(d, io, KEY_APPROVED, m.seq, 0, first, 0, key_id(s, slot), 0, 0, 0)
+    k.name = read_limb(source, at + 45) & MAX_I64
+    link_key(s, d, owner, slot)
+    reset_nonces(s, d, slot, time)
+    first = s.owner[owner].first_account
+    emit_note(d, io, KEY_APPROVED, leaf, 0, first, 0, key_id(s, slot), 0, 0, 0)
+    return _OK
+
+
+@jit
+def step_approve_key(s, d, io):
+    """APPROVE_KEY: a new agent key."""
+    m = s.machine[0]
+    at = item_at(io, m)
+    error = i64(approve_key(s, d, io, i64(m.owner), io.leaf, at, i64(m.seq)))
+    if error != _OK:
+        reject_item(s, d, io, error)
+        return
     m.pc = P.ITEM_DONE
     touch(d, T_MACHINE, 0)
+
+
+@jit
+def begin_revoke(s, d, m, name):
+    """Have the key with this id go, if it is one of ``machine.owner`` that may; 0 or the error."""
+    slot, generation = name & 0xFFFFFFFF, name >> 32
+    if not is_used(s, T_KEY, slot):
+        return _KEY_NOT_FOUND
+    k = s.key[slot]
+    if k.state != ACTIVE or k.owner != m.owner or k.generation != generation:
+        return _KEY_NOT_FOUND
+    if (i64(k.scope) & SCOPE_OWNER) != 0:
+        return _CANNOT_REVOKE
+    m.cursor = slot
+    m.cursor2 = 0
+    m.pc = P.REVOKE_WALK
+    touch(d, T_MACHINE, 0)
+    return _OK
 
 
 @jit
@@ -544,24 +571,9 @@ def step_revoke_key(s, d, io):
     """REVOKE_KEY: is it a key of this owner that may go."""
     m = s.machine[0]
     at = item_at(io, m)
-    name = read64(io.leaf, at)
-    slot, generation = name & 0xFFFFFFFF, name >> 32
-    error = _OK
-    if not is_used(s, T_KEY, slot):
-        error = _KEY_NOT_FOUND
-    else:
-        k = s.key[slot]
-        if k.state != ACTIVE or k.owner != m.owner or k.generation != generation:
-            error = _KEY_NOT_FOUND
-        elif (i64(k.scope) & SCOPE_OWNER) != 0:
-            error = _CANNOT_REVOKE
+    error = i64(begin_revoke(s, d, m, read64(io.leaf, at)))
     if error != _OK:
         reject_item(s, d, io, error)
-        return
-    m.cursor = slot
-    m.cursor2 = 0
-    m.pc = P.REVOKE_WALK
-    touch(d, T_MACHINE, 0)
 
 
 @jit
@@ -581,9 +593,11 @@ def step_revoke_walk(s, d, io):
             touch(d, T_KEY, previous)
         w.key_count -= 1
         touch(d, T_OWNER, m.owner)
-        emit_note(d, io, KEY_REVOKED, m.seq, 0, w.first_account, 0, key_id(s, slot), 0, 0, 0)
+        is_message = m.action == 0  # a forced operation: no envelope is open
+        leaf = i64(m.inbox) if is_message else i64(m.seq)
+        emit_note(d, io, KEY_REVOKED, leaf, 0, w.first_account, 0, key_id(s, slot), 0, 0, 0)
         free_key(s, d, slot)
-        m.pc = P.ITEM_DONE
+        m.pc = P.FORCED_ANSWER if is_message else P.ITEM_DONE
     touch(d, T_MACHINE, 0)
 
 

@@ -1,6 +1,6 @@
 """Inbox messages: what L1 tells the zone, one message a step.
 
-Listings, updates that wait and resolutions go on in steps of ``markets``.
+Listings, updates that wait and resolutions go on in steps of ``markets``, forced operations in those of ``forced``.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ from .codec import (
     set_result,
 )
 from .envelopes import key_id, link_key, open_account, post_withdrawal, reset_nonces
+from .forced import begin_forced
 from .markets import (
     list_event,
     list_guest,
@@ -133,8 +134,14 @@ def step_message(s, d, io):
         error = execute(s, d, io, kind, body)
     if error != _OK:
         emit_note(d, io, MESSAGE_IGNORED, index, 0, 0, 0, 0, 0, error, 0)
-    if m.pc != P.LIST_BALANCE and m.pc != P.RESOLVE_MARKET:  # those consume it when they are done
-        m.inbox += 1
+    if m.pc != P.LIST_BALANCE and m.pc != P.RESOLVE_MARKET and not is_forced(i64(m.pc)):
+        m.inbox += 1  # those consume it when they are done
+
+
+@jit
+def is_forced(pc):
+    """Whether a step is one of a forced operation."""
+    return pc >= P.FORCED_WITHDRAW and pc <= P.FORCED_ANSWER
 
 
 @jit
@@ -164,6 +171,8 @@ def execute(s, d, io, kind, body):
         return set_calendar(s, d, io, body)
     if kind == M.RESOLUTION:
         return resolve(s, d, io, body)
+    if kind >= M.FORCED_WITHDRAW and kind <= M.FORCED_REDIRECT:
+        return begin_forced(s, d, io, kind, body)
     if kind != M.SET_ASSET:
         return execute_perp(s, d, io, kind, body)
     return set_asset(s, d, io, body)

@@ -129,6 +129,8 @@ SETTLEMENT_BEGUN: Final = 78  # market, price
 POSITION_SETTLED: Final = 79  # account, market, lots, amount = result
 SETTLEMENT_DONE: Final = 80  # market, amount = shortfall, amount2 = cut from gains
 
+FORCED_ANSWERED: Final = 81  # account, order = outbox id, flag = kind of the message, error, amount
+
 EVENT_DTYPE: Final = np.dtype(
     [
         ("seq", "<i8"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from .actions import Layout, layout_bytes
+from .actions import APPROVE_KEY_BODY, REVOKE_KEY_BODY, Layout, layout_bytes
 from .hashing import keccak
 from .limits import MAX_INBOX_PAYLOAD
 
@@ -32,7 +32,7 @@ SET_CALENDAR: Final = 12
 LIST_PERP: Final = 13
 SET_PERP: Final = 14
 APPROVE_CROSS: Final = 15
-FORCED_WITHDRAW: Final = 16  # reserved, as are the forced operations below
+FORCED_WITHDRAW: Final = 16  # the forced operations: docs/spec/forced.md
 FORCED_CLOSE: Final = 17
 FORCED_CANCEL_ALL: Final = 18
 FORCED_APPROVE_KEY: Final = 19
@@ -246,6 +246,24 @@ SET_RISK_BODY: Final[Layout] = (
     ("asset", "uint32", 4),
     ("cap", "uint64", 8),  # open interest that the stake carries, atoms
 )
+# Whose operation it is, as L1 knows the caller: the owner, and for some of them one of its accounts.
+FORCED_OWNER: Final[Layout] = (("owner", "uint32", 4), ("address", "address", 20))
+FORCED_ACCOUNT: Final[Layout] = (*FORCED_OWNER, ("account", "uint32", 4))
+FORCED_WITHDRAW_BODY: Final[Layout] = (
+    *FORCED_ACCOUNT,
+    ("asset", "uint32", 4),
+    ("amount", "uint64", 8),  # atoms at most
+)
+FORCED_CLOSE_BODY: Final[Layout] = (
+    *FORCED_ACCOUNT,
+    ("market", "uint32", 4),
+    ("position", "uint32", 4),  # slot
+)
+FORCED_CANCEL_ALL_BODY: Final[Layout] = FORCED_ACCOUNT
+FORCED_APPROVE_KEY_BODY: Final[Layout] = (*FORCED_OWNER, *APPROVE_KEY_BODY)
+FORCED_REVOKE_KEY_BODY: Final[Layout] = (*FORCED_OWNER, *REVOKE_KEY_BODY)
+FORCED_REDIRECT_BODY: Final[Layout] = (*FORCED_OWNER, ("to", "address", 20))
+FORCED_KINDS: Final = range(FORCED_WITHDRAW, FORCED_REDIRECT + 1)
 BODIES: Final[dict[int, Layout]] = {
     DEPOSIT: DEPOSIT_BODY,
     REGISTER_OWNER: REGISTER_OWNER_BODY,
@@ -264,6 +282,12 @@ BODIES: Final[dict[int, Layout]] = {
     LIST_PERP: LIST_PERP_BODY,
     SET_PERP: SET_PERP_BODY,
     APPROVE_CROSS: APPROVE_CROSS_BODY,
+    FORCED_WITHDRAW: FORCED_WITHDRAW_BODY,
+    FORCED_CLOSE: FORCED_CLOSE_BODY,
+    FORCED_CANCEL_ALL: FORCED_CANCEL_ALL_BODY,
+    FORCED_APPROVE_KEY: FORCED_APPROVE_KEY_BODY,
+    FORCED_REVOKE_KEY: FORCED_REVOKE_KEY_BODY,
+    FORCED_REDIRECT: FORCED_REDIRECT_BODY,
     ORACLE_SET: ORACLE_SET_BODY,
     PRICE: PRICE_BODY,
     SLASH: SLASH_BODY,

@@ -17,6 +17,13 @@ PAYOUT: Final = 8
 # inbox
 MESSAGE: Final = 10
 LIST_BALANCE: Final = 11
+FORCED_WITHDRAW: Final = 12
+FORCED_CLOSE: Final = 13
+FORCED_SEND: Final = 14
+FORCED_CANCEL: Final = 15
+FORCED_KEY: Final = 16
+FORCED_REDIRECT: Final = 17
+FORCED_ANSWER: Final = 18
 # envelope
 ENVELOPE: Final = 20
 ITEM: Final = 21

@@ -30,6 +30,7 @@ from tradezone.engine import (
     block,
     codec,
     envelopes,
+    forced,
     heaps,
     holdings,
     inbox,
@@ -91,7 +92,7 @@ from tradezone.state.tree import RecordTree
 
 _MODULES: Final[tuple[ModuleType, ...]] = (
     _jit, wide, tables, codec, lookup, balances, heaps, timers, phases, triggers, holdings, orders, quota,
-    envelopes, access, assets, outcome, plans, tasks, quotes, markets, inbox, matching, ahead,
+    envelopes, access, assets, outcome, plans, tasks, quotes, markets, forced, inbox, matching, ahead,
     margin, touches, bands, feeds, funding, ledgers, terms, prices, listing, pools, actions, perp_orders, fills, queue,
     jobs, liquidation, takeover, adl, settlement, block,
 )  # fmt: skip

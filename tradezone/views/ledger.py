@@ -56,6 +56,7 @@ from tradezone.protocol.events import (
     FORCED_ORDER,
     FUND_CHANGED,
     FUNDING_PAID,
+    FORCED_ANSWERED,
     HEARTBEAT,
     INCIDENT,
     INTERFACE_APPROVED,
@@ -128,6 +129,7 @@ SILENT: Final = (  # nothing of an account changes
     PRICE_SET,
     INCIDENT,
     FORCED_ORDER,
+    FORCED_ANSWERED,
 )
 
 
