@@ -43,6 +43,8 @@ FORGETTING = (
     "anvil_setCode",
     "anvil_setIntervalMining",
 )
+# Newest states that a node keeps: who explains a failure asks for the one before it.
+STATES = 16
 # Seconds between two looks for a receipt. The node mines at once, though not before it answers.
 RECEIPT_POLL = 0.002
 
@@ -79,17 +81,18 @@ def _parse_settings_once() -> None:
 
 
 def _start_nodes_without_history() -> None:
-    """Start nodes that keep the state of the newest block alone, and no steps.
+    """Start nodes that keep the last few states alone, in memory, and no steps.
 
-    Otherwise anvil copies the state at every block and writes it to disk, code of all contracts included:
-    milliseconds a block, when tests that let months pass mine thousands of them. Snapshots are kept apart from
-    that, and logs, receipts and headers stay. Steps are for traces of single instructions: no test reads any.
+    Otherwise anvil keeps hundreds in memory and writes every other one to disk, code of all contracts included:
+    milliseconds a block, when tests that let months pass mine thousands of them, and gigabytes a run. Snapshots
+    are kept apart from that, and logs, receipts and headers stay. Steps are for traces of single instructions:
+    no test reads any.
     """
     build = FoundryProvider.build_command
 
     def build_command(self: FoundryProvider) -> list[str]:
         command = [part for part in build(self) if part != "--steps-tracing"]
-        return [*command, "--prune-history"]
+        return [*command, "--prune-history", str(STATES)]
 
     FoundryProvider.build_command = build_command
 
