@@ -713,6 +713,8 @@ struct Agenda:
     perps: uint32  # live perpetuals
     looks: uint32  # of jobs, in this block; before them, what the sweep may still touch
     visits: uint32  # of the sweep or the queue, still to be made in this block
+    swept: uint64  # slots of pools that the sweep has passed so far
+    visited: uint64  # visits of the queue so far
 
 
 # Work on all positions of a perpetual (ADL, settlement); same slot as the market.
@@ -740,7 +742,7 @@ struct Job:
     sum_below: uint64  # S(L - 1)
     gains: uint64  # G1 lots of the group PROFIT; settlement: gains, atoms
     others: uint64  # G2 lots; settlement: shortfall, atoms
-    ripe: uint64  # ms when what is registered is due, 0 = nothing is
+    ripe: uint64  # agenda.swept (stage 0) or visited (stage 1) when the pass ends, 0 = nothing is registered
     given: uint64  # second running sum of the stage
     lots_moved: int64  # net change of the market's lots by this job so far, 0 at its end
     money: uint64  # raised or from the fund and not given on yet, atoms, 0 at its end
@@ -1797,6 +1799,8 @@ def decode_agenda(words: DynArray[bytes32, MAX_WORDS]) -> Agenda:
         perps=convert((word3 >> 32) & MASK_32, uint32),
         looks=convert((word3 >> 64) & MASK_32, uint32),
         visits=convert((word3 >> 96) & MASK_32, uint32),
+        swept=convert((word3 >> 128) & MASK_64, uint64),
+        visited=convert((word3 >> 192), uint64),
     )
 
 

@@ -203,14 +203,74 @@ def test_two_bankrupts_in_either_order(rules, monkeypatch):
 
         def register(zone, *args):
             real(zone, *args)
-            for perp in zone.perps.values():  # at once, one bankrupt pool after the other
-                perp.adl_time = min(perp.adl_time, zone.time)
-            adl.run(zone)
+            adl.run(zone)  # at once, one bankrupt pool after the other
 
         monkeypatch.setattr(adl, "register", register)
+        monkeypatch.setattr(adl, "is_pass_over", lambda *_: True)
     one, other = build_two_bankrupts(0), build_two_bankrupts(1)
     is_same = all(a[0] == b[0] and abs(a[1] - b[1]) <= 2 for a, b in zip(one, other, strict=True))
     assert is_same is rules
+
+
+def build_crowd(bound, monkeypatch, count=12):
+    """Thin shorts against fat longs, alike all, in a zone whose blocks look at two of them at most."""
+    monkeypatch.setattr(limits, bound, 2)
+    market = build_perp_world(oracle=FREE)
+    if market.zone.engine is not None:
+        market.zone.engine.set_bounds({bound: 2})
+    shorts = [market.add_trader(30 + i) for i in range(count)]
+    longs = [market.add_trader(60 + i) for i in range(count)]
+    market.zone.is_checking = False
+    for thin, fat in zip(shorts, longs, strict=True):
+        market.trade(fat, thin, 1_000, 10)
+        adjust(market, fat, actions.MARGIN_ADD, 5 * 10**6)
+    market.zone.is_checking = True
+    return market, shorts, longs
+
+
+@pytest.mark.parametrize("bound", ["BLOCK_LIQUIDATIONS", "BLOCK_SWEEP"])
+def test_who_is_found_late_is_dealt_with_in_the_same_job(rules, bound, monkeypatch):
+    """More bankrupts than sweep and queue get through in SWEEP_MS: they are one job, at one price for all."""
+    if not rules:  # a job after SWEEP_MS, whoever was found until then
+
+        def begin_pass(zone, perp):
+            perp.ripe = zone.time + limits.SWEEP_MS
+
+        monkeypatch.setattr(adl, "begin_pass", begin_pass)
+        monkeypatch.setattr(adl, "is_pass_over", lambda zone, perp: zone.time >= perp.ripe)
+    market, shorts, longs = build_crowd(bound, monkeypatch)
+    told = [event for outcome in market.move(1_250, duration=12_000) for event in outcome.events]
+    jobs = [event for event in told if event["kind"] == events.ADL_DONE]
+    fills = [event for event in told if event["kind"] == events.ADL_FILL]
+    closed = {event["account"] for event in fills if event["flag"] == enums.ADL_CLOSED}
+    assert closed == {who.account for who in shorts}
+    assert sum(job["lots"] for job in jobs) == 120
+    assert (len(jobs) == 1) is rules
+    wealth = [market.wealth(who) for who in longs]
+    assert max(wealth) - min(wealth) <= 2 or not rules, "the longs are alike, and pay alike"
+
+
+def test_a_pass_begins_anew_where_nobody_could_be_forced(rules, monkeypatch):
+    """A halt comes between: who was not visited before it is in one job with those who were."""
+    if not rules:
+        real = adl.begin_pass
+        monkeypatch.setattr(
+            adl, "begin_pass", lambda zone, perp: None if perp.ripe else real(zone, perp)
+        )
+    market, _, _ = build_crowd("BLOCK_LIQUIDATIONS", monkeypatch, 16)
+    market.price[1] = 1_250
+    while not market.perp().awaits_queue:
+        market.run(250)
+    registered = len(market.perp().registered[-1])
+    assert 0 < registered < 16
+    market.block(update_market(market.zone, PERP, phase=enums.PHASE_CANCEL_ONLY))
+    market.run(10_000, step=500)
+    assert len(market.perp().registered[-1]) == registered
+    market.block(update_market(market.zone, PERP, phase=enums.PHASE_CONTINUOUS))
+    told = market.run(150_000, step=500)
+    jobs = [event for outcome in told for event in outcome.of(events.ADL_DONE)]
+    assert sum(job["lots"] for job in jobs) == 160
+    assert (len(jobs) == 1) is rules
 
 
 def test_a_counterparty_is_not_bankrupted(rules, monkeypatch):

@@ -258,7 +258,7 @@ def test_a_settlement_drops_what_waits_for_deleveraging():
     market.trade(market.bob, market.alice, 1_000, 10)
     market.trade(market.carol, market.alice, 1_000, 4)
     market.price[1] = 850
-    while not market.perp().adl_time:
+    while not market.perp().ripe:
         market.run(250)
     waiting = market.perp().registered[1]
     assert waiting
