@@ -7,7 +7,7 @@ pragma solidity ^0.8.30;
 /// @dev A word is a uint256; a field of width w at bit offset b of its word is (word >> b) mod 2^w, as two's complement if it is signed.
 /// Slot 0 of a table is never used where a slot is a link: 0 means none.
 library Records {
-    uint256 internal constant RECORDS_VERSION = 3;
+    uint256 internal constant RECORDS_VERSION = 4;
     uint256 internal constant MAX_WORDS = 6;
     // Tables have the types 0 .. TYPE_COUNT - 1.
     uint256 internal constant TYPE_COUNT = 36;

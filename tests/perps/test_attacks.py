@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.model import adl, funding, liquidation, margin, perps, pools, prices
+from tests.model import adl, funding, liquidation, margin, perps, pools, prices, transplant
 from tests.model.perp_world import PERP, SCALE, build_perp_world, sign_price
 from tests.model.world import act, tell, update_market
+from tradezone.engine import Engine
 from tradezone.protocol import actions, enums, events, limits, messages
 from tradezone.protocol.enums import BUY, SELL
 from tradezone.protocol.errors import Code
+from tradezone.sequencer import recovery
 
 FREE = {"breaker": limits.PPM}  # no breaker stands in the way of the scenario
 
@@ -499,6 +501,79 @@ def test_funding_cannot_jump(rules, monkeypatch):
     moved = perp.funding_index - index
     most = cap * perp.index * perp.tv * perp.funding_scale // limits.RATE
     assert (0 < moved <= most) is rules
+
+
+def test_a_zeroed_funding_index(rules, monkeypatch, tmp_path):
+    """Paradex, 2026-01-19: a race of a database zeroes the index, and every position pays the whole past at once."""
+    if not rules:  # a sequencer that goes on from what its files say
+        monkeypatch.setattr(Engine, "commit_root", lambda _self: bytes(32))
+    market = build_perp_world()
+    perp = market.perp()
+    hourly = perp.funding_cap * perp.index * perp.tv * perp.funding_scale // limits.RATE
+    market.poke(perp, funding_index=4_000 * hourly)  # half a year at the cap
+    market.trade(market.bob, market.alice, 1_000, 10)
+    adjust(market, market.alice, actions.MARGIN_ADD, 10**8)
+    adjust(market, market.bob, actions.MARGIN_ADD, 10**8)
+    engine = Engine()
+    transplant.write(market.model, engine.tables)
+    engine._rebuild_derived()
+    engine.tables["price"]["funding_index"][PERP] = 0  # nobody's step: the tree does not hear of it
+    place = (market.model.block, bytes(32), bytes(32), market.model.inbox, bytes(32))
+    recovery.write_snapshot(recovery.SnapshotPoint(engine, *place), tmp_path)
+    found = recovery.load_newest_snapshot(tmp_path / recovery.SNAPSHOTS)
+    if found.block:
+        index = int(found.engine.tables["price"]["funding_index"][PERP])
+        market.poke(perp, funding_index=index)
+    # else: its state is not the one that was published, and the journal is replayed
+    before = market.wealth(market.bob)
+    market.run(500)
+    assert (abs(market.wealth(market.bob) - before) < 10**4) is rules
+
+
+def open_ladder(market, makers, prices):
+    """Longs of 10 lots whose pools fall below maintenance one after the other, each some 20 ticks of the mark lower."""
+    crowd = [market.add_trader(30 + number) for number in range(len(prices))]
+    for number, who in enumerate(crowd):
+        market.trade(who, makers[0], 1_000, 10)
+        if number:
+            adjust(market, who, actions.MARGIN_ADD, 200_000 * number)
+    for price in prices:
+        market.post(makers[1], BUY, price, 10)
+    return crowd
+
+
+def test_the_cascade_of_2025_10_10(rules, monkeypatch):
+    """Forced sales into a thin book must not make the prices at which the next ones are sold."""
+    if not rules:  # marked at what was traded last, sold at whatever is bid
+        monkeypatch.setattr(
+            prices,
+            "get_mark",
+            lambda zone, perp: min(
+                perp.index, zone.books[perp.market.slot].last_price or perp.index
+            ),
+        )
+        monkeypatch.setattr(
+            liquidation,
+            "get_forced_price",
+            lambda zone, _, position: prices.get_band(zone, zone.perps[position.market])[0],
+        )
+        monkeypatch.setattr(perps, "has_margin", lambda *_, **__: True)
+        monkeypatch.setattr(pools, "get_fund_room", lambda *_: 0)
+    # positions are small, so each is sold whole
+    market = build_perp_world(money=10**10, oracle=FREE, impactNotional=10**8)
+    crowd = open_ladder(market, (market.alice, market.carol), range(920, 720, -20))
+    adjust(market, market.alice, actions.MARGIN_ADD, 10**8)
+    begun = set()
+    for outcome in market.move(940, duration=20_000):
+        begun |= {event["account"] for event in outcome.of(events.LIQUIDATION_BEGUN)}
+    assert crowd[0].account in begun
+    assert (begun == {crowd[0].account}) is rules
+    assert (market.perp().mark >= 935) is rules
+    if rules:  # what was sold was sold at no worse than the zero price: nobody else is asked for anything
+        assert market.equity(crowd[0]) >= 0
+        assert market.ledger.deficit == 0
+    else:
+        assert len(begun) > len(crowd) // 2
 
 
 def test_allowance_bounds_what_a_pool_can_lose(rules, monkeypatch):

@@ -28,7 +28,7 @@ from typing import Final
 
 import numpy as np
 
-RECORDS_VERSION: Final = 3
+RECORDS_VERSION: Final = 4
 
 WORD_BYTES: Final = 32
 MAX_WORDS: Final = 6
