@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from tests.model import adl, funding, liquidation, margin, perps, pools, prices, transplant
-from tests.model.perp_world import PERP, SCALE, build_perp_world, sign_price
+from tests.model.perp_world import PERP, SCALE, build_perp_world, get_parameters, sign_price
 from tests.model.world import act, tell, update_market
 from tradezone.engine import Engine
 from tradezone.protocol import actions, enums, events, limits, messages
@@ -569,7 +569,7 @@ def test_the_cascade_of_2025_10_10(rules, monkeypatch):
     assert crowd[0].account in begun
     assert (begun == {crowd[0].account}) is rules
     assert (market.perp().mark >= 935) is rules
-    if rules:  # what was sold was sold at no worse than the zero price: nobody else is asked for anything
+    if rules:  # sold at no worse than the zero price: nobody else is asked for anything
         assert market.equity(crowd[0]) >= 0
         assert market.ledger.deficit == 0
     else:
@@ -647,7 +647,7 @@ def test_a_deployer_does_not_raise_maintenance_to_take_margin(rules, monkeypatch
     market.block(act(market.carol, actions.FUND, venue=1, asset=1, amount=5 * 10**8))
     market.trade(market.bob, market.alice, 1_000, 10)
     before = market.wealth(market.bob)
-    terms = perp_parameters(market.perp()) | {"imr0": 900_000, "mmr0": 600_000, "lower1": 0}
+    terms = get_parameters(market.perp()) | {"imr0": 900_000, "mmr0": 600_000, "lower1": 0}
     terms |= {"imr1": 0, "mmr1": 0}
     market.block(tell(messages.SET_PERP, market=PERP, **terms))
     market.run(3_000)
@@ -656,28 +656,11 @@ def test_a_deployer_does_not_raise_maintenance_to_take_margin(rules, monkeypatch
     assert deployer.owner != market.bob.owner
 
 
-def perp_parameters(perp):
-    """Fields of SET_PERP as they are in force."""
-    return {
-        "fundingCap": perp.funding_cap,
-        "interest": perp.interest,
-        "impactNotional": perp.impact_notional,
-        "bandListing": perp.band_listing,
-        "bandBasis": perp.band_basis,
-        "oiLower": perp.oi_lower,
-        "oiUpper": perp.oi_upper,
-        "lossCap": perp.loss_cap,
-        **{f"lower{k}": tier[0] for k, tier in enumerate(perp.tiers)},
-        **{f"imr{k}": tier[1] for k, tier in enumerate(perp.tiers)},
-        **{f"mmr{k}": tier[2] for k, tier in enumerate(perp.tiers)},
-    }
-
-
 def test_maintenance_rises_by_a_quarter_a_day_everywhere():
     market = build_perp_world()
 
     def ask(**changes):
-        terms = perp_parameters(market.perp()) | changes
+        terms = get_parameters(market.perp()) | changes
         outcome = market.block(tell(messages.SET_PERP, market=PERP, **terms))
         return [event["error"] for event in outcome.of(events.MESSAGE_IGNORED)]
 

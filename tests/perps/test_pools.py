@@ -226,7 +226,9 @@ def test_a_winner_ahead_of_a_bankrupt_takes_no_more_than_the_wall_holds():
     market.block(market.alice.place(market.order(BUY, 700, 10, tif=enums.TIF_IOC)), after=250)
     assert market.lots(market.alice) == 0
     held, cash = market.pool(market.alice), market.ledger.cash
-    assert held.collateral == 4 * LOT, "her own, and three times as much of bob, who had no more than she"
+    assert held.collateral == 4 * LOT, (
+        "her own, and three times as much of bob, who had no more than she"
+    )
     assert cash == 2 * LOT + 700_000
     assert market.ledger.deficit == 0
     assert pools.get_releasable(market.model, held) == 4 * LOT
