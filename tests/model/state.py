@@ -107,6 +107,7 @@ class State:
         self.sweep_time = 0
         self.pool_cursor = 0
         self.looks = 0  # of jobs in this block
+        self.closing = 0  # stage of the closing batch
         self.block = 0
         self.time = 0
         self.seq = 1  # of the next leaf
