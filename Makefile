@@ -88,6 +88,7 @@ fuzz: setup ## Search for counter-examples (EXAMPLES=1000 a property, SEED=... r
 	pytest $$options $(ARGS) || status=1; \
 	TRADEZONE_FUZZ=1 TRADEZONE_FUZZ_SEED=$(SEED) TRADEZONE_FUZZ_STREAMS=$(EXAMPLES) \
 		pytest tests/engine/test_random_streams.py tests/engine/test_steps_*.py tests/perps/test_random_markets.py \
+		tests/perps/test_crashes.py \
 		-k "many or example" -s --timeout=0 || status=1; \
 	if [ -n "$(CHAIN_SUITES)" ]; then \
 		ape test $(CHAIN_SUITES) --network $(CHAIN_NETWORK) $$options $(ARGS) || [ $$? -eq 5 ] || status=1; \

@@ -234,6 +234,9 @@ SPOILT = [
     ("job.list", "job", CROSS, "charge", ONE),
     ("job.list", "job", CROSS, "next_kind", To(enums.JOB_SETTLE)),
     ("job.registered", "job", THIRD, "ripe", To(0)),
+    ("job.registered", "job", THIRD, "ripe", To(1 << 40)),
+    ("job.registered", "job", THIRD, "stage", To(2)),
+    ("job.registered", "job", CROSS, "stage", ONE),
     ("job.registered", "job", THIRD, "long_first", To(0)),
     ("job.registered", "position", REGISTERED, "flags", To(0)),
     ("job.registered", "position", LONG, "job_next", REGISTERED),
@@ -322,6 +325,7 @@ def test_the_slow_checks_find_it_without_the_audit(tables, monkeypatch, table, s
         *(("fund", PERP, "spent"), ("pool", SHARED, "pulled"), ("pool", ISOLATED, "kept")),
         *(("position", LONG, "funding_index"), ("position", REGISTERED, "claim")),
         *(("order", OPENING, "reserve"), ("level", FIRM, "firm"), ("agenda", 0, "pool_cursor")),
+        *(("agenda", 0, "swept"), ("agenda", 0, "visited"), ("job", THIRD, "stage")),
         *(("job", THIRD, "ripe"), ("provider", 8, "incident"), ("market", PERP, "funding_cap")),
     ],
 )

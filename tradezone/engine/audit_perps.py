@@ -15,6 +15,8 @@ from tradezone.protocol import enums as E
 from tradezone.protocol import limits as L
 from tradezone.protocol.records import TABLE_BY_NAME
 
+from .perps.jobs import AWAITS_QUEUE, AWAITS_SWEEP
+
 if TYPE_CHECKING:
     from .audit import _Audit
 
@@ -336,6 +338,13 @@ def _check_registered(a: _Audit) -> None:
     count = np.bincount(at[members], minlength=rows)
     bad = idle & ((count != 0) != (a["job", "ripe"] != 0))
     slots = np.arange(rows)
+    # no later than one pass from here: of all pools, then of all that stand in the queue
+    is_swept = a["job", "stage"] == AWAITS_QUEUE
+    reach = max(int(a.tables["head"]["high_water"][TABLE_BY_NAME["pool"].number]) - 1, 0)
+    until_swept = int(a.agenda["swept"]) + reach
+    until_visited = int(a.agenda["visited"]) + int(a.agenda["liquidations"])
+    bad |= idle & (a["job", "ripe"] > np.where(is_swept, until_visited, until_swept))
+    bad |= idle & (a["job", "stage"] > np.where(count != 0, AWAITS_QUEUE, AWAITS_SWEEP))
     text = "is due at {}, {} are registered"
     a.fail("job.registered", "job", slots, bad, text, a["job", "ripe"], count)
     bad = a.live("position") & ~is_flagged & (a["position", "job_next"] != 0)
@@ -475,7 +484,7 @@ def _check_jobs(a: _Audit, is_perp: _Mask) -> None:
     zero = np.zeros(len(is_perp), np.int64)
     a.check_list("job.list", "job", members, "next", zero, first, last=last)
     bad = ~np.isin(kind, (0, E.JOB_ADL, E.JOB_SETTLE))
-    kept = {"kind", "next", "long_first", "short_first", "ripe"}
+    kept = {"kind", "stage", "next", "long_first", "short_first", "ripe"}
     for field in TABLE_BY_NAME["job"].fields:
         if field.name not in kept:
             bad |= (kind == 0) & (a["job", field.name] != 0)

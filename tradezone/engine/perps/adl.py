@@ -59,8 +59,10 @@ from .jobs import (
     WINNERS_SHORT,
     add_deficit,
     append_job,
+    begin_pass,
     begin_stage,
     end_job,
+    is_pass_over,
 )
 from .liquidation import end_liquidation, is_open_to_force
 from .margin import get_maintenance, get_pnl
@@ -91,8 +93,11 @@ def step_job(s, d, io):
             return
         j = s.job[market]
         f.door = s.market[market].perp_next
-        is_due = j.ripe != 0 and m.time >= j.ripe and j.kind == 0
-        if is_due and is_open_to_force(s, market):
+        if j.ripe == 0 or j.kind != 0:
+            return
+        if not is_open_to_force(s, market):
+            begin_pass(s, d, market)
+        elif is_pass_over(s, d, market):
             append_job(s, d, market, JOB_ADL)
             emit_note(d, io, ADL_BEGUN, 0, market, 0, 0, 0, 0, 0, 0)
         return
