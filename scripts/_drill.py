@@ -279,7 +279,7 @@ def quote(drill: Drill, dollars: int, leaves: tuple[bytes, ...] = ()) -> None:
 
 
 def trade_perps(drill: Drill) -> None:
-    """A quarter of the owners each long and short, in isolated and in cross pools; one at ten times leverage."""
+    """Make a quarter of the owners each long and short, in isolated and in cross pools; one at ten times leverage."""
     from tradezone.client import build_place
     from tradezone.protocol.enums import PRICE_LIVE
 
@@ -299,22 +299,29 @@ def trade_perps(drill: Drill) -> None:
         longs, shorts = longs[:pairs], shorts[:pairs]
         careful = [*longs[0 if is_cross else 1 :], *shorts]
         submit(drill, [s.leverage(market.slot, 2, is_cross=is_cross) for s in careful])
-        sells = [s.place(build_place(market, "sell", perps.START, "0.1", tif="post_only")) for s in shorts]
+        sells = [
+            s.place(build_place(market, "sell", perps.START, "0.1", tif="post_only"))
+            for s in shorts
+        ]
         submit(drill, sells)
         run(drill)
         quote(drill, perps.START)
         submit(drill, [s.place(build_place(market, "buy", perps.START, "0.1")) for s in longs])
         run(drill)
         quote(drill, perps.START)
-        rest = [s.place(build_place(market, "sell", "1150", "0.01", tif="post_only")) for s in shorts[::2]]
+        rest = [
+            s.place(build_place(market, "sell", "1150", "0.01", tif="post_only"))
+            for s in shorts[::2]
+        ]
         submit(drill, rest)
 
 
 def crash(drill: Drill, waiting: list[bytes]) -> None:
-    """The price falls in the last blocks: one pool is under water, and nobody has come to close it."""
+    """Let the price fall in the last blocks: one pool is under water, and nobody has come to close it."""
     for dollars in perps.CRASH[:-1]:
         quote(drill, dollars)
     quote(drill, perps.CRASH[-1], tuple(waiting))
+
 
 def to_vector(fractions: list[int] | tuple[int, ...]) -> bytes:
     """Return a payout vector: outcome 0 first."""
@@ -464,7 +471,9 @@ def trade(drill: Drill) -> None:
     orders = sum(states.values())
     found = perps.describe(tables, get_perps(drill))
     kinds = ("long", "short", "isolated", "cross", "under water", "open", "waiting")
-    check(all(found[kind] for kind in kinds), f"expected perpetuals of all kinds, was {dict(found)}")
+    check(
+        all(found[kind] for kind in kinds), f"expected perpetuals of all kinds, was {dict(found)}"
+    )
     check(found["under water"] == 1, f"{found['under water']} positions are under water")
     story.done("trading", f"{posted[-1].last} batches, {orders:,} orders open or waiting")
 

@@ -60,7 +60,7 @@ TERMS: Final = {
 
 
 def to_bitmap(kinds: tuple[int, ...]) -> int:
-    """What an inbox is told of the kinds that a source may send."""
+    """Encode the kinds that a source may send, as an inbox is told of them."""
     return sum(1 << kind for kind in kinds)
 
 
@@ -97,12 +97,10 @@ def build_listings(first: int, signer: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def build_market(slot: int, label: str, dollar: Asset) -> Any:
-    """What a client knows of one of them."""
+    """Build what a client knows of one of them."""
     from tradezone.client import PerpMarket
 
-    return PerpMarket(
-        slot, label, dollar, TICK_VALUE, FEED_UNITS, 100_000, 10_000, 0, VENUE, slot
-    )
+    return PerpMarket(slot, label, dollar, TICK_VALUE, FEED_UNITS, 100_000, 10_000, 0, VENUE, slot)
 
 
 def sign(key: PrivateKey, separator: bytes, dollars: int, time: int) -> bytes:
@@ -118,7 +116,7 @@ def sign(key: PrivateKey, separator: bytes, dollars: int, time: int) -> bytes:
 
 
 def get_rows(tables: Mapping[str, Any], table: str) -> dict[int, Any]:
-    """Records in use, by slot."""
+    """Return the records in use, by slot."""
     from tradezone.protocol.records import TABLE_BY_NAME
 
     end = int(tables["head"][TABLE_BY_NAME[table].number]["high_water"])

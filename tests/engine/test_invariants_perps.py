@@ -89,7 +89,8 @@ def closed():
     assert market.model.closing == enums.CLOSED
     found = get_tables(allocate_state())
     transplant.write(market.model, found)
-    assert found["position"]["state"][1] and found["pool"]["state"][1]
+    assert found["position"]["state"][1]
+    assert found["pool"]["state"][1]
     return found
 
 

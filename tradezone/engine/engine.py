@@ -50,7 +50,7 @@ _SNAPSHOT_MAGIC: Final = b"TZSNAP01"
 
 
 def _get_end(header: Header | None) -> int:
-    """What the end of the header's batch is, ``io.is_batch_end``."""
+    """Return what the end of the header's batch is, ``io.is_batch_end``."""
     if header is None:
         return BATCH_OPEN
     return ZONE_ENDS if header.is_closing else BATCH_ENDS
@@ -257,9 +257,10 @@ class Engine:
     def drain(self, header: Header, messages: Sequence[bytes]) -> None:
         """Carry out a batch without leaves: consume what is left of the inbox, however much it is.
 
-        If it is the closing batch, the zone is wound up behind it. The same steps as the end of `execute_run` takes with ``is_batch_end``, but messages are loaded a
-        window at a time: the machine is left before it would ask for the first one of the next. (Several
-        ends of a batch would not do: each is a step more, and the number of steps is state.)
+        If it is the closing batch, the zone is wound up behind it. The same steps as the end of
+        `execute_run` takes with ``is_batch_end``, but messages are loaded a window at a time: the machine is
+        left before it would ask for the first one of the next. (Several ends of a batch would not do: each
+        is a step more, and the number of steps is state.)
 
         Parameters
         ----------

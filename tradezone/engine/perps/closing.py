@@ -66,7 +66,7 @@ def begin_stage(d, m, g, stage, first, pc):
 
 @jit
 def step_closing(s, d, io):
-    """CLOSING: the jobs; then the next live perpetual begins to settle; then its jobs; then the pools."""
+    """Run CLOSING: the jobs go on, or the next live perpetual begins to settle, or the pools follow."""
     m, f, g = s.machine[0], s.draft[0], s.agenda[0]
     touch(d, T_MACHINE, 0)
     stage = i64(g.closing)
