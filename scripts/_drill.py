@@ -606,16 +606,35 @@ def count_due(drill: Drill) -> None:
 
 def run_tool(drill: Drill, *arguments: str, is_ok: bool = True) -> Any:
     """Run ``tradezone exit`` in a process that knows the RPC address and the published files only."""
-    command = [sys.executable, "-m", "tradezone.cli", "exit", *arguments, "--json"]
-    command += ["--rpc", drill.rpc.url, "--chain", drill.zone.chain.address]
-    if arguments[0] != "status":
-        command += ["--data", str(drill.folder / "published")]
     relayer = ape_accounts.test_accounts[5]
-    environment = os.environ | {"TRADEZONE_EXIT_KEY": relayer.private_key}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    needs_data = arguments[0] != "status"
+    return run_command(
+        drill,
+        ["exit", *arguments],
+        is_ok=is_ok,
+        needs_data=needs_data,
+        environment={"TRADEZONE_EXIT_KEY": relayer.private_key},
+    )
+
+
+def run_command(
+    drill: Drill,
+    arguments: list[str],
+    *,
+    is_ok: bool = True,
+    needs_data: bool = True,
+    environment: dict[str, str] | None = None,
+) -> Any:
+    """Run a command of ``tradezone`` that is told where L1 is and, if it needs them, the published files."""
+    command = [sys.executable, "-m", "tradezone.cli", *arguments, "--json"]
+    command += ["--rpc", drill.rpc.url, "--chain", drill.zone.chain.address]
+    if needs_data:
+        command += ["--data", str(drill.folder / "published")]
+    known = os.environ | (environment or {})
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=known)
     if is_ok and done.returncode != 0:
         text = (done.stderr or done.stdout)[-2_000:]
-        raise DrillError(f"`tradezone exit {' '.join(arguments)}` failed: {text}")
+        raise DrillError(f"`tradezone {' '.join(arguments)}` failed: {text}")
     return json.loads(done.stdout)
 
 
@@ -649,6 +668,10 @@ def end(drill: Drill) -> None:
     standing = advance(drill, "finalize", ["finalize", "finalize"])
     check(standing["mode"] == "escape", f"the zone is {standing['mode']}")
     check(not standing["is_abandoned"], "the closing batch was abandoned")
+    found = run_command(drill, ["verify"])
+    check(found["ok"], f"the verifier objects: {found['report']}")
+    last = found["report"]["last_batch"]
+    check(last == standing["closing_batch"], f"the verifier replayed {last} batches")
     story.done("freeze and closing batch", f"batch {standing['final_batch']} is final")
 
 
