@@ -1094,7 +1094,7 @@ library Records {
         // markets with a job, first in first out, by job.next
         uint32 jobFirst;
         uint8 restartPhase;
-        // the closing batch has begun
+        // stage of the closing batch, CLOSED behind it
         uint8 closing;
         uint32 triggerLast;
         // ms of the next mark tick

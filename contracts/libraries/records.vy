@@ -695,7 +695,7 @@ struct Agenda:
     forced_first: uint32  # forced operations that are retried
     job_first: uint32  # markets with a job, first in first out, by job.next
     restart_phase: uint8
-    closing: uint8  # the closing batch has begun
+    closing: uint8  # stage of the closing batch, CLOSED behind it
     trigger_last: uint32
     next_mark: uint64  # ms of the next mark tick
     restart_time: uint64  # ms when the restart phases began, 0 = never

@@ -52,11 +52,21 @@ def run(zone: State) -> None:
             _begin(zone, perp, enums.JOB_ADL, deleverage(zone, perp))
             zone.emit(events.ADL_BEGUN, market=slot)
     while zone.jobs and zone.looks < limits.BLOCK_ADL:
-        perp = zone.perps[zone.jobs[0]]
-        if next(perp.job.steps, "end") == "end":
-            _end(zone, perp)
-        else:
-            zone.looks += 1
+        _look(zone)
+
+
+def finish(zone: State) -> None:
+    """All jobs to their end, without a block: the zone is wound up."""
+    while zone.jobs:
+        _look(zone)
+
+
+def _look(zone: State) -> None:
+    perp = zone.perps[zone.jobs[0]]
+    if next(perp.job.steps, "end") == "end":
+        _end(zone, perp)
+    else:
+        zone.looks += 1
 
 
 def touch(zone: State, pool: Pool) -> None:

@@ -37,6 +37,8 @@ PERP_RULES: Final = {
     "perp.fund": "the fund's pool of a market is its isolated one; spent is at most what may be spent, and its gains",
     "feed.terms": "a feed has a quorum of its places, used ones first, and no price later than it may be",
     "level.firm": "a level's firm lots are those of its orders that are not reduce-only",
+    "ledger.closed": "behind the closing batch ledgers and pools hold nothing, and no market is live",
+    "ledger.fund_account": "the fund account of a ledger's venue has a balance of its asset",
     # pools and positions
     "account.pools": "an account's pools are one list by rising (venue, asset, market), at most MAX_POOLS",
     "pool.terms": "a pool is of its account's balance and the ledger of its venue; its market is a perpetual of it",
@@ -77,6 +79,7 @@ def check_perps(a: _Audit) -> None:
     _check_jobs(a, is_perp)
     _check_markets(a, perps)
     _check_ledgers(a, live, perps)
+    _check_closing(a, live)
     _check_firm(a, is_perp)
 
 
@@ -571,6 +574,34 @@ def _check_ledgers(a: _Audit, live: _Mask, perps: _Column) -> None:
         if found != value.get(slot, 0):
             text = f"open_value is {found}, its markets are worth {value.get(slot, 0)}"
             a.fail_one("ledger.open_value", "ledger", slot, text)
+
+
+def _check_closing(a: _Audit, live: _Mask) -> None:
+    """Check that what a ledger's fund will be paid to is there, and what the closing batch leaves."""
+    ledgers = a.slots("ledger")
+    balances = a.slots("balance")
+    held = a["balance", "account"][balances] << 32 | a["balance", "asset"][balances]
+    account = a.at("venue", "fund_account", a["ledger", "venue"][ledgers])
+    bad = ~np.isin(account << 32 | a["ledger", "asset"][ledgers], held)
+    a.check("ledger.fund_account", "ledger", bad, "account {}", account)
+    stage = int(a.agenda["closing"])
+    if stage not in (0, E.CLOSED):
+        a.fail_one("ledger.closed", "agenda", 0, f"closing is {stage} between two runs")
+    if stage != E.CLOSED:
+        return
+    for name in ("cash", "deficit", "fund"):
+        column = a["ledger", name][ledgers]
+        a.check("ledger.closed", "ledger", column != 0, f"{name} is {{}}", column)
+    pools, positions = a.slots("pool"), a.slots("position")
+    for name in ("collateral", "kept"):
+        column = a["pool", name][pools]
+        a.check("ledger.closed", "pool", column != 0, f"{name} is {{}}", column)
+    state = a["pool", "state"][pools]
+    a.check("ledger.closed", "pool", state != E.ACTIVE, "state is {}", state)
+    for name in ("lots", "quote"):
+        column = a["position", name][positions]
+        a.check("ledger.closed", "position", column != 0, f"{name} is {{}}", column)
+    a.fail("ledger.closed", "market", np.arange(len(live)), live, "is live")
 
 
 def _pairs(slots: _Column, amounts: _Column) -> Any:

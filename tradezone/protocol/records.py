@@ -1001,7 +1001,7 @@ AGENDA = _table(
     u32 forced_first -- forced operations that are retried
     u32 job_first -- markets with a job, first in first out, by job.next
     u8 restart_phase --
-    u8 closing -- the closing batch has begun
+    u8 closing -- stage of the closing batch, CLOSED behind it
     u16 _
     u32 trigger_last --
     """,

@@ -103,6 +103,11 @@ def step_job(s, d, io):
         return
     market = i64(g.job_first)
     if f.stp == JOB_WORK:
+        if g.closing != 0:  # no block, no budget
+            f.market = market
+            f.plan = 0
+            m.pc = P.CLOSING if market == 0 else P.JOB_LOOK
+            return
         if market == 0 or g.looks >= BLOCK_ADL:
             end_liquidation(m, f)
             return
