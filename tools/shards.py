@@ -61,6 +61,8 @@ ALONE = frozenset(
 )
 PROGRESS = re.compile(r"\[ *\d+%\]$")
 FAILURES = re.compile(r"^=+ (ERRORS|FAILURES) =+$", re.MULTILINE)
+# Seconds for a shard to end that was told to.
+PATIENCE = 10
 # Seconds for a file that nobody has measured.
 UNKNOWN = 5.0
 
@@ -241,6 +243,12 @@ def run_shards(options: Options, shares: list[list[str]], times: dict[str, float
             for shard in shards:
                 if shard.process.poll() is None:
                     shard.process.terminate()
+            for shard in shards:
+                try:
+                    shard.process.wait(PATIENCE)
+                except subprocess.TimeoutExpired:
+                    # Ape leaves by an exception, which a test in progress may take for its own failure.
+                    shard.process.kill()
                     shard.process.wait()
         for shard in shards:
             if shard.has_failed():
