@@ -31,7 +31,7 @@ BLOCKS_AT_ONCE = 250
 @contextmanager
 def reverts(error, **values):
     """Expect a custom error with exactly these values."""
-    with ape.reverts(error, error_inputs=values or None):
+    with ape.reverts(error, **values):
         yield
 
 

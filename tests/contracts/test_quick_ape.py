@@ -31,6 +31,14 @@ def test_the_same_error_of_another_deployment_is_another(zone, paid_zone, alice)
         zone.vault.deposit(UNKNOWN, 1, alice, sender=alice)
 
 
+def test_an_error_with_another_value_is_refused(zone, alice):
+    with (
+        pytest.raises(AssertionError, match="Expected input 'asset'"),
+        reverts(zone.asset_registry.UnknownAsset, asset=UNKNOWN + 1),
+    ):
+        zone.vault.deposit(UNKNOWN, 1, alice, sender=alice)
+
+
 def test_a_call_that_does_not_revert_is_refused(zone, alice):
     with (
         pytest.raises(AssertionError, match="did not revert"),
