@@ -254,7 +254,7 @@ def open_perps(drill: Drill, first: int) -> None:
     from tradezone.protocol.hashing import keccak
 
     drill.provider = PrivateKey(keccak(b"exchange os drill: provider of prices"))
-    address = bytes.fromhex(drill.provider.address[2:])
+    address = drill.provider.address
     for kind, body in perps.build_listings(first, address):
         drill.zone.inbox.enqueue(kind, body, sender=ape_accounts.test_accounts[DESK])
     dollar = Asset(USD, "USD", 6)
