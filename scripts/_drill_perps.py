@@ -23,7 +23,8 @@ PROVIDERS: Final = (11, 12, 13)  # as many as margin that is shared asks for
 FEED_UNITS: Final = 10**8  # of one dollar
 TICK_VALUE: Final = 1_000  # atoms of a dollar a lot, so a lot is a thousandth of a coin
 START: Final = 1_000  # dollars a coin
-CRASH: Final = (960, 920, 880)  # what ten times leverage does not survive
+# What ten times leverage does not survive; the mark follows the last price in the block behind it.
+CRASH: Final = (960, 920, 880, 880)
 BIG: Final = 1 << 52
 DESK_KINDS: Final = (
     messages.ORACLE_SET,
@@ -218,7 +219,13 @@ def describe(tables: Mapping[str, Any], markets: list[int]) -> Counter[str]:
             continue
         found["long" if lots > 0 else "short"] += 1
         found["isolated" if pool["market"] else "cross"] += 1
-        found["under water"] += int(pool["equity"]) < 0
+        market = int(position["market"])
+        settled = get_settlement_price(tables["price"][market])
+        result = int(position["quote"]) + lots * settled * int(
+            tables["market"][market]["tick_value"]
+        )
+        left = int(pool["collateral"]) - get_funding(tables, market, position) + result
+        found["under water"] += left < 0
     orders = get_rows(tables, "order").values()
     of_perps = [order for order in orders if int(order["market"]) in markets]
     found["open"] = sum(int(order["state"]) == enums.RESTING for order in of_perps)
