@@ -178,7 +178,7 @@ def start_zone(story: Story, rpc: Rpc, count: int, folder: Path) -> Drill:
         SequencerConfig(separator),
         key,
         clock=clock,
-        limits=BatchLimits(blocks=10**6, milliseconds=10**9),
+        limits=BatchLimits(blocks=10**6, milliseconds=10**10),
     ).sequencer
     watcher = InboxWatcher(rpc, zone.inbox.address, folder / "inbox.json", confirmations=0)
     poster = Poster(rpc, zone.chain.address, KeySender(rpc, secret), folder / "zone")
