@@ -91,7 +91,7 @@ class Drill:
     before: Counter[tuple[str, int]] = field(default_factory=Counter)
     steps: list[dict[str, Any]] = field(default_factory=list)
     is_lost: bool = False
-    provider: PrivateKey | None = None  # of prices
+    providers: list[PrivateKey] = field(default_factory=list)  # of prices
 
     def note(self, step: str, count: int, gas: int, seconds: float) -> None:
         """Record what a step cost: gas in all, and seconds of this machine."""
@@ -178,7 +178,7 @@ def start_zone(story: Story, rpc: Rpc, count: int, folder: Path) -> Drill:
         SequencerConfig(separator),
         key,
         clock=clock,
-        limits=BatchLimits(blocks=10**6, milliseconds=10**9),
+        limits=BatchLimits(blocks=10**6, milliseconds=10**10),
     ).sequencer
     watcher = InboxWatcher(rpc, zone.inbox.address, folder / "inbox.json", confirmations=0)
     poster = Poster(rpc, zone.chain.address, KeySender(rpc, secret), folder / "zone")
@@ -244,22 +244,38 @@ def open_markets(drill: Drill) -> None:
         market = OutcomeMarket(2 + i, f"candidate {i}", 1, dollar, UNIT, CENT, 10**6)
         drill.markets[f"candidate {i}"] = market
     drill.markets["coin"] = OutcomeMarket(2 + CANDIDATES, "coin", 2, dollar, UNIT, CENT, 10**6)
-    open_perps(drill, 2 + CANDIDATES + 2)
+    open_perps(drill, 2 + CANDIDATES + 1)
     story.done("venue", "1 spot market, 2 perpetuals, 2 events, 1 simulated asset")
 
 
 def open_perps(drill: Drill, first: int) -> None:
     """List a perpetual with isolated and one with shared margin, and give them a price."""
     from tradezone.client import Asset, PrivateKey
+    from tradezone.protocol import messages
+    from tradezone.protocol.enums import MARKET_CROSS
     from tradezone.protocol.hashing import keccak
+    from tradezone.protocol.limits import CROSS_AGE
 
-    drill.provider = PrivateKey(keccak(b"exchange os drill: provider of prices"))
-    address = bytes.fromhex(drill.provider.address[2:])
-    for kind, body in perps.build_listings(first, address):
+    drill.providers = [
+        PrivateKey(keccak(b"exchange os drill: provider %d" % n)) for n in perps.PROVIDERS
+    ]
+    signers = [key.address for key in drill.providers]
+    for kind, body in perps.build_listings(first, signers):
         drill.zone.inbox.enqueue(kind, body, sender=ape_accounts.test_accounts[DESK])
     dollar = Asset(USD, "USD", 6)
     for slot, name in ((first, "isolated"), (first + 1, "cross")):
         drill.markets[name] = perps.build_market(slot, name, dollar)
+    listen(drill)
+    pass_time(drill, CROSS_AGE // 1_000, 0)  # margin is shared where a market is that old
+    drill.clock.time_ms = drill.rpc.head().time * 1_000
+    drill.sequencer.close_block(is_empty_allowed=True)
+    wake(drill)
+    body = perps.build_approval(first + 1)
+    sender = ape_accounts.test_accounts[DESK]
+    drill.zone.inbox.enqueue(messages.APPROVE_CROSS, body, sender=sender)
+    listen(drill)
+    flags = int(drill.sequencer.engine.tables["market"]["flags"][first + 1])
+    check(bool(flags & MARKET_CROSS), "the zone refuses to share margin")
 
 
 def get_perps(drill: Drill) -> list[int]:
@@ -269,28 +285,32 @@ def get_perps(drill: Drill) -> list[int]:
 
 def quote(drill: Drill, dollars: int, leaves: tuple[bytes, ...] = ()) -> None:
     """Let a second pass and the provider say a price; ``leaves`` are in the same block."""
-    check(drill.provider is not None, "there is no provider of prices")
     pass_time(drill, 1, 0)
     catch_up(drill)
     separator = drill.sequencer.config.separator
     drill.clock.time_ms = max(drill.clock.time_ms, drill.sequencer.time + 1)
-    price = perps.sign(drill.provider, separator, dollars, drill.clock.time_ms)
-    submit(drill, [price, *leaves])
+    prices = perps.sign(drill.providers, separator, dollars, drill.clock.time_ms)
+    submit(drill, [*prices, *leaves])
+
+
+def wake(drill: Drill) -> None:
+    """Say prices until both perpetuals can be traded."""
+    from tradezone.protocol.enums import PRICE_LIVE
+
+    states = drill.sequencer.engine.tables["price"]["state"]
+    for _ in range(400):
+        if all(int(states[slot]) == PRICE_LIVE for slot in get_perps(drill)):
+            return
+        quote(drill, perps.START)
+    found = [int(states[slot]) for slot in get_perps(drill)]
+    raise DrillError(f"the prices of the perpetuals do not come alive, their states are {found}")
 
 
 def trade_perps(drill: Drill) -> None:
     """Make a quarter of the owners each long and short, in isolated and in cross pools; one at ten times leverage."""
     from tradezone.client import build_place
-    from tradezone.protocol.enums import PRICE_LIVE
 
-    tables = drill.sequencer.engine.tables
-    slots = get_perps(drill)
-    for _ in range(400):
-        if all(int(tables["price"]["state"][slot]) == PRICE_LIVE for slot in slots):
-            break
-        quote(drill, perps.START)
-    else:
-        raise DrillError("the prices of the perpetuals do not come alive")
+    wake(drill)
     signers = [owner.signer for owner in drill.owners if owner.signer]
     for at, name in ((0, "isolated"), (2, "cross")):
         market, is_cross = drill.markets[name], name == "cross"

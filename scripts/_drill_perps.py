@@ -18,11 +18,13 @@ from tradezone.protocol.limits import SUB
 if TYPE_CHECKING:
     from tradezone.client import Asset, PrivateKey
 
-VENUE, FEED, PROVIDER, USD = 1, 1, 11, 2
+VENUE, FEED, USD = 1, 1, 2
+PROVIDERS: Final = (11, 12, 13)  # as many as margin that is shared asks for
 FEED_UNITS: Final = 10**8  # of one dollar
 TICK_VALUE: Final = 1_000  # atoms of a dollar a lot, so a lot is a thousandth of a coin
 START: Final = 1_000  # dollars a coin
-CRASH: Final = (960, 920, 880)  # what ten times leverage does not survive
+# What ten times leverage does not survive; the mark follows the last price in the block behind it.
+CRASH: Final = (960, 920, 880, 880)
 BIG: Final = 1 << 52
 DESK_KINDS: Final = (
     messages.ORACLE_SET,
@@ -72,28 +74,31 @@ def build_message(kind: int, **values: int | bytes) -> bytes:
     return pack(messages.BODIES[kind], zeros | values)
 
 
-def build_listings(first: int, signer: bytes) -> Iterator[tuple[int, bytes]]:
-    """Kind and body of what opens a feed and two perpetuals, slots ``first`` and the next; the second shares margin."""
+def build_listings(first: int, signers: list[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Kind and body of what opens a feed and two perpetuals, slots ``first`` and the next."""
     yield (
         messages.ORACLE_SET,
         build_message(
             messages.ORACLE_SET,
             feed=FEED,
             venue=VENUE,
-            quorum=1,
+            quorum=3,
             heartbeat=60_000,
             deviation=20_000,
             breaker=1_000_000,
-            provider0=PROVIDER,
-            signer0=signer,
+            **{f"provider{n}": provider for n, provider in enumerate(PROVIDERS)},
+            **{f"signer{n}": signer for n, signer in enumerate(signers)},
         ),
     )
     for market in (first, first + 1):
         numbers = {"market": market, "id": VENUE << 16 | market}
         yield messages.LIST_PERP, build_message(messages.LIST_PERP, **numbers, **TERMS)
-    body = build_message(messages.APPROVE_CROSS, market=first + 1, weight=500_000)
-    yield messages.APPROVE_CROSS, body
     yield messages.SET_RISK, build_message(messages.SET_RISK, venue=VENUE, asset=USD, cap=1 << 60)
+
+
+def build_approval(market: int) -> bytes:
+    """Let a market share margin: half of its profit counts for others."""
+    return build_message(messages.APPROVE_CROSS, market=market, weight=500_000)
 
 
 def build_market(slot: int, label: str, dollar: Asset) -> Any:
@@ -103,13 +108,15 @@ def build_market(slot: int, label: str, dollar: Asset) -> Any:
     return PerpMarket(slot, label, dollar, TICK_VALUE, FEED_UNITS, 100_000, 10_000, 0, VENUE, slot)
 
 
-def sign(key: PrivateKey, separator: bytes, dollars: int, time: int) -> bytes:
-    """Price leaf of the one provider; ``time`` in ms."""
+def sign(keys: list[PrivateKey], separator: bytes, dollars: int, time: int) -> list[bytes]:
+    """Sign a price leaf for each provider; ``time`` in ms."""
     from tradezone.client import sign_price
 
-    return sign_price(
-        key, separator, feed=FEED, provider=PROVIDER, price=dollars * FEED_UNITS, time=time
-    )
+    price = dollars * FEED_UNITS
+    return [
+        sign_price(key, separator, feed=FEED, provider=provider, price=price, time=time)
+        for provider, key in zip(PROVIDERS, keys, strict=True)
+    ]
 
 
 # --- what margin is worth at the end -------------------------------------------------------------------
@@ -212,7 +219,13 @@ def describe(tables: Mapping[str, Any], markets: list[int]) -> Counter[str]:
             continue
         found["long" if lots > 0 else "short"] += 1
         found["isolated" if pool["market"] else "cross"] += 1
-        found["under water"] += int(pool["equity"]) < 0
+        market = int(position["market"])
+        settled = get_settlement_price(tables["price"][market])
+        result = int(position["quote"]) + lots * settled * int(
+            tables["market"][market]["tick_value"]
+        )
+        left = int(pool["collateral"]) - get_funding(tables, market, position) + result
+        found["under water"] += left < 0
     orders = get_rows(tables, "order").values()
     of_perps = [order for order in orders if int(order["market"]) in markets]
     found["open"] = sum(int(order["state"]) == enums.RESTING for order in of_perps)

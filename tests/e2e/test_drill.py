@@ -13,7 +13,7 @@ def test_everybody_leaves_a_dead_zone_with_everything(chain, tmp_path):
     assert counts["freezeSilent"] == 1
     assert counts["claim"] == counts["finalize"] == 1
     assert counts["exitMany"] > 24
-    assert counts["withdrawMany"] == 4
+    assert counts["withdrawMany"] == 5
 
 
 @pytest.mark.slow
