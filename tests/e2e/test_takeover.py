@@ -158,6 +158,11 @@ def test_a_standby_takes_over_and_trading_goes_on(
     shutil.copytree(first.directory, tmp_path / "data")
     with pytest.raises(DeposedError, match="epoch 1 is over: L1 is in epoch 2"):
         open_node(tmp_path, first, first.rpc.url)
+    # Not even when it comes into office again: its folder is of what never was.
+    pass_takeover(first)
+    assert do("sequencer", "take-over", account=SEQUENCER)["epoch"] == 3
+    with pytest.raises(DeposedError, match=f"batch {committed + 2} on L1 is another"):
+        open_node(tmp_path, first, first.rpc.url, epoch=3)
 
 
 def test_a_service_that_is_deposed_while_it_runs_takes_no_more_orders(
@@ -273,4 +278,14 @@ def test_an_operator_rotates_its_key_and_goes_on_in_its_own_folder(
     poster = zone.poster(address=key, with_data=True)
     (posted,) = poster.post()
     assert zone.reader.header(posted.last).epoch == 2
-    Office(zone.rpc, zone.deployment.address("inbox"), 2, secret.address).check()
+    inbox = zone.deployment.address("inbox")
+    Office(zone.rpc, inbox, 2, secret.address, zone.directory).check()
+    # What was published before the next rotation and not posted is lost, and the folder with it.
+    trade(zone, "56")
+    zone.publish()
+    given = ("sequencer", "rotate", "--data", zone.directory)
+    assert "post them in their epoch first" in fails(*given, account=SEQUENCER)
+    assert do("sequencer", "rotate", account=SEQUENCER)["epoch"] == 3
+    office = Office(zone.rpc, inbox, 3, key_of(accounts[SEQUENCER]).address, zone.directory)
+    with pytest.raises(DeposedError, match=f"batch {posted.last + 1} was published in epoch 2"):
+        office.check()

@@ -18,6 +18,7 @@ from ._codec import to_checksum
 from ._files import write_file
 from .abi import INBOX, SEQUENCERS, STATE_CHAIN
 from .errors import ChainError, DeposedError
+from .poster import BatchFolder
 from .withdrawals import BatchFiles, NoClaims
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _BATCHES: Final = "batches"  # as the sequencer's directory has it
 
 
 class Office:
-    """Whether a key is that of the running epoch.
+    """Whether a key is that of the running epoch, and its folder of the history that L1 committed.
 
     Parameters
     ----------
@@ -43,15 +44,28 @@ class Office:
         in which the key signs
     key : bytes
         its address
+    directory : Path, optional
+        the sequencer's, once it was recovered: its batches are compared with L1 at the first check
     """
 
-    def __init__(self, rpc: Rpc, inbox: str | bytes, epoch: int, key: bytes) -> None:
+    def __init__(
+        self,
+        rpc: Rpc,
+        inbox: str | bytes,
+        epoch: int,
+        key: bytes,
+        directory: Path | None = None,
+    ) -> None:
         self._rpc = rpc
         self._inbox = inbox
         self._epoch = epoch
         self._key = to_checksum(key)
+        self._directory = directory
+        self._chain: Any = None
         self._sequencers: Any = None
-        self._is_known = False  # that the epoch has this key, which never changes
+        self._is_known = (
+            False  # that the epoch has this key, which never changes, and the folder is its own
+        )
 
     def check(self) -> None:
         """Return if the epoch runs and the key is its own.
@@ -64,9 +78,8 @@ class Office:
             the node fails; nothing is known
         """
         if self._sequencers is None:
-            chain = self._rpc.at(INBOX, self._inbox).call("chain")
-            address = self._rpc.at(STATE_CHAIN, chain).call("sequencers")
-            self._sequencers = self._rpc.at(SEQUENCERS, address)
+            self._chain = self._rpc.at(STATE_CHAIN, self._rpc.at(INBOX, self._inbox).call("chain"))
+            self._sequencers = self._rpc.at(SEQUENCERS, self._chain.call("sequencers"))
         current = int(self._sequencers.call("currentEpoch"))
         if current != self._epoch:
             state = "is over" if current > self._epoch else "has not begun"
@@ -82,7 +95,29 @@ class Office:
                 f"the sequencer of epoch {current} is {key}, this key is {self._key}",
                 "check sequencer.key_file and sequencer.epoch",
             )
+        if self._directory:
+            self._check_batches(BatchFolder(self._directory))
         self._is_known = True
+
+    def _check_batches(self, folder: BatchFolder) -> None:
+        """Whoever comes into office a second time may still have a folder of the history that it lost."""
+        hint = "go on from what was committed: tradezone takeover, into an empty folder"
+        tip = self._chain.call("tip")[
+            "number"
+        ]  # before the folder: batches are published, then committed
+        last = folder.last()
+        if last < tip:
+            raise DeposedError(f"L1 holds batch {tip}, this folder ends with batch {last}", hint)
+        here = folder.meta(tip) if tip else None
+        if here and here.header.hash() != self._chain.call("headerHashOf", tip):
+            raise DeposedError(f"batch {tip} on L1 is another than in this folder", hint)
+        waiting = folder.meta(tip + 1)
+        if waiting and waiting.header.epoch != self._epoch:
+            raise DeposedError(
+                f"batch {tip + 1} was published in epoch {waiting.header.epoch} and not committed:"
+                f" L1 takes it in none after it",
+                hint,
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ from .warm import warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tradezone.sequencer import Clock
 
@@ -114,6 +115,7 @@ class Node:
         try:
             self.report = self._recover()
             self._check_history(*history)
+            self._check_office(self.config.directory)
         except BaseException:
             self.views.stop()
             raise
@@ -135,7 +137,11 @@ class Node:
             self.inbox = LocalInbox(index, self.clock)
         else:
             self.inbox = ChainInbox(
-                config.l1, directory / "inbox.json", index, prefix, self._get_office(config.l1)
+                config.l1,
+                directory / "inbox.json",
+                index,
+                prefix,
+                self._get_office(config.l1, directory),
             )
         watch = self.metrics.watch
         watch("under_way", "Envelopes between gateway and answer", lambda: self.pipeline.under_way)
@@ -168,16 +174,16 @@ class Node:
         )
         watch("ready", "1 while the zone takes orders", lambda: float(self.is_ready))
 
-    def _get_office(self, section: L1Section) -> Office:
+    def _get_office(self, section: L1Section, directory: Path | None = None) -> Office:
         epoch = self.config.sequencer.epoch
-        return Office(Rpc(section.rpc), section.inbox, epoch, self._key.address)
+        return Office(Rpc(section.rpc), section.inbox, epoch, self._key.address, directory)
 
-    def _check_office(self) -> None:
+    def _check_office(self, directory: Path | None = None) -> None:
         """Refuse to run as a sequencer that is not in office; a node of L1 that is away is asked later."""
         if self.config.l1 is UNSET:
             return
         try:
-            self._get_office(self.config.l1).check()
+            self._get_office(self.config.l1, directory).check()
         except DeposedError:
             raise
         except ChainError as error:
