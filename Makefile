@@ -20,10 +20,14 @@ export XLAYER_TESTNET_RPC ?= https://testrpc.xlayer.tech
 # Suites that need a node; the rest of tests/ is pure.
 CHAIN_SUITES := $(wildcard tests/contracts tests/e2e tests/fork)
 CHAIN_NETWORK ?= ethereum:local:foundry
+PURE_SUITES := $(filter-out $(addsuffix /,$(CHAIN_SUITES)),$(wildcard tests/*/ tests/test_*.py))
 SOLIDITY := $(shell find contracts tests/foundry -name '*.sol' 2>/dev/null)
 
-# Passed on to pytest, for instance  make test ARGS="-m 'not slow' -x"
+# Passed on to pytest, for instance  make test ARGS="-m 'not slow' -x"; files and tests select:
+# make test-chain ARGS="tests/contracts/test_inbox.py -x"
 ARGS ?=
+# Shards of a suite that run at the same time; 1 runs everything in one process
+SHARDS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
 # make fuzz: examples for each property, and the seed to repeat a run
 EXAMPLES ?= 1000
 # make drill: owners of the zone that dies
@@ -62,13 +66,18 @@ test: setup ## Run all tests: the pure suites, those that need a chain, the inva
 	exit $$status
 
 test-pure: $(if $(SETUP_DONE),,setup) ## Run the pure suites only (pytest)
-	$(call banner,"pure suites: pytest")
-	@pytest $(ARGS)
+	$(call banner,"pure suites: pytest ($(SHARDS) shards)")
+	@$(PYTHON_BIN) tools/shards.py --at-once $(SHARDS) --times tools/times_pure.json $(PURE_SUITES) -- \
+		$(PYTHON_BIN) -m pytest -- $(ARGS)
 
+# Compiled before the shards start: each would compile, and Ape rewrites what the others are reading.
 test-chain: $(if $(SETUP_DONE),,setup) ## Run the suites that need a chain only (ape test, on anvil)
-	$(call banner,"chain suites: ape test --network $(CHAIN_NETWORK)")
+	$(call banner,"chain suites: ape test --network $(CHAIN_NETWORK) ($(SHARDS) shards)")
 	@if [ -n "$(CHAIN_SUITES)" ]; then \
-		ape test $(CHAIN_SUITES) --network $(CHAIN_NETWORK) $(ARGS); \
+		ape compile && \
+		$(PYTHON_BIN) tools/shards.py --at-once $(SHARDS) --own APE_DATA_FOLDER \
+			--times tools/times_chain.json $(CHAIN_SUITES) -- \
+			ape test --network $(CHAIN_NETWORK) -- $(ARGS); \
 	else \
 		echo "none in this checkout"; \
 	fi
@@ -88,6 +97,7 @@ fuzz: setup ## Search for counter-examples (EXAMPLES=1000 a property, SEED=... r
 	pytest $$options $(ARGS) || status=1; \
 	TRADEZONE_FUZZ=1 TRADEZONE_FUZZ_SEED=$(SEED) TRADEZONE_FUZZ_STREAMS=$(EXAMPLES) \
 		pytest tests/engine/test_random_streams.py tests/engine/test_steps_*.py tests/perps/test_random_markets.py \
+		tests/perps/test_crashes.py \
 		-k "many or example" -s --timeout=0 || status=1; \
 	if [ -n "$(CHAIN_SUITES)" ]; then \
 		ape test $(CHAIN_SUITES) --network $(CHAIN_NETWORK) $$options $(ARGS) || [ $$? -eq 5 ] || status=1; \

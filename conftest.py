@@ -29,6 +29,14 @@ settings.register_profile(
 settings.load_profile("test")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the chain suites run on a provider without waste."""
+    if _has_ape(config):
+        from tests.quick_ape import speed_up  # noqa: PLC0415 - the pure suites need no Ape
+
+        speed_up()
+
+
 def _has_ape(config: pytest.Config) -> bool:
     return config.pluginmanager.hasplugin("ape_test")
 

@@ -14,13 +14,14 @@ accounts had gone under, at one price for all that is closed.
 
 For each share: positions in profit closed (notional), accounts touched, accounts closed whole, largest single payment, largest
 payment as a part of its payer's equity, accounts pushed below zero (of the queue: it has no clip), the highest leverage left to
-anybody in profit. Amounts are dollars. `exact` says that the lots of water-filling sum to what was asked, and that its two sums prove the level.
+anybody in profit. Amounts are dollars. The same is printed as a table beside the line. `exact` says that the lots of water-filling sum to what was asked, and that its two sums prove the level.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import sys
 import time
 
 import numpy as np
@@ -147,6 +148,27 @@ def compare(notional, profit, equity, loss):
     return rows
 
 
+COLUMNS = (
+    ("profitable closed $", "closed_in_profit"),
+    ("accounts", "accounts_touched"),
+    ("closed whole", "accounts_closed_whole"),
+    ("largest loss $", "largest_single_payment"),
+    ("of its equity", "largest_payment_of_equity"),
+    ("below zero", "accounts_pushed_below_zero"),
+    ("leverage left", "highest_leverage_left_in_profit"),
+)
+
+
+def build_table(rows):
+    """Lines of text: for each share both rules, one under the other."""
+    lines = ["share  rule           " + "".join(f"{title:>20}" for title, _ in COLUMNS)]
+    for row in rows:
+        for rule in ("water_filling", "queue"):
+            cells = "".join(f"{row[rule][key]:>20,}" for _, key in COLUMNS)
+            lines.append(f"{row['percent']:>4} %  {rule.replace('_', '-'):<15}{cells}")
+    return lines
+
+
 def main():
     folder = get_folder() / "hyperliquid_adl"
     if not folder.is_dir():
@@ -155,6 +177,7 @@ def main():
     notional, profit, equity, loss = read_accounts(folder)
     started = time.perf_counter()
     rows = compare(notional, profit, equity, loss)
+    print(*build_table(rows), sep="\n", file=sys.stderr)
     print(
         json.dumps(
             {

@@ -23,12 +23,13 @@ from ape import accounts as ape_accounts
 from ape import project
 from ape.logging import logger
 
+from scripts import _drill_perps as perps
 from scripts._deployment import OKB, Deployment, ZoneParams, deploy_zone
 from scripts._story import Story
 
 if TYPE_CHECKING:
     from tradezone.chain import InboxWatcher, Poster, Rpc
-    from tradezone.client import Instrument, Signer
+    from tradezone.client import Instrument, PrivateKey, Signer
     from tradezone.sequencer import ManualClock, Sequencer
 
 FOLDER: Final = Path(".drill")
@@ -43,6 +44,8 @@ LATE_USD: Final = 7 * 10**6
 DONATION: Final = 12_345
 LAST_FINAL: Final = 2  # newest batch with a final claim when the zone dies
 CANDIDATES: Final = 3  # outcomes of the event that is open when the zone dies
+DESK: Final = 7  # test account that lists perpetuals in the place of their registries
+FORCED: Final = 3  # owners that act through L1 at the end
 RESOLVED: Final = 5  # phase of an event with a result
 THREE_WAY: Final = (2_500, 7_500, 0)  # of 10,000
 TWO_WAY: Final = (10_000, 0)
@@ -88,6 +91,7 @@ class Drill:
     before: Counter[tuple[str, int]] = field(default_factory=Counter)
     steps: list[dict[str, Any]] = field(default_factory=list)
     is_lost: bool = False
+    provider: PrivateKey | None = None  # of prices
 
     def note(self, step: str, count: int, gas: int, seconds: float) -> None:
         """Record what a step cost: gas in all, and seconds of this machine."""
@@ -159,7 +163,8 @@ def start_zone(story: Story, rpc: Rpc, count: int, folder: Path) -> Drill:
         claim_stride=2,
         resolver=resolver.address,
     )
-    zone = deploy_zone(tests[0], project, params)
+    desk = {tests[DESK].address: perps.to_bitmap(perps.DESK_KINDS)}
+    zone = deploy_zone(tests[0], project, params, desk)
     tests[0].transfer(to_checksum_address(key.address), 100 * OKB)
     tokens = {
         USD: tests[1].deploy(project.TestToken, "Drill dollar", "USD", 6),
@@ -239,7 +244,83 @@ def open_markets(drill: Drill) -> None:
         market = OutcomeMarket(2 + i, f"candidate {i}", 1, dollar, UNIT, CENT, 10**6)
         drill.markets[f"candidate {i}"] = market
     drill.markets["coin"] = OutcomeMarket(2 + CANDIDATES, "coin", 2, dollar, UNIT, CENT, 10**6)
-    story.done("venue", "1 spot market, 2 events, 1 simulated asset")
+    open_perps(drill, 2 + CANDIDATES + 2)
+    story.done("venue", "1 spot market, 2 perpetuals, 2 events, 1 simulated asset")
+
+
+def open_perps(drill: Drill, first: int) -> None:
+    """List a perpetual with isolated and one with shared margin, and give them a price."""
+    from tradezone.client import Asset, PrivateKey
+    from tradezone.protocol.hashing import keccak
+
+    drill.provider = PrivateKey(keccak(b"exchange os drill: provider of prices"))
+    address = bytes.fromhex(drill.provider.address[2:])
+    for kind, body in perps.build_listings(first, address):
+        drill.zone.inbox.enqueue(kind, body, sender=ape_accounts.test_accounts[DESK])
+    dollar = Asset(USD, "USD", 6)
+    for slot, name in ((first, "isolated"), (first + 1, "cross")):
+        drill.markets[name] = perps.build_market(slot, name, dollar)
+
+
+def get_perps(drill: Drill) -> list[int]:
+    """Slots of the perpetuals."""
+    return [drill.markets[name].slot for name in ("isolated", "cross")]
+
+
+def quote(drill: Drill, dollars: int, leaves: tuple[bytes, ...] = ()) -> None:
+    """Let a second pass and the provider say a price; ``leaves`` are in the same block."""
+    check(drill.provider is not None, "there is no provider of prices")
+    pass_time(drill, 1, 0)
+    catch_up(drill)
+    separator = drill.sequencer.config.separator
+    drill.clock.time_ms = max(drill.clock.time_ms, drill.sequencer.time + 1)
+    price = perps.sign(drill.provider, separator, dollars, drill.clock.time_ms)
+    submit(drill, [price, *leaves])
+
+
+def trade_perps(drill: Drill) -> None:
+    """Make a quarter of the owners each long and short, in isolated and in cross pools; one at ten times leverage."""
+    from tradezone.client import build_place
+    from tradezone.protocol.enums import PRICE_LIVE
+
+    tables = drill.sequencer.engine.tables
+    slots = get_perps(drill)
+    for _ in range(400):
+        if all(int(tables["price"]["state"][slot]) == PRICE_LIVE for slot in slots):
+            break
+        quote(drill, perps.START)
+    else:
+        raise DrillError("the prices of the perpetuals do not come alive")
+    signers = [owner.signer for owner in drill.owners if owner.signer]
+    for at, name in ((0, "isolated"), (2, "cross")):
+        market, is_cross = drill.markets[name], name == "cross"
+        longs, shorts = signers[at::4], signers[at + 1 :: 4]
+        pairs = min(len(longs), len(shorts))
+        longs, shorts = longs[:pairs], shorts[:pairs]
+        careful = [*longs[0 if is_cross else 1 :], *shorts]
+        submit(drill, [s.leverage(market.slot, 2, is_cross=is_cross) for s in careful])
+        sells = [
+            s.place(build_place(market, "sell", perps.START, "0.1", tif="post_only"))
+            for s in shorts
+        ]
+        submit(drill, sells)
+        run(drill)
+        quote(drill, perps.START)
+        submit(drill, [s.place(build_place(market, "buy", perps.START, "0.1")) for s in longs])
+        run(drill)
+        quote(drill, perps.START)
+        rest = [
+            s.place(build_place(market, "sell", "1150", "0.01", tif="post_only"))
+            for s in shorts[::2]
+        ]
+        submit(drill, rest)
+
+
+def crash(drill: Drill, waiting: list[bytes]) -> None:
+    """Let the price fall in the last blocks: one pool is under water, and nobody has come to close it."""
+    for dollars in perps.CRASH[:-1]:
+        quote(drill, dollars)
+    quote(drill, perps.CRASH[-1], tuple(waiting))
 
 
 def to_vector(fractions: list[int] | tuple[int, ...]) -> bytes:
@@ -366,6 +447,7 @@ def trade(drill: Drill) -> None:
     if drill.is_lost:
         count_due(drill)
 
+    trade_perps(drill)
     submit(drill, [s.split(1, 5) for s in signers[::3]])
     submit(drill, [s.faucet(play) for s in signers[::4]])
     coin, candidate = drill.markets["coin"], drill.markets["candidate 1"]
@@ -378,7 +460,8 @@ def trade(drill: Drill) -> None:
     run(drill)
     submit(drill, [s.withdraw(dollar, 11) for s in signers[::7]])
     # They can take: so they wait for their release when the sequencer dies.
-    submit(drill, [s.place(build_place(spot, "buy", "50.20", 1)) for s in takers[::2]])
+    late = [s.place(build_place(drill.markets["cross"], "buy", "900", "0.01")) for s in makers[:2]]
+    crash(drill, [s.place(build_place(spot, "buy", "50.20", 1)) for s in takers[::2]][:100] + late)
     drill.sequencer.publish_batch()
     posted = drill.poster.post()
     tables = drill.sequencer.engine.tables
@@ -386,6 +469,12 @@ def trade(drill: Drill) -> None:
     states = Counter(int(state) for state in ordered["state"] if state)
     check(len(states) >= 2, f"expected resting and waiting orders, was {dict(states)}")
     orders = sum(states.values())
+    found = perps.describe(tables, get_perps(drill))
+    kinds = ("long", "short", "isolated", "cross", "under water", "open", "waiting")
+    check(
+        all(found[kind] for kind in kinds), f"expected perpetuals of all kinds, was {dict(found)}"
+    )
+    check(found["under water"] == 1, f"{found['under water']} positions are under water")
     story.done("trading", f"{posted[-1].last} batches, {orders:,} orders open or waiting")
 
 
@@ -418,7 +507,38 @@ def late(drill: Drill) -> None:
     drill.resolver.resolve(drill.zone.listings, 2, 2, vector, sender=sender)
     for owner in wanted:
         drill.due[owner.address, USD] += LATE_USD
-    drill.story.done("late messages", f"{len(wanted)} deposits, 1 result, 1 gift")
+    force(drill)
+    drill.story.done(
+        "late messages", f"{len(wanted)} deposits, {FORCED} forced operations, 1 result, 1 gift"
+    )
+
+
+def force(drill: Drill) -> None:
+    """Owners withdraw, close and cancel through L1, when nobody listens any more."""
+    from tradezone.chain import KeySender
+    from tradezone.chain.forced import encode_fields
+    from tradezone.protocol import messages
+
+    tables = drill.sequencer.engine.tables
+    asker = drill.owners[0]
+    account = asker.signer.account if asker.signer else 0
+    held = {
+        int(tables["pool"]["account"][int(row["pool"])]): (slot, int(row["market"]))
+        for slot, row in perps.get_rows(tables, "position").items()
+    }
+    position, market = held.get(account, (1, 1))
+    operations: tuple[tuple[int, dict[str, int]], ...] = (
+        (messages.FORCED_WITHDRAW, {"account": account, "asset": USD, "amount": 3 * 10**6}),
+        (messages.FORCED_CLOSE, {"account": account, "market": market, "position": position}),
+        (messages.FORCED_CANCEL_ALL, {"account": account}),
+    )
+    check(len(operations) == FORCED, "the story tells of other operations")
+    contract = drill.zone.forced
+    ape_accounts.test_accounts[0].transfer(asker.address, OKB)
+    sender = KeySender(drill.rpc, asker.secret)
+    for kind, fields in operations:
+        data = bytes(contract.submit.encode_input(kind, encode_fields(kind, fields)))
+        sender.send(contract.address, data, int(contract.bond()))
 
 
 # --- and dies ----------------------------------------------------------------------------------------
@@ -468,6 +588,9 @@ def count_due(drill: Drill) -> None:
         amount = int(row["free"]) + int(row["locked"])
         if int(row["asset"]) != PLAY and amount:
             drill.due[address_of(int(row["owner"])), int(row["asset"])] += amount
+    for account, amount in perps.count_margin(tables, get_perps(drill)).items():
+        owner = int(tables["account"]["owner"][account])
+        drill.due[address_of(owner), USD] += amount
     vectors = {1: THREE_WAY, 2: TWO_WAY}
     for row in rows("holding", "state"):
         value = UNIT * vectors[int(row["group"])][int(row["outcome"])] // 10_000
@@ -483,16 +606,35 @@ def count_due(drill: Drill) -> None:
 
 def run_tool(drill: Drill, *arguments: str, is_ok: bool = True) -> Any:
     """Run ``tradezone exit`` in a process that knows the RPC address and the published files only."""
-    command = [sys.executable, "-m", "tradezone.cli", "exit", *arguments, "--json"]
-    command += ["--rpc", drill.rpc.url, "--chain", drill.zone.chain.address]
-    if arguments[0] != "status":
-        command += ["--data", str(drill.folder / "published")]
     relayer = ape_accounts.test_accounts[5]
-    environment = os.environ | {"TRADEZONE_EXIT_KEY": relayer.private_key}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    needs_data = arguments[0] != "status"
+    return run_command(
+        drill,
+        ["exit", *arguments],
+        is_ok=is_ok,
+        needs_data=needs_data,
+        environment={"TRADEZONE_EXIT_KEY": relayer.private_key},
+    )
+
+
+def run_command(
+    drill: Drill,
+    arguments: list[str],
+    *,
+    is_ok: bool = True,
+    needs_data: bool = True,
+    environment: dict[str, str] | None = None,
+) -> Any:
+    """Run a command of ``tradezone`` that is told where L1 is and, if it needs them, the published files."""
+    command = [sys.executable, "-m", "tradezone.cli", *arguments, "--json"]
+    command += ["--rpc", drill.rpc.url, "--chain", drill.zone.chain.address]
+    if needs_data:
+        command += ["--data", str(drill.folder / "published")]
+    known = os.environ | (environment or {})
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=known)
     if is_ok and done.returncode != 0:
         text = (done.stderr or done.stdout)[-2_000:]
-        raise DrillError(f"`tradezone exit {' '.join(arguments)}` failed: {text}")
+        raise DrillError(f"`tradezone {' '.join(arguments)}` failed: {text}")
     return json.loads(done.stdout)
 
 
@@ -526,6 +668,10 @@ def end(drill: Drill) -> None:
     standing = advance(drill, "finalize", ["finalize", "finalize"])
     check(standing["mode"] == "escape", f"the zone is {standing['mode']}")
     check(not standing["is_abandoned"], "the closing batch was abandoned")
+    found = run_command(drill, ["verify"])
+    check(found["ok"], f"the verifier objects: {found['report']}")
+    last = found["report"]["last_batch"]
+    check(last == standing["closing_batch"], f"the verifier replayed {last} batches")
     story.done("freeze and closing batch", f"batch {standing['final_batch']} is final")
 
 

@@ -186,6 +186,7 @@ def begin(provider: Any) -> Walk:
     people = ape_accounts.test_accounts
     days = {"window_seconds": 7 * DAY, "unbonding_seconds": 21 * DAY, "case_seconds": 21 * DAY}
     days |= {"change_notice": 3 * DAY, "close_notice": 7 * DAY}
+    days |= {"silence_seconds": 3 * DAY, "stall_seconds": 30 * DAY, "closing_seconds": 30 * DAY}
     zone = ZoneParams.local(
         keccak(b"an empty zone"),
         people[1].address,

@@ -389,7 +389,7 @@ def check_markets(found: Mapping[str, Any], zone: Mapping[str, str], params: Mar
     Raises
     ------
     DeploymentError
-        Naming the first that is wrong.
+        Naming each that is wrong.
     """
     slots, oracles, resolver = (found[name] for name in ("slots", "oracles", "resolver"))
     at = {name: found[name].address for name in CONTRACTS}
@@ -423,9 +423,13 @@ def check_markets(found: Mapping[str, Any], zone: Mapping[str, str], params: Mar
     ):
         given = _to_plain(contract.config())
         expected |= {f"{name}.{key}": (given[key], value) for key, value in asked.items()}
-    for name, (was, wanted) in expected.items():
-        if was != wanted:
-            raise DeploymentError(f"{name} is {was}, expected {wanted}")
+    wrong = [
+        f"{name} is {was}, expected {wanted}"
+        for name, (was, wanted) in expected.items()
+        if was != wanted
+    ]
+    if wrong:
+        raise DeploymentError("; ".join(wrong))
 
 
 def _to_plain(value: Any) -> Any:

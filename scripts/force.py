@@ -9,8 +9,8 @@ from typing import Any, Final
 import click
 
 from scripts._common import Address, ScriptError, Session, with_options, zone_command
+from scripts._final_state import data_option, replay_final
 from scripts._units import format_atoms, format_wei, to_atoms
-from scripts.withdraw import _replay, data_option
 from tradezone.chain import RecordProof
 from tradezone.chain._codec import to_bytes
 from tradezone.chain.abi import FORCED
@@ -212,7 +212,7 @@ def prove(session: Session, index: int | None, data: Path | None, proof: Path | 
     if proof:
         claim, argument = _read_proof(proof)
     else:
-        found: RecordProof = _replay(session, data).prove_forced(index or 0)
+        found: RecordProof = replay_final(session, data).prove_forced(index or 0)
         claim = found.claim.id
         argument = {"id": found.slot, "words": found.words, "siblings": found.siblings}
     receipt = session.transact("prove the answer", session.at("forced"), "prove", claim, argument)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from scripts._common import Address, ScriptError, Session, with_options, zone_command
+from scripts._common import ScriptError, Session, with_options, zone_command
+from scripts._proposing import (
+    LIMITS,
+    SHOWN_DIGITS,
+    describe_call,
+    describe_effect,
+    governor_of,
+    hash_text,
+    parse_call,
+    submit,
+    time_of,
+)
 from scripts._units import format_ppm, format_seconds, format_time, format_wei
-from tradezone.chain import ChainReader, FinalState, Receipt, RevertedError
+from tradezone.chain import ChainReader, FinalState, Receipt
 from tradezone.chain._codec import to_checksum
 from tradezone.chain.abi import CONTRACTS
-from tradezone.chain.deployment import ALL_NAMES, BESIDE_NAMES, CLASSES, GOVERNANCE_NAMES
+from tradezone.chain.deployment import CLASSES
 from tradezone.protocol.hashing import keccak
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
-    from tradezone.chain._codec import Type
-    from tradezone.chain.abi import Contract
     from tradezone.chain.rpc import Deployed
 
 STATES: Final = (
@@ -34,37 +41,9 @@ STATES: Final = (
     "executed",
 )
 SUPPORT: Final = {"against": 0, "for": 1, "abstain": 2}
-LIMITS: Final = (
-    "MAX_LEVERAGE",
-    "MAX_TAKER_FEE",
-    "MAX_MAKER_FEE",
-    "MAX_MAKER_REBATE",
-    "MIN_PROTOCOL_SHARE",
-    "MAX_FUNDING_RATE",
-    "MAX_FUNDING_CHANGE",
-    "MAX_PRICE_DEVIATION",
-    "MAX_PRICE_STALENESS",
-    "MAX_PRICE_INTERVAL",
-    "VENUE_OPEN_INTEREST",
-    "ACCOUNT_SHARE",
-    "STAKE_MULTIPLE",
-    "MAX_TAKER_DELAY",
-    "MAX_SESSION_PAUSE",
-    "BOND_UNBONDING",
-    "AUCTION_LENGTH",
-    "AUCTION_START",
-    "AUCTION_DECAY",
-    "AUCTION_FLOOR",
-    "HARM_CLAIM_WINDOW",
-    "VOTE_AGE",
-)
-"""Limits by their ids, from 1."""
-
 MEASURES: Final = ("none", "reduce-only", "cap", "settle")
 """Measures of the council by their numbers, from 0."""
 CAP: Final = 2
-
-_SHOWN_DIGITS: Final = 8
 
 
 @click.group()
@@ -90,7 +69,7 @@ class Proposal(NamedTuple):
     @property
     def name(self) -> str:
         """The first digits of its number, by which people call it."""
-        return f"{self.number:064x}"[:_SHOWN_DIGITS]
+        return f"{self.number:064x}"[:SHOWN_DIGITS]
 
     @property
     def hashed(self) -> tuple[list[str], list[int], list[bytes], bytes]:
@@ -111,10 +90,6 @@ def _require_governed(session: Session) -> None:
         )
 
 
-def _governor(session: Session, kind: str) -> Deployed:
-    return session.at(f"{kind}_governor")
-
-
 def _load(session: Session, kind: str | None = None) -> list[Proposal]:
     """Return every proposal, oldest first in each class."""
     _require_governed(session)
@@ -128,10 +103,10 @@ def _load(session: Session, kind: str | None = None) -> list[Proposal]:
             event["values"],
             event["calldatas"],
             event["description"],
-            event["voteStart"] - _governor(session, name).call("votingDelay"),
+            event["voteStart"] - governor_of(session, name).call("votingDelay"),
         )
         for name in (CLASSES if kind is None else (kind,))
-        for event in _governor(session, name).events(
+        for event in governor_of(session, name).events(
             "ProposalCreated", session.deployment.block, head
         )
     ]
@@ -153,123 +128,13 @@ def _find(session: Session, text: str) -> Proposal:
 
 
 def _state(session: Session, proposal: Proposal) -> str:
-    return STATES[_governor(session, proposal.kind).call("state", proposal.number)]
+    return STATES[governor_of(session, proposal.kind).call("state", proposal.number)]
 
 
 def _require_state(session: Session, proposal: Proposal, expected: str, hint: str) -> None:
     state = _state(session, proposal)
     if state != expected:
         raise ScriptError(f"proposal {proposal.name} is {state}, not {expected}", hint)
-
-
-def _now(session: Session) -> int:
-    return session.rpc.head().time
-
-
-# --- calls as people read them -----------------------------------------------------------------------
-
-
-def _contract_of(name: str) -> Contract:
-    return CONTRACTS[ALL_NAMES[name]]
-
-
-def describe_call(session: Session, target: str, data: bytes) -> str:
-    """Return ``limits.set(MAX_LEVERAGE, 25)`` for a call, or its bytes if nobody knows it."""
-    names = [n for n, address in session.deployment.contracts.items() if address == target]
-    if names:
-        for function in _contract_of(names[0]).functions.values():
-            if function.selector == data[:4]:
-                values = function.decode_input(data)
-                shown = [
-                    _show_argument(session, names[0], function.name, i, value)
-                    for i, value in enumerate(values)
-                ]
-                return f"{names[0]}.{function.name}({', '.join(shown)})"
-    return f"{names[0] if names else target}.0x{data.hex()}"
-
-
-def _show_argument(session: Session, contract: str, function: str, place: int, value: Any) -> str:
-    if (contract, function, place) == ("limits", "set", 0) and 1 <= value <= len(LIMITS):
-        return LIMITS[value - 1]
-    if isinstance(value, bytes):
-        return "0x" + value.hex()
-    for name, address in session.deployment.contracts.items():
-        if address == value:
-            return name
-    return str(value)
-
-
-def parse_call(session: Session, text: str) -> tuple[str, bytes]:
-    """Return target and calldata of ``"limits.set MAX_LEVERAGE 25"``."""
-    head, *words = shlex.split(text)
-    contract, dot, name = head.partition(".")
-    addresses = session.deployment.contracts
-    if not dot or contract not in addresses:
-        raise ScriptError(
-            f"expected CONTRACT.FUNCTION ARGUMENTS, was {text!r}",
-            f"contracts are: {', '.join(GOVERNANCE_NAMES | BESIDE_NAMES)}",
-        )
-    functions = _contract_of(contract).functions
-    if name not in functions:
-        raise ScriptError(
-            f"{contract} has no function {name!r}",
-            f"it has: {', '.join(n for n, f in functions.items() if not f.is_view)}",
-        )
-    function = functions[name]
-    if len(words) != len(function.inputs):
-        shown = " ".join(f"{t.name}:{t.canonical}" for t in function.inputs)
-        raise ScriptError(f"{contract}.{name} takes {shown}, {len(words)} were given")
-    values = [
-        _parse_argument(session, kind.canonical, word, kind.parts)
-        for kind, word in zip(function.inputs, words, strict=True)
-    ]
-    return addresses[contract], function.encode(*values)
-
-
-def _parse_argument(session: Session, kind: str, word: str, parts: Sequence[Type] = ()) -> Any:
-    """Return a value for an ABI type: names of limits and contracts, and ``contract.function``.
-
-    A struct is its fields, with names or in order: ``supply=40,baseSlots=10,...`` or ``40,10,...``.
-    """
-    if kind.startswith("(") and kind.endswith(")"):
-        return _parse_struct(session, kind, word, parts)
-    if kind.endswith("[]"):
-        return [_parse_argument(session, kind[:-2], part) for part in word.split(",") if part]
-    if kind == "address":
-        if word in session.deployment.contracts:
-            return session.deployment.address(word)
-        return Address().convert(word, None, None)
-    if kind == "bytes4" and "." in word:
-        contract, _, name = word.partition(".")
-        return _contract_of(contract).functions[name].selector
-    if kind.startswith("bytes"):
-        return bytes.fromhex(word.removeprefix("0x"))
-    if kind == "bool":
-        return word.lower() in ("1", "true", "yes")
-    if kind == "string":
-        return word
-    if word in LIMITS:
-        return LIMITS.index(word) + 1
-    try:
-        return int(word.replace("_", "").replace(",", ""), 0)
-    except ValueError:
-        raise ScriptError(f"expected a whole number ({kind}), was {word!r}") from None
-
-
-def _parse_struct(session: Session, kind: str, word: str, parts: Sequence[Type]) -> list[Any]:
-    given = [part.strip() for part in word.split(",")]
-    names = [part.name for part in parts]
-    if all("=" in part for part in given):
-        pairs = dict(part.split("=", 1) for part in given)
-        given = [pairs[name] for name in names if name in pairs]
-        if set(pairs) != set(names):
-            raise ScriptError(f"expected {', '.join(names)}, were {', '.join(pairs)}")
-    if len(given) != len(parts):
-        raise ScriptError(f"expected {kind}: {', '.join(names)}; {len(given)} values were given")
-    return [
-        _parse_argument(session, part.canonical, value, part.parts)
-        for part, value in zip(parts, given, strict=True)
-    ]
 
 
 # --- reading -----------------------------------------------------------------------------------------
@@ -321,7 +186,7 @@ def list_(session: Session, kind: str | None, only_open: bool) -> None:
 
 def _next(session: Session, proposal: Proposal, state: str) -> str:
     """Return what happens next, and when."""
-    governor, now = _governor(session, proposal.kind), _now(session)
+    governor, now = governor_of(session, proposal.kind), time_of(session)
     if state == "pending":
         start = governor.call("proposalSnapshot", proposal.number)
         return f"the vote begins in {format_seconds(max(start - now, 0))}"
@@ -348,7 +213,7 @@ def show(session: Session, proposal: str) -> None:
 
 
 def _describe(session: Session, proposal: Proposal) -> dict[str, Any]:
-    governor, number = _governor(session, proposal.kind), proposal.number
+    governor, number = governor_of(session, proposal.kind), proposal.number
     state = _state(session, proposal)
     snapshot = governor.call("proposalSnapshot", number)
     fields: dict[str, Any] = {
@@ -370,7 +235,7 @@ def _describe(session: Session, proposal: Proposal) -> dict[str, Any]:
         "against": format_wei(against),
         "abstain": format_wei(abstain),
     }
-    if snapshot < _now(session):  # a veto may come before the vote
+    if snapshot < time_of(session):  # a veto may come before the vote
         needed = governor.call("objectionNeeded", number)
         is_objected = governor.call("isObjected", number)
         age = session.at("limits").call("valueAt", LIMITS.index("VOTE_AGE") + 1, snapshot)
@@ -426,69 +291,6 @@ def propose(session: Session, kind: str, calls: tuple[str, ...], description: st
     submit(session, kind, [parse_call(session, text) for text in calls], description)
 
 
-def submit(
-    session: Session,
-    kind: str,
-    parsed: list[tuple[str, bytes]],
-    description: str,
-    more: Mapping[str, object] | None = None,
-) -> None:
-    """Propose calls (target and calldata) to be decided by a class; ``more`` is shown before."""
-    governor = _governor(session, kind)
-    targets, datas = [p[0] for p in parsed], [p[1] for p in parsed]
-    threshold = governor.call("proposalThreshold")
-    have = governor.call("getVotes", session.address, _now(session) - 1)
-    if have < threshold:
-        raise ScriptError(
-            f"{session.address} has {format_wei(have)} of aged votes,"
-            f" a proposer of class {kind} needs {format_wei(threshold)}",
-            "stake and wait for the vote age: ape run govern limits",
-        )
-    facts = dict(more or {})
-    for i, (target, data) in enumerate(parsed, 1):
-        facts[f"call {i}"] = describe_call(session, target, data)
-        facts[f"effect {i}"] = _describe_effect(session, kind, target, data)
-    number = governor.call("hashProposal", targets, [0] * len(datas), datas, _hash(description))
-    receipt = session.transact(
-        f"propose in class {kind}: {description}",
-        governor,
-        "propose",
-        targets,
-        [0] * len(datas),
-        datas,
-        description,
-        facts=facts,
-    )
-    session.result(
-        {"proposal": f"{number:064x}"[:_SHOWN_DIGITS], "number": str(number), "class": kind},
-        receipt,
-    )
-
-
-def _hash(text: str) -> bytes:
-    return keccak(text.encode())
-
-
-def _describe_effect(session: Session, kind: str, target: str, data: bytes) -> str:
-    """Try a call as the class's timelock would make it; say what it changes, or why it would fail now."""
-    names = {address: name for name, address in session.deployment.contracts.items()}
-    if target not in names:
-        return "unknown: not a contract of this zone"
-    contract = session.at(names[target])
-    functions = contract.contract.functions.values()
-    function = next((f for f in functions if f.selector == data[:4]), None)
-    if function is None:
-        return "unknown: no such function"
-    try:
-        contract.simulate(session.deployment.address(f"{kind}_timelock"), function.name, data)
-    except RevertedError as error:
-        return f"would fail now: {error.text.removeprefix('reverted with ')}"
-    if (names[target], function.name) == ("limits", "set"):
-        limit, value = function.decode_input(data)
-        return f"{LIMITS[limit - 1]}: {contract.call('valueOf', limit)} -> {value}"
-    return "would succeed now"
-
-
 @zone_command(cli, "vote", signs=True)
 @with_options(
     click.argument("proposal"),
@@ -517,7 +319,7 @@ def object_(session: Session, proposal: str, reason: str) -> None:
 
 
 def _cast(session: Session, proposal: Proposal, support: str, reason: str) -> None:
-    governor = _governor(session, proposal.kind)
+    governor = governor_of(session, proposal.kind)
     _require_state(session, proposal, "active", f"ape run govern show {proposal.name}")
     snapshot = governor.call("proposalSnapshot", proposal.number)
     weight = governor.call("getVotes", session.address, snapshot)
@@ -557,7 +359,7 @@ def _cast(session: Session, proposal: Proposal, support: str, reason: str) -> No
 def veto(session: Session, proposal: str, data: Path | None) -> None:
     """Veto PROPOSAL with what the account has in the vault, as the ballot's final state shows it."""
     found = _find(session, proposal)
-    governor, chamber = _governor(session, found.kind), session.at("chamber")
+    governor, chamber = governor_of(session, found.kind), session.at("chamber")
     if not _has_chamber(governor):
         raise ScriptError(f"depositors have no say on proposals of class {found.kind}")
     owner = session.at("owner_registry").call("idOf", session.address)
@@ -644,7 +446,7 @@ def queue(session: Session, proposal: str) -> None:
     """Queue a PROPOSAL that passed. Anyone may; its delay begins."""
     found = _find(session, proposal)
     _require_state(session, found, "succeeded", f"ape run govern show {found.name}")
-    governor = _governor(session, found.kind)
+    governor = governor_of(session, found.kind)
     delay = session.at(f"{found.kind}_timelock").call("getMinDelay")
     receipt = session.transact(
         f"queue {found.name}: {found.description}",
@@ -668,13 +470,13 @@ def execute(session: Session, proposal: str) -> None:
     _require_state(session, found, "queued", f"ape run govern show {found.name}")
     receipt = session.transact(
         f"execute {found.name}: {found.description}",
-        _governor(session, found.kind),
+        governor_of(session, found.kind),
         "execute",
         *found.hashed,
         facts={
             f"effect {i}": (
                 f"{describe_call(session, target, data)}:"
-                f" {_describe_effect(session, found.kind, target, data)}"
+                f" {describe_effect(session, found.kind, target, data)}"
             )
             for i, (target, data) in enumerate(zip(found.targets, found.calldatas, strict=True), 1)
         },
@@ -689,7 +491,7 @@ def cancel(session: Session, proposal: str) -> None:
     found = _find(session, proposal)
     receipt = session.transact(
         f"cancel {found.name}: {found.description}",
-        _governor(session, found.kind),
+        governor_of(session, found.kind),
         "cancel",
         *found.hashed,
     )
@@ -766,7 +568,7 @@ def declare(session: Session, market: int, measure: str, value: int | None, reas
         market,
         MEASURES.index(measure),
         value or 0,
-        _hash(reason),
+        hash_text(reason),
         facts={
             "takes": f"{contract.call('threshold')} of the council",
             "in force after": format_seconds(contract.call("NOTICE_SECONDS")),
@@ -788,7 +590,7 @@ def lift(session: Session, market: int, reason: str) -> None:
         contract,
         "lift",
         market,
-        _hash(reason),
+        hash_text(reason),
         facts={"takes": f"{contract.call('threshold')} of the council"},
     )
     _show_support(session, contract, market, receipt)
@@ -865,7 +667,7 @@ def brake(session: Session, action: str, reason: str | None) -> None:
         f"support to {action} the brake: {reason}",
         contract,
         action,
-        _hash(reason),
+        hash_text(reason),
         facts={"takes": f"{contract.call('threshold')} guardians"},
     )
     fields = _describe_brake(session, contract)

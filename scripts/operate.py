@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from scripts._common import ScriptError, with_options, zone_command
-from scripts.post import (
+from scripts._posting import (
     build_poster,
     check_sequencer,
     data_option,

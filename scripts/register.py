@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from scripts._common import Address, ScriptError, Session, with_options, zone_command
+from scripts._evidence import case_id, encode_heads
 from scripts._units import format_seconds, format_time, format_wei
-from scripts.slash import case_id, encode_heads
 from tradezone.chain._codec import encode, parse_parameters, to_bytes
 from tradezone.chain.court_abi import BONDED_REGISTER
 from tradezone.chain.errors import AbiError

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from scripts._common import Address, ScriptError, Session, with_options, zone_command
+from scripts._evidence import case_id, encode_heads
 from scripts._units import format_seconds, format_time, format_wei, to_ppm, to_wei
 from tradezone.chain import ChainReader, FinalState
-from tradezone.chain._codec import encode, parse_parameters, to_bytes
 from tradezone.chain.court_abi import SLASHING_COURT
 from tradezone.protocol.hashing import keccak
 
@@ -51,7 +51,6 @@ CLASSES: Final = ("outage", "negligence", "manipulation", "fraud")
 _WORD: Final = 32
 _BPS_PERCENT: Final = 100
 _PPM_PERCENT: Final = 10_000
-_HEAD: Final = "(uint64,uint64,uint64,uint64,uint64,uint64,bytes32,bytes32,bytes32)"
 _ACTIVE: Final = 1  # state of a record that is in use
 
 case_argument = click.argument("case", metavar="CASE")
@@ -83,11 +82,6 @@ def _court(session: Session) -> Deployed:
             "deploy one that has: ape run deploy zone --governed",
         )
     return session.at("court")
-
-
-def case_id(court: str, number: int) -> bytes:
-    """Return the id of the case with this number."""
-    return keccak(to_bytes(court).rjust(_WORD, b"\0") + number.to_bytes(_WORD, "big"))
 
 
 def _find(session: Session, text: str) -> tuple[int, bytes, dict[str, Any]]:
@@ -372,40 +366,6 @@ def evidence(session: Session, first: Path, second: Path) -> None:
         },
     )
     _show_new(session, receipt, "Proved", "Convict")
-
-
-def encode_heads(first: Path, second: Path) -> bytes:
-    """Return what `DoubleHeadEvidence` checks, from the block heads in two files."""
-    heads = [_read_head(first), _read_head(second)]
-    if heads[0][0][1] > heads[1][0][1]:
-        heads.reverse()  # the contract takes the earlier block first
-    kinds, _ = parse_parameters(f"({_HEAD},bytes,{_HEAD},bytes)")
-    return encode(kinds, [heads[0][0], heads[0][1], heads[1][0], heads[1][1]])
-
-
-def _read_head(path: Path) -> tuple[list[Any], bytes]:
-    """Return fields and signature of the block head in a file."""
-    from tradezone.verifier.receipts import BlockHead, ReceiptError
-
-    try:
-        body = json.loads(path.read_text())
-        head = BlockHead.from_json(body.get("block_head", body))
-    except (ValueError, AttributeError, ReceiptError) as error:
-        raise ScriptError(
-            f"{path.name} holds no signed block head: {error}", "see docs/spec/receipts.md"
-        ) from None
-    fields = [
-        head.epoch,
-        head.block,
-        head.first_seq,
-        head.count,
-        head.time,
-        head.inbox_index,
-        head.inbox_hash,
-        head.head,
-        head.parent,
-    ]
-    return fields, head.signature
 
 
 def _show_new(session: Session, receipt: Any, event: str, action: str) -> None:

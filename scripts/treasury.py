@@ -8,6 +8,7 @@ import click
 
 from scripts._common import NATIVE, Address, ScriptError, Session, with_options, zone_command
 from scripts._markets import to_milliseconds
+from scripts._proposing import submit
 from scripts._units import (
     UnitError,
     format_atoms,
@@ -18,7 +19,6 @@ from scripts._units import (
     to_ms,
     to_wei,
 )
-from scripts.govern import submit
 from tradezone.chain.abi import ERC20
 from tradezone.client import Asset
 from tradezone.protocol.enums import ASSET_ERC20, ASSET_SIMULATED

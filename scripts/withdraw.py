@@ -9,16 +9,11 @@ from typing import Any
 import click
 
 from scripts._common import Address, ScriptError, Session, with_options, zone_command
+from scripts._final_state import data_option, replay_final
 from scripts._units import format_atoms
-from tradezone.chain import ChainReader, Claim, FinalState, Withdrawal
+from tradezone.chain import Withdrawal
 from tradezone.chain._codec import to_bytes
 from tradezone.chain.abi import WITHDRAWALS
-
-data_option = click.option(
-    "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder with the published batch files; without it they are taken from L1.",
-)
 
 
 @click.group()
@@ -39,7 +34,7 @@ def list_(
     with_paid: bool,
 ) -> None:
     """List the withdrawals in the newest final state, computed from the batches."""
-    state = _replay(session, data)
+    state = replay_final(session, data)
     rows = []
     for item in state.withdrawals():
         is_paid = session.at("withdrawals").call("isPaid", item.id)
@@ -82,7 +77,7 @@ def submit(session: Session, ids: tuple[int, ...], data: Path | None, proof: Pat
         claim, arguments = _read_proof(proof)
         facts = {"proof": proof.name}
     else:
-        state = _replay(session, data)
+        state = replay_final(session, data)
         claim, proofs = state.claim.id, [state.prove(number) for number in ids]
         arguments = [p.argument for p in proofs]
         facts = {
@@ -106,17 +101,6 @@ def submit(session: Session, ids: tuple[int, ...], data: Path | None, proof: Pat
             },
             receipt,
         )
-
-
-def _replay(session: Session, data: Path | None) -> FinalState:
-    reader = ChainReader(session.rpc, session.deployment.address("chain"))
-    claim: Claim = reader.latest_final()
-    if not claim.batch:
-        raise ScriptError(
-            "no claim on a batch is final yet", "its window has to pass: ape run post finalize"
-        )
-    session.echo(f"replaying {claim.batch} batches")
-    return FinalState.replay(reader, data, claim)
 
 
 def _show_amount(session: Session, item: Withdrawal) -> str:

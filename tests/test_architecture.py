@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent / "tradezone"
+SCRIPTS = Path(__file__).parent.parent / "scripts"
 
 # package -> packages of tradezone it may import
 ARROWS = {
@@ -83,6 +84,8 @@ def get_imports(path):
                 if node.module == "tradezone":
                     names = (alias.name for alias in node.names)
                     yield from (f"tradezone.{name}" for name in names if (ROOT / name).is_dir())
+                elif node.module == "scripts":
+                    yield from (f"scripts.{alias.name}" for alias in node.names)
 
 
 def test_every_package_is_on_the_map():
@@ -127,3 +130,13 @@ def test_consensus_code_has_no_floats(package):
             where = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
             assert not is_float, f"{where} has a float"
             assert not (is_division and not is_path), f"{where} divides with /"
+
+
+COMMANDS = sorted(path.stem for path in SCRIPTS.glob("[!_]*.py"))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_imports_no_other_command(command):
+    """Ape runs each in turn by its name, and Python warns of one that another has imported before."""
+    found = set(get_imports(SCRIPTS / f"{command}.py"))
+    assert not found & {f"scripts.{other}" for other in COMMANDS}

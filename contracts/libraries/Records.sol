@@ -7,7 +7,7 @@ pragma solidity ^0.8.30;
 /// @dev A word is a uint256; a field of width w at bit offset b of its word is (word >> b) mod 2^w, as two's complement if it is signed.
 /// Slot 0 of a table is never used where a slot is a link: 0 means none.
 library Records {
-    uint256 internal constant RECORDS_VERSION = 3;
+    uint256 internal constant RECORDS_VERSION = 4;
     uint256 internal constant MAX_WORDS = 6;
     // Tables have the types 0 .. TYPE_COUNT - 1.
     uint256 internal constant TYPE_COUNT = 36;
@@ -1094,7 +1094,7 @@ library Records {
         // markets with a job, first in first out, by job.next
         uint32 jobFirst;
         uint8 restartPhase;
-        // the closing batch has begun
+        // stage of the closing batch, CLOSED behind it
         uint8 closing;
         uint32 triggerLast;
         // ms of the next mark tick
@@ -1126,6 +1126,10 @@ library Records {
         uint32 looks;
         // of the sweep or the queue, still to be made in this block
         uint32 visits;
+        // slots of pools that the sweep has passed so far
+        uint64 swept;
+        // visits of the queue so far
+        uint64 visited;
     }
 
     // Work on all positions of a perpetual (ADL, settlement); same slot as the market.
@@ -1172,7 +1176,7 @@ library Records {
         uint64 gains;
         // G2 lots; settlement: shortfall, atoms
         uint64 others;
-        // ms when what is registered is due, 0 = nothing is
+        // agenda.swept (stage 0) or visited (stage 1) when the pass ends, 0 = nothing is registered
         uint64 ripe;
         // second running sum of the stage
         uint64 given;
@@ -2124,6 +2128,8 @@ library Records {
         record.perps = uint32(word >> 32);
         record.looks = uint32(word >> 64);
         record.visits = uint32(word >> 96);
+        record.swept = uint64(word >> 128);
+        record.visited = uint64(word >> 192);
     }
 
     /// @notice Decode a record of table job from its words.

@@ -185,6 +185,7 @@ def measured_governance(governed, alice, bob, carol, accounts, asserter, deploye
     note("StakingVault.stake, first", staking.stake(sender=alice, value=900 * OKB))
     note("StakingVault.stake, later", staking.stake(sender=alice, value=OKB))
     staking.stake(sender=bob, value=100 * OKB)
+    governed.clock.pass_time(1)
     note("StakingVault.delegate", staking.invoke_transaction("delegate", carol, sender=bob))
     note("StakingVault.requestUnbond", staking.requestUnbond(OKB, sender=alice))
     note("StakingVault.openCase", staking.openCase(CASE, alice, sender=governed.court))

@@ -169,6 +169,7 @@ def test_sources_and_their_kinds_are_public(zone):
             messages.RESOLUTION,
         ],
         zone.calendars.address: [messages.SET_CALENDAR],
+        zone.forced.address: range(messages.FORCED_WITHDRAW, messages.FORCED_REDIRECT + 1),
     }
     expected = {source: sum(1 << kind for kind in kinds) for source, kinds in expected.items()}
     assert {source: zone.inbox.kindsOf(source) for source in zone.inbox.sources()} == expected

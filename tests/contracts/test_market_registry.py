@@ -513,7 +513,7 @@ def test_notices_that_contradict_each_other_are_refused(
     zone, project, deployer, markets, changes, wrong
 ):
     fields = (
-        "inbox", "venues", "listings", "calendars", "slots", "limits",
+        "inbox", "venues", "listings", "perps", "calendars", "slots", "limits",
         "maxMarkets", "changeNotice", "closeNotice", "messageLag",
     )  # fmt: skip
     config = {name: getattr(markets.config(), name) for name in fields}

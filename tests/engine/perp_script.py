@@ -10,6 +10,7 @@ from typing import Any
 from tests.model.perp_world import PERP, PerpWorld, build_perp_world
 from tests.model.world import act, get_address, item, tell, update_market
 from tradezone.protocol import actions, enums, limits, messages
+from tradezone.protocol.batches import NO_EPOCH
 from tradezone.protocol.enums import BUY, SELL
 from tradezone.protocol.errors import Code
 
@@ -27,7 +28,7 @@ def approve(market: PerpWorld, slot: int, weight: int) -> None:
 
 
 def run_script(zone: Any) -> PerpWorld:
-    """Listing, orders, margins, a crash with every rung of the ladder, funding, settlement, the end of the fund."""
+    """Listing, orders, margins, a crash with every rung of the ladder, funding, settlement, the ends of fund and zone."""
     market = build_perp_world(
         zone,
         oracle={"breaker": limits.PPM},
@@ -47,6 +48,8 @@ def run_script(zone: Any) -> PerpWorld:
     assert market.block(act(market.world.deployer, actions.DEFUND, **body)).codes[-1] == Code.OK
     assert not any(perp.is_live for perp in market.model.perps.values())
     assert {who.owner for who in (alice, bob, carol)}
+    zone.batch([], unmarked=[tell(messages.HEARTBEAT)], bounds={"epoch": NO_EPOCH, "count": 0})
+    assert market.model.closing == enums.CLOSED
     return market
 
 

@@ -20,6 +20,7 @@ from tradezone.engine import audit_state
 from tradezone.engine.audit_perps import PERP_RULES
 from tradezone.engine.memory import allocate_state, get_tables
 from tradezone.protocol import actions, enums, limits
+from tradezone.protocol.batches import NO_EPOCH
 from tradezone.protocol.enums import BUY, SELL
 from tradezone.protocol.records import TABLE_BY_NAME
 
@@ -75,6 +76,22 @@ def tables():
     assert_same_state(model, made, every_bucket=True)
     check_records(made, is_thorough=False)
     return made
+
+
+@pytest.fixture(scope="module")
+def closed():
+    """A zone that has ended; an order keeps pool and position in their slots."""
+    market = build_perp_world()
+    market.trade(market.alice, market.bob, 1_000, 10)
+    for who in (market.alice, market.bob):
+        market.post(who, BUY, 900, 1)
+    market.zone.batch([], bounds={"epoch": NO_EPOCH, "count": 0})
+    assert market.model.closing == enums.CLOSED
+    found = get_tables(allocate_state())
+    transplant.write(market.model, found)
+    assert found["position"]["state"][1]
+    assert found["pool"]["state"][1]
+    return found
 
 
 def first(name, **wanted):
@@ -218,9 +235,15 @@ SPOILT = [
     ("job.list", "job", CROSS, "charge", ONE),
     ("job.list", "job", CROSS, "next_kind", To(enums.JOB_SETTLE)),
     ("job.registered", "job", THIRD, "ripe", To(0)),
+    ("job.registered", "job", THIRD, "ripe", To(1 << 40)),
+    ("job.registered", "job", THIRD, "stage", To(2)),
+    ("job.registered", "job", CROSS, "stage", ONE),
     ("job.registered", "job", THIRD, "long_first", To(0)),
     ("job.registered", "position", REGISTERED, "flags", To(0)),
     ("job.registered", "position", LONG, "job_next", REGISTERED),
+    ("ledger.closed", "agenda", 0, "closing", ONE),
+    ("ledger.closed", "agenda", 0, "closing", To(enums.CLOSED)),
+    ("ledger.fund_account", "venue", 1, "fund_account", To(0)),
     ("table.unused", "job", 1, "ripe", ONE),
 ]
 
@@ -244,6 +267,26 @@ def test_a_spoilt_record_breaks_its_rule(tables, rule, table, slot, field, chang
 
 def test_the_state_is_whole_again(tables):
     assert audit_state(tables, is_thorough=True) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "field", "value"),
+    [
+        *(("ledger", "cash", 1), ("ledger", "deficit", 1), ("ledger", "fund", 1)),
+        *(("pool", "collateral", 1), ("pool", "kept", 1), ("pool", "state", 6)),
+        *(("position", "lots", 1), ("position", "quote", -1), ("job", "kind", enums.JOB_SETTLE)),
+    ],
+)
+def test_a_zone_that_is_closed_keeps_nothing_behind_its_walls(closed, table, field, value):
+    slot = PERP if table == "job" else 1
+    column = closed[table][field]
+    before = column[slot]
+    column[slot] = value
+    try:
+        assert "ledger.closed" in {violation.rule for violation in audit_state(closed, most=999)}
+    finally:
+        column[slot] = before
+    assert audit_state(closed) == []
 
 
 def test_every_rule_has_a_state_that_breaks_it():
@@ -283,6 +326,7 @@ def test_the_slow_checks_find_it_without_the_audit(tables, monkeypatch, table, s
         *(("fund", PERP, "spent"), ("pool", SHARED, "pulled"), ("pool", ISOLATED, "kept")),
         *(("position", LONG, "funding_index"), ("position", REGISTERED, "claim")),
         *(("order", OPENING, "reserve"), ("level", FIRM, "firm"), ("agenda", 0, "pool_cursor")),
+        *(("agenda", 0, "swept"), ("agenda", 0, "visited"), ("job", THIRD, "stage")),
         *(("job", THIRD, "ripe"), ("provider", 8, "incident"), ("market", PERP, "funding_cap")),
     ],
 )

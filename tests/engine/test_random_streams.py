@@ -10,7 +10,7 @@ are compared, and the invariants of both checked. Four ways to look:
   TRADEZONE_FUZZ_STREAMS says how many), and the step executor with its witnesses beside the compiled engine.
 
 What fails is cut down by `tests.model.streams.reduce_runs` before it is shown. That the streams reach every action, message, event
-and error is a test of its own.
+and error is a test of its own; what only perpetuals reach is asked of theirs (tests/perps/test_random_markets.py).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 
 from tests.engine.conftest import build_engine
 from tests.model.engine import Model
+from tests.model.perp_world import PERP_ACTIONS, PERP_CODES, PERP_EVENTS, PERP_MESSAGES
 from tests.model.pure import PureEngine, small_bounds
 from tests.model.streams import Stream, build_stream, describe, draw_squeeze, reduce_runs, replay
 from tests.model.world import Zone
@@ -38,27 +39,6 @@ SHORT_EXAMPLES = None if settings().max_examples > 100 else 15  # None: what the
 SEEDS = range(6)
 SMALL_SEEDS = range(12)
 RESERVED_CODES = {Code.UNKNOWN_ACTION, Code.FOK_NOT_FILLED}  # nothing gives them
-
-# What only perpetuals reach: they have streams and scenarios of their own (tests/perps, test_steps_perps.py).
-PERP_ACTIONS = {
-    actions.ALLOWANCE,
-    actions.LEVERAGE,
-    actions.ADJUST_MARGIN,
-    actions.CHECK,
-    actions.FUND,
-    actions.DEFUND,
-}
-PERP_MESSAGES = {
-    messages.LIST_PERP,
-    messages.SET_PERP,
-    messages.APPROVE_CROSS,
-    messages.ORACLE_SET,
-    messages.PRICE,
-    messages.SET_RISK,
-    messages.SLASH,
-}
-PERP_EVENTS = range(events.PERP_TERMS, 100)
-PERP_CODES = range(Code.INSUFFICIENT_MARGIN, Code.DEVIATION + 1)
 
 
 def drive(stream: Stream, steps: int) -> None:

@@ -43,16 +43,30 @@ def run(zone: State) -> None:
     zone.looks = 0
     for slot in sorted(zone.perps):
         perp = zone.perps[slot]
-        is_due = perp.adl_time != 0 and zone.time >= perp.adl_time and perp.job is None
-        if is_due and liquidation.is_market_open_to_force(zone, perp):
+        if perp.ripe == 0 or perp.job is not None:
+            continue
+        if not liquidation.is_market_open_to_force(zone, perp):
+            begin_pass(zone, perp)
+        elif is_pass_over(zone, perp):
+            perp.awaits_queue = False
             _begin(zone, perp, enums.JOB_ADL, deleverage(zone, perp))
             zone.emit(events.ADL_BEGUN, market=slot)
     while zone.jobs and zone.looks < limits.BLOCK_ADL:
-        perp = zone.perps[zone.jobs[0]]
-        if next(perp.job.steps, "end") == "end":
-            _end(zone, perp)
-        else:
-            zone.looks += 1
+        _look(zone)
+
+
+def finish(zone: State) -> None:
+    """All jobs to their end, without a block: the zone is wound up."""
+    while zone.jobs:
+        _look(zone)
+
+
+def _look(zone: State) -> None:
+    perp = zone.perps[zone.jobs[0]]
+    if next(perp.job.steps, "end") == "end":
+        _end(zone, perp)
+    else:
+        zone.looks += 1
 
 
 def touch(zone: State, pool: Pool) -> None:
@@ -76,14 +90,34 @@ def _end(zone: State, perp: Perp) -> None:
         _begin(zone, perp, enums.JOB_SETTLE, settle(zone, perp))
 
 
+# --- when a job is due -------------------------------------------------------------------------------
+
+
+def begin_pass(zone: State, perp: Perp) -> None:
+    """What is registered waits until everybody has been looked at: all pools first, then all in the queue."""
+    perp.ripe = zone.swept + zone.slots["pool"].high_water - 1
+    perp.awaits_queue = False
+
+
+def is_pass_over(zone: State, perp: Perp) -> bool:
+    """Whether every pool was swept, and every one that then stood in the queue was visited."""
+    if not perp.awaits_queue:
+        if zone.swept < perp.ripe:
+            return False
+        perp.awaits_queue = True
+        perp.ripe = zone.visited + len(zone.liquidating)
+    return zone.visited >= perp.ripe
+
+
 # --- registration ------------------------------------------------------------------------------------
 
 
 def register(zone: State, pool: Pool, positions: list[Position]) -> None:
-    """A pool below zero waits with these positions until the sweep has seen every pool."""
+    """A pool below zero waits with these positions until everybody has been looked at."""
     for position in positions:
         perp = zone.perps[position.market]
-        perp.adl_time = perp.adl_time or zone.time + limits.SWEEP_MS
+        if perp.ripe == 0:
+            begin_pass(zone, perp)
         position.is_registered = True
         perp.registered[position.side].insert(0, position)
     pool.state = enums.POOL_BANKRUPT
@@ -213,7 +247,7 @@ def deleverage(zone: State, perp: Perp) -> Iterator[None]:
             registered[side].remove(position)
             _bank(zone, perp, position, gets.take(position.claim))
             yield
-    perp.adl_time = 0
+    perp.ripe = 0
     zone.emit(
         events.ADL_DONE,
         market=perp.market.slot,
@@ -362,7 +396,7 @@ def begin_settlement(zone: State, perp: Perp) -> None:
     zone.epoch += 1
     zone.emit(events.SETTLEMENT_BEGUN, market=market.slot, price=price)
     if perp.job is None:
-        perp.adl_time = 0
+        perp.ripe, perp.awaits_queue = 0, False
         _begin(zone, perp, enums.JOB_SETTLE, settle(zone, perp))
     else:
         perp.must_settle = True

@@ -16,6 +16,7 @@ perps, pools          perpetuals: listing, orders, fills; margin pools and the v
 margin, funding       what a position is worth, asks for and pays
 prices                feeds, index, mark ticks, bands
 liquidation, adl      queue, forced orders, takeover; deleveraging, settlement
+closing               the end of the zone
 snapshot              the whole state as plain dicts and lists
 ====================  ====================================================================
 
@@ -29,6 +30,7 @@ from typing import Any
 from tests.model import (
     access,
     adl,
+    closing,
     envelopes,
     forced,
     inbox,
@@ -124,6 +126,8 @@ class Model(State):
             self.seq = first_seq + at
         if header is not None:
             inbox.consume(self, header.inbox_index)
+            if header.is_closing:
+                closing.wind_up(self)
         return results, self.events
 
     def _run_block(

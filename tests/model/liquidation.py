@@ -80,6 +80,7 @@ def sweep(zone: State) -> None:
     while due > 0 and work > 0:
         due -= 1
         work -= 1
+        zone.swept += 1
         zone.pool_cursor += 1
         if zone.pool_cursor > reach:
             zone.pool_cursor = 1
@@ -110,6 +111,7 @@ def run(zone: State) -> None:
         return
     for _ in range(min(len(zone.liquidating), limits.BLOCK_LIQUIDATIONS)):
         pool = zone.liquidating.pop(0)
+        zone.visited += 1
         if visit(zone, pool):
             zone.liquidating.append(pool)
 

@@ -47,7 +47,7 @@ POOL_FIELDS = (
 SUMS = ("equity", "weighted", "initial", "maintenance", "notional", "losses")
 POSITION_FIELDS = ("market", "leverage", "funding_index", "lots", "quote", "claim")
 TRIGGER_FIELDS = ("up_mark", "down_mark", "up_index", "down_index")
-AGENDA_FIELDS = ("next_mark", "sweep_time", "pool_cursor")
+AGENDA_FIELDS = ("next_mark", "sweep_time", "pool_cursor", "swept", "visited")
 
 
 def _pick(thing: object, names: tuple[str, ...]) -> dict[str, int]:
@@ -94,7 +94,8 @@ def _build_perp(zone: State, perp: Perp) -> dict[str, Any]:
         "lots_moved": perp.job.lots if perp.job else 0,
         "money": perp.job.money if perp.job else 0,
         "must_settle": enums.JOB_SETTLE if perp.must_settle else 0,
-        "ripe": perp.adl_time,
+        "ripe": perp.ripe,
+        "awaits_queue": int(perp.awaits_queue),
         "registered": [[p.slot for p in perp.registered[side]] for side in (1, -1)],
         "firm": [
             (price, sum(order.lots for order in level.orders if not order.is_reduce_only))
@@ -267,6 +268,7 @@ class Reader:
             **self.get("job", slot, "lots_moved", "money"),
             "must_settle": self.one("job", slot, "next_kind"),
             "ripe": self.one("job", slot, "ripe"),
+            "awaits_queue": 0 if self.one("job", slot, "kind") else self.one("job", slot, "stage"),
             "registered": [
                 self.walk("position", self.one("job", slot, first), "job_next")
                 for first in ("long_first", "short_first")

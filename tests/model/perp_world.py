@@ -32,10 +32,31 @@ from tests.model.world import (
     tell,
 )
 from tradezone.protocol import actions, enums, events, limits, messages
+from tradezone.protocol.errors import Code
 
 SCALE = 100_000_000  # feed units of a tick: the feed's unit is the tick
 PERP = 2  # market 1 is the spot market of `build_world`
 PROVIDERS = (901, 902, 903)  # private keys
+# What only perpetuals reach.
+PERP_ACTIONS = {
+    actions.ALLOWANCE,
+    actions.LEVERAGE,
+    actions.ADJUST_MARGIN,
+    actions.CHECK,
+    actions.FUND,
+    actions.DEFUND,
+}
+PERP_MESSAGES = {
+    messages.LIST_PERP,
+    messages.SET_PERP,
+    messages.APPROVE_CROSS,
+    messages.ORACLE_SET,
+    messages.PRICE,
+    messages.SET_RISK,
+    messages.SLASH,
+}
+PERP_EVENTS = range(events.PERP_TERMS, 100)
+PERP_CODES = range(Code.INSUFFICIENT_MARGIN, Code.DEVIATION + 1)
 
 
 def set_oracle(feed: int = 1, *, keys: tuple[int, ...] = PROVIDERS, **terms: Any) -> Tell:
@@ -86,6 +107,23 @@ def list_perp(market: int, *, venue: int = 1, **terms: Any) -> Tell:
         "mmr1": 100_000,
     }
     return tell(messages.LIST_PERP, **(values | terms))
+
+
+def get_parameters(perp: Perp) -> dict[str, int]:
+    """Fields of SET_PERP as they are in force."""
+    return {
+        "fundingCap": perp.funding_cap,
+        "interest": perp.interest,
+        "impactNotional": perp.impact_notional,
+        "bandListing": perp.band_listing,
+        "bandBasis": perp.band_basis,
+        "oiLower": perp.oi_lower,
+        "oiUpper": perp.oi_upper,
+        "lossCap": perp.loss_cap,
+        **{f"lower{k}": tier[0] for k, tier in enumerate(perp.tiers)},
+        **{f"imr{k}": tier[1] for k, tier in enumerate(perp.tiers)},
+        **{f"mmr{k}": tier[2] for k, tier in enumerate(perp.tiers)},
+    }
 
 
 def sign_price(feed: int, place: int, price: int, time: int, *, key: int | None = None) -> Action:

@@ -202,7 +202,8 @@ def release(zone: State, pool: Pool) -> None:
         pool.kept = 0
     amount = max(0, get_releasable(zone, pool) - pool.kept)
     is_fund = zone.accounts[pool.account].kind == enums.ACCOUNT_FUND
-    if amount and not is_fund and pool.ledger.deficit == 0 and amount <= pool.ledger.cash:
+    is_kept = is_fund or zone.closing  # a zone that ends releases all at one rate, in the end
+    if amount and not is_kept and pool.ledger.deficit == 0 and amount <= pool.ledger.cash:
         move_out(zone, pool, amount)
     tidy(zone, pool)
 
@@ -230,10 +231,10 @@ def give_back(zone: State, perp: Perp) -> None:
     perp.spent = max(0, perp.spent - amount)
     if amount:
         receive_income(zone, perp.ledger, amount)
-        _tell_fund(zone, perp.ledger)
+        tell_fund(zone, perp.ledger)
 
 
-def _tell_fund(zone: State, ledger: Ledger, account: int = 0, crossed: int = 0) -> None:
+def tell_fund(zone: State, ledger: Ledger, account: int = 0, crossed: int = 0) -> None:
     zone.emit(
         events.FUND_CHANGED,
         market=ledger.venue,
@@ -339,7 +340,7 @@ def fund(zone: State, account: int, _key: Key, body: Body) -> None:
     zone.balance(account, ledger.asset).free -= amount
     ledger.cash += amount
     receive_income(zone, ledger, amount)
-    _tell_fund(zone, ledger, account, amount)
+    tell_fund(zone, ledger, account, amount)
 
 
 def defund(zone: State, account: int, key: Key, body: Body) -> None:
@@ -357,7 +358,7 @@ def defund(zone: State, account: int, key: Key, body: Body) -> None:
     ledger.fund -= amount
     ledger.cash -= amount
     zone.get_or_open_balance(account, ledger.asset).free += amount
-    _tell_fund(zone, ledger, account, -amount)
+    tell_fund(zone, ledger, account, -amount)
 
 
 # --- messages ----------------------------------------------------------------------------------------
@@ -384,4 +385,4 @@ def slash(zone: State, body: Body) -> None:
     asset.total += amount
     ledger.cash += amount
     receive_income(zone, ledger, amount)
-    _tell_fund(zone, ledger, 0, amount)
+    tell_fund(zone, ledger, 0, amount)

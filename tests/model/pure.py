@@ -17,6 +17,7 @@ import numpy as np
 from tradezone.engine.memory import allocate_state, get_tables
 from tradezone.protocol import limits
 from tradezone.protocol.batches import Header
+from tradezone.protocol.enums import CLOSED
 from tradezone.protocol.records import TABLE_BY_NAME, TABLES, Table
 from tradezone.protocol.steps import IDLE
 from tradezone.verifier import stepper
@@ -151,6 +152,7 @@ class PureEngine(stepper.Stepper):
         self._header, self._is_batch_end = header, header is not None
         self._records.clear()  # the tables may have been written to since
         machine = self._load(self._table_of[0], 0)
+        agenda = self._load(TABLE_BY_NAME["agenda"], 0)
         first, inbox = machine.seq, machine.inbox
         end, span = first + len(leaves), (inbox, inbox + len(messages))
         results, events = [0] * len(leaves), self.events
@@ -164,6 +166,7 @@ class PureEngine(stepper.Stepper):
             machine.pc == IDLE
             and machine.seq >= end
             and (header is None or machine.inbox >= header.inbox_index)
+            and (header is None or not header.is_closing or agenda.closing == CLOSED)
         ):
             derived = stepper._Derived(lambda what, key: self._find(what, key, self._records))
             inputs = stepper._Inputs(

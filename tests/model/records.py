@@ -601,7 +601,8 @@ class Perp:
     # positions by side, oldest first
     sides: dict[int, list[Position]] = field(default_factory=lambda: {1: [], -1: []})
     registered: dict[int, list[Position]] = field(default_factory=lambda: {1: [], -1: []})
-    adl_time: int = 0  # when the registered ones are due, 0 = none
+    ripe: int = 0  # what the sweep, then the queue, must have passed until they are due, 0 = none
+    awaits_queue: bool = False  # the sweep has passed them
     job: Any = None
     must_settle: bool = False
     is_live: bool = True

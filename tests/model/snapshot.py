@@ -27,7 +27,9 @@ BOOK_FIELDS = (
     *("trigger_high", "open_lots", "band_time", "band_price", "band_last"),
 )
 MACHINE_FIELDS = ("block", "time", "seq", "inbox", "l1_time", "order_seq", "trade_seq", "met")
-AGENDA_FIELDS = ("restart_time", "timer_seq", "holding_cursor", "sweep_left", "removed")
+AGENDA_FIELDS = (
+    *("restart_time", "timer_seq", "holding_cursor", "sweep_left", "removed", "closing"),
+)
 APPROVAL_FIELDS = (
     *("slot", "kind", "account", "subject", "value", "expires", "issued", "flags", "region"),
 )

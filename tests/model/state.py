@@ -106,7 +106,10 @@ class State:
         self.next_mark = 0
         self.sweep_time = 0
         self.pool_cursor = 0
+        self.swept = 0  # slots of pools that the sweep has passed so far
+        self.visited = 0  # visits of the queue so far
         self.looks = 0  # of jobs in this block
+        self.closing = 0  # stage of the closing batch
         self.block = 0
         self.time = 0
         self.seq = 1  # of the next leaf

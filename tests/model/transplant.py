@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.model import margin, outcome
 from tests.model.orders import get_bucket
+from tests.model.perp_snapshot import AGENDA_FIELDS as PERP_AGENDA_FIELDS
 from tests.model.perp_snapshot import SUMS, TRIGGER_FIELDS
 from tests.model.records import TRIGGER_LISTS
 from tests.model.snapshot import (
@@ -342,7 +343,7 @@ class Writer:
     def _work(self) -> None:
         self.copy("machine", 0, self.model, (*MACHINE_FIELDS, "epoch"))
         self.copy("agenda", 0, self.model, AGENDA_FIELDS)
-        self.copy("agenda", 0, self.model, ("timer_seq", "next_mark", "sweep_time", "pool_cursor"))
+        self.copy("agenda", 0, self.model, ("timer_seq", *PERP_AGENDA_FIELDS))
         first, last = self.chain("task", [task.slot for task in self.model.tasks], back=None)
         self.put("agenda", 0, task_first=first, task_last=last)
         for task in self.model.tasks:
@@ -426,7 +427,7 @@ class Writer:
             waiting = [position.slot for position in perp.registered[side]]
             first, _ = self.chain("position", waiting, "job_next", None)
             self.put("job", slot, **{f"{name}_first": first})
-        self.put("job", slot, ripe=perp.adl_time)
+        self.put("job", slot, ripe=perp.ripe, stage=int(perp.awaits_queue))
         names = ("feed_scale", "funding_scale", "impact_notional", "oi_lower", "oi_upper")
         self.copy("tier", slot, perp, names)
         self.put("tier", slot, feed=perp.feed.slot, tiers=len(perp.tiers))

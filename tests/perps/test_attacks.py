@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.model import adl, funding, liquidation, margin, perps, pools, prices
-from tests.model.perp_world import PERP, SCALE, build_perp_world, sign_price
+from tests.model import adl, funding, liquidation, margin, perps, pools, prices, transplant
+from tests.model.perp_world import PERP, SCALE, build_perp_world, get_parameters, sign_price
 from tests.model.world import act, tell, update_market
+from tradezone.engine import Engine
 from tradezone.protocol import actions, enums, events, limits, messages
 from tradezone.protocol.enums import BUY, SELL
 from tradezone.protocol.errors import Code
+from tradezone.sequencer import recovery
 
 FREE = {"breaker": limits.PPM}  # no breaker stands in the way of the scenario
 
@@ -203,14 +205,74 @@ def test_two_bankrupts_in_either_order(rules, monkeypatch):
 
         def register(zone, *args):
             real(zone, *args)
-            for perp in zone.perps.values():  # at once, one bankrupt pool after the other
-                perp.adl_time = min(perp.adl_time, zone.time)
-            adl.run(zone)
+            adl.run(zone)  # at once, one bankrupt pool after the other
 
         monkeypatch.setattr(adl, "register", register)
+        monkeypatch.setattr(adl, "is_pass_over", lambda *_: True)
     one, other = build_two_bankrupts(0), build_two_bankrupts(1)
     is_same = all(a[0] == b[0] and abs(a[1] - b[1]) <= 2 for a, b in zip(one, other, strict=True))
     assert is_same is rules
+
+
+def build_crowd(bound, monkeypatch, count=12):
+    """Thin shorts against fat longs, alike all, in a zone whose blocks look at two of them at most."""
+    monkeypatch.setattr(limits, bound, 2)
+    market = build_perp_world(oracle=FREE)
+    if market.zone.engine is not None:
+        market.zone.engine.set_bounds({bound: 2})
+    shorts = [market.add_trader(30 + i) for i in range(count)]
+    longs = [market.add_trader(60 + i) for i in range(count)]
+    market.zone.is_checking = False
+    for thin, fat in zip(shorts, longs, strict=True):
+        market.trade(fat, thin, 1_000, 10)
+        adjust(market, fat, actions.MARGIN_ADD, 5 * 10**6)
+    market.zone.is_checking = True
+    return market, shorts, longs
+
+
+@pytest.mark.parametrize("bound", ["BLOCK_LIQUIDATIONS", "BLOCK_SWEEP"])
+def test_who_is_found_late_is_dealt_with_in_the_same_job(rules, bound, monkeypatch):
+    """More bankrupts than sweep and queue get through in SWEEP_MS: they are one job, at one price for all."""
+    if not rules:  # a job after SWEEP_MS, whoever was found until then
+
+        def begin_pass(zone, perp):
+            perp.ripe = zone.time + limits.SWEEP_MS
+
+        monkeypatch.setattr(adl, "begin_pass", begin_pass)
+        monkeypatch.setattr(adl, "is_pass_over", lambda zone, perp: zone.time >= perp.ripe)
+    market, shorts, longs = build_crowd(bound, monkeypatch)
+    told = [event for outcome in market.move(1_250, duration=12_000) for event in outcome.events]
+    jobs = [event for event in told if event["kind"] == events.ADL_DONE]
+    fills = [event for event in told if event["kind"] == events.ADL_FILL]
+    closed = {event["account"] for event in fills if event["flag"] == enums.ADL_CLOSED}
+    assert closed == {who.account for who in shorts}
+    assert sum(job["lots"] for job in jobs) == 120
+    assert (len(jobs) == 1) is rules
+    wealth = [market.wealth(who) for who in longs]
+    assert max(wealth) - min(wealth) <= 2 or not rules, "the longs are alike, and pay alike"
+
+
+def test_a_pass_begins_anew_where_nobody_could_be_forced(rules, monkeypatch):
+    """A halt comes between: who was not visited before it is in one job with those who were."""
+    if not rules:
+        real = adl.begin_pass
+        monkeypatch.setattr(
+            adl, "begin_pass", lambda zone, perp: None if perp.ripe else real(zone, perp)
+        )
+    market, _, _ = build_crowd("BLOCK_LIQUIDATIONS", monkeypatch, 16)
+    market.price[1] = 1_250
+    while not market.perp().awaits_queue:
+        market.run(250)
+    registered = len(market.perp().registered[-1])
+    assert 0 < registered < 16
+    market.block(update_market(market.zone, PERP, phase=enums.PHASE_CANCEL_ONLY))
+    market.run(10_000, step=500)
+    assert len(market.perp().registered[-1]) == registered
+    market.block(update_market(market.zone, PERP, phase=enums.PHASE_CONTINUOUS))
+    told = market.run(150_000, step=500)
+    jobs = [event for outcome in told for event in outcome.of(events.ADL_DONE)]
+    assert sum(job["lots"] for job in jobs) == 160
+    assert (len(jobs) == 1) is rules
 
 
 def test_a_counterparty_is_not_bankrupted(rules, monkeypatch):
@@ -441,6 +503,79 @@ def test_funding_cannot_jump(rules, monkeypatch):
     assert (0 < moved <= most) is rules
 
 
+def test_a_zeroed_funding_index(rules, monkeypatch, tmp_path):
+    """Paradex, 2026-01-19: a race of a database zeroes the index, and every position pays the whole past at once."""
+    if not rules:  # a sequencer that goes on from what its files say
+        monkeypatch.setattr(Engine, "commit_root", lambda _self: bytes(32))
+    market = build_perp_world()
+    perp = market.perp()
+    hourly = perp.funding_cap * perp.index * perp.tv * perp.funding_scale // limits.RATE
+    market.poke(perp, funding_index=4_000 * hourly)  # half a year at the cap
+    market.trade(market.bob, market.alice, 1_000, 10)
+    adjust(market, market.alice, actions.MARGIN_ADD, 10**8)
+    adjust(market, market.bob, actions.MARGIN_ADD, 10**8)
+    engine = Engine()
+    transplant.write(market.model, engine.tables)
+    engine._rebuild_derived()
+    engine.tables["price"]["funding_index"][PERP] = 0  # nobody's step: the tree does not hear of it
+    place = (market.model.block, bytes(32), bytes(32), market.model.inbox, bytes(32))
+    recovery.write_snapshot(recovery.SnapshotPoint(engine, *place), tmp_path)
+    found = recovery.load_newest_snapshot(tmp_path / recovery.SNAPSHOTS)
+    if found.block:
+        index = int(found.engine.tables["price"]["funding_index"][PERP])
+        market.poke(perp, funding_index=index)
+    # else: its state is not the one that was published, and the journal is replayed
+    before = market.wealth(market.bob)
+    market.run(500)
+    assert (abs(market.wealth(market.bob) - before) < 10**4) is rules
+
+
+def open_ladder(market, makers, prices):
+    """Longs of 10 lots whose pools fall below maintenance one after the other, each some 20 ticks of the mark lower."""
+    crowd = [market.add_trader(30 + number) for number in range(len(prices))]
+    for number, who in enumerate(crowd):
+        market.trade(who, makers[0], 1_000, 10)
+        if number:
+            adjust(market, who, actions.MARGIN_ADD, 200_000 * number)
+    for price in prices:
+        market.post(makers[1], BUY, price, 10)
+    return crowd
+
+
+def test_the_cascade_of_2025_10_10(rules, monkeypatch):
+    """Forced sales into a thin book must not make the prices at which the next ones are sold."""
+    if not rules:  # marked at what was traded last, sold at whatever is bid
+        monkeypatch.setattr(
+            prices,
+            "get_mark",
+            lambda zone, perp: min(
+                perp.index, zone.books[perp.market.slot].last_price or perp.index
+            ),
+        )
+        monkeypatch.setattr(
+            liquidation,
+            "get_forced_price",
+            lambda zone, _, position: prices.get_band(zone, zone.perps[position.market])[0],
+        )
+        monkeypatch.setattr(perps, "has_margin", lambda *_, **__: True)
+        monkeypatch.setattr(pools, "get_fund_room", lambda *_: 0)
+    # positions are small, so each is sold whole
+    market = build_perp_world(money=10**10, oracle=FREE, impactNotional=10**8)
+    crowd = open_ladder(market, (market.alice, market.carol), range(920, 720, -20))
+    adjust(market, market.alice, actions.MARGIN_ADD, 10**8)
+    begun = set()
+    for outcome in market.move(940, duration=20_000):
+        begun |= {event["account"] for event in outcome.of(events.LIQUIDATION_BEGUN)}
+    assert crowd[0].account in begun
+    assert (begun == {crowd[0].account}) is rules
+    assert (market.perp().mark >= 935) is rules
+    if rules:  # sold at no worse than the zero price: nobody else is asked for anything
+        assert market.equity(crowd[0]) >= 0
+        assert market.ledger.deficit == 0
+    else:
+        assert len(begun) > len(crowd) // 2
+
+
 def test_allowance_bounds_what_a_pool_can_lose(rules, monkeypatch):
     """Free money follows a losing cross pool only as far as its owner signed."""
     if not rules:
@@ -512,7 +647,7 @@ def test_a_deployer_does_not_raise_maintenance_to_take_margin(rules, monkeypatch
     market.block(act(market.carol, actions.FUND, venue=1, asset=1, amount=5 * 10**8))
     market.trade(market.bob, market.alice, 1_000, 10)
     before = market.wealth(market.bob)
-    terms = perp_parameters(market.perp()) | {"imr0": 900_000, "mmr0": 600_000, "lower1": 0}
+    terms = get_parameters(market.perp()) | {"imr0": 900_000, "mmr0": 600_000, "lower1": 0}
     terms |= {"imr1": 0, "mmr1": 0}
     market.block(tell(messages.SET_PERP, market=PERP, **terms))
     market.run(3_000)
@@ -521,28 +656,11 @@ def test_a_deployer_does_not_raise_maintenance_to_take_margin(rules, monkeypatch
     assert deployer.owner != market.bob.owner
 
 
-def perp_parameters(perp):
-    """Fields of SET_PERP as they are in force."""
-    return {
-        "fundingCap": perp.funding_cap,
-        "interest": perp.interest,
-        "impactNotional": perp.impact_notional,
-        "bandListing": perp.band_listing,
-        "bandBasis": perp.band_basis,
-        "oiLower": perp.oi_lower,
-        "oiUpper": perp.oi_upper,
-        "lossCap": perp.loss_cap,
-        **{f"lower{k}": tier[0] for k, tier in enumerate(perp.tiers)},
-        **{f"imr{k}": tier[1] for k, tier in enumerate(perp.tiers)},
-        **{f"mmr{k}": tier[2] for k, tier in enumerate(perp.tiers)},
-    }
-
-
 def test_maintenance_rises_by_a_quarter_a_day_everywhere():
     market = build_perp_world()
 
     def ask(**changes):
-        terms = perp_parameters(market.perp()) | changes
+        terms = get_parameters(market.perp()) | changes
         outcome = market.block(tell(messages.SET_PERP, market=PERP, **terms))
         return [event["error"] for event in outcome.of(events.MESSAGE_IGNORED)]
 

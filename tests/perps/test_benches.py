@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
-from bench import perps_books, perps_cascade, perps_sweep
+import numpy as np
+import pytest
+
+from bench import adl, perps_books, perps_cascade, perps_sweep
 
 
 def read(capsys):
@@ -38,3 +41,36 @@ def test_a_cascade_liquidates_everybody_once(capsys):
     assert found["book"]["events"]["adl_fills"] == 0
     assert found["gap"]["events"]["jobs_done"] == 64
     assert found["gap_in_one_market"]["events"]["jobs_done"] == 1
+
+
+def test_water_filling_and_a_queue_close_the_same_and_hurt_differently():
+    """One account at a hundred times its equity, two fat ones: the queue takes all of one, water-filling levels."""
+    notional = np.array([10_000, 10_000, 10_000], dtype=np.int64)
+    profit = np.array([5_000, 100, -200], dtype=np.int64)
+    equity = np.array([5_000, 9_000, 100], dtype=np.int64)
+    rows = adl.compare(notional, profit, equity, 20_000)
+    for row in rows:
+        ours, theirs = row["water_filling"], row["queue"]
+        assert row["exact"]
+        assert ours["closed"] == theirs["closed"] == 30_000 * row["percent"] // 100 // adl.LOT
+        assert ours["accounts_pushed_below_zero"] == 0
+        assert ours["closed_in_profit"] == min(ours["closed"], 20_000 // adl.LOT)
+    assert any(row["queue"]["accounts_pushed_below_zero"] for row in rows)
+    assert len(adl.build_table(rows)) == 1 + 2 * len(rows)
+
+
+@pytest.mark.data
+def test_the_accounts_of_2025_10_10_are_compared(capsys):
+    if not (adl.get_folder() / "hyperliquid_adl").is_dir():
+        pytest.skip("no data of 2025-10-10 (TRADEZONE_DATA)")
+    adl.main()
+    printed = capsys.readouterr()
+    found = json.loads(printed.out)
+    assert found["accounts"] > 19_000
+    for row in found["shares"]:
+        assert row["exact"]
+        assert row["water_filling"]["accounts_pushed_below_zero"] == 0
+        assert row["queue"]["accounts_pushed_below_zero"] > 100
+        left = "highest_leverage_left_in_profit"
+        assert row["water_filling"][left] <= row["queue"][left]
+    assert len(printed.err.splitlines()) == 1 + 2 * len(found["shares"])

@@ -1,4 +1,16 @@
-"""Formulas of public documents, where our rule is the same formula; numbers worked by hand from theirs."""
+"""Formulas of public documents, where our rule is the same formula; numbers worked by hand from theirs.
+
+=============== ======================================================================================================
+dYdX            repository dydxprotocol/v4-chain: x/perpetuals/types/liquidity_tier.go (margin, open interest),
+                x/clob/keeper/liquidations.go (bankruptcy price), x/perpetuals/funding (index)
+Hyperliquid     hyperliquid.gitbook.io, trading: margining, margin-tiers, liquidations, funding, robust-price-indices
+Lighter         repository elliottech/lighter-prover: circuit/src/liquidation.rs (zero price), funding and mark of docs.lighter.xyz
+Paradex         docs.paradex.trade, risk: funding-mechanism, socialized-losses
+Drift           repository drift-labs/protocol-v2: programs/drift/src/math/funding.rs
+Orderly         repository OrderlyNetwork/documentation-public: formulas-definitions
+water-filling   arXiv 2603.15963
+=============== ======================================================================================================
+"""
 
 from __future__ import annotations
 

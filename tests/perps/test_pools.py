@@ -215,6 +215,31 @@ def test_a_claim_is_paid_at_the_rate_of_the_wall(market):
     ledger.deficit, ledger.cash = 0, 0
 
 
+def test_a_winner_ahead_of_a_bankrupt_takes_no_more_than_the_wall_holds():
+    """The loser of a gap is not deleveraged yet: gains are on paper that nobody has paid in."""
+    market = build_perp_world(oracle={"breaker": limits.PPM}, takerFee=0, makerFee=0)
+    market.trade(market.bob, market.alice, 1_000, 10)
+    market.price[1] = 700
+    offer = market.order(SELL, 700, 10, tif=enums.TIF_POST_ONLY)
+    market.block(market.carol.place(offer), after=250)
+    # behind the tick and the sweep of the block that knows the price, in front of everything that follows from them
+    market.block(market.alice.place(market.order(BUY, 700, 10, tif=enums.TIF_IOC)), after=250)
+    assert market.lots(market.alice) == 0
+    held, cash = market.pool(market.alice), market.ledger.cash
+    assert held.collateral == 4 * LOT, (
+        "her own, and three times as much of bob, who had no more than she"
+    )
+    assert cash == 2 * LOT + 700_000
+    assert market.ledger.deficit == 0
+    assert pools.get_releasable(market.model, held) == 4 * LOT
+    assert adjust(market, market.alice, actions.MARGIN_TAKE, cash + 1) == Code.LEDGER_SHORT
+    assert (market.ledger.cash, held.collateral) == (cash, 4 * LOT)
+    assert adjust(market, market.alice, actions.MARGIN_TAKE, cash) == Code.OK
+    assert market.ledger.cash == 0
+    market.run(3_000)
+    assert market.ledger.deficit == held.collateral - market.ledger.cash > 0
+
+
 def test_money_for_the_fund_repays_a_deficit_first(market):
     ledger = market.ledger
     market.poke(

@@ -136,7 +136,7 @@ _UNUSED_FIELDS: Final = {
     "ledger": ("generation", "claims"),
     "plan": ("interval", "slice_lots", "next_time"),
 }
-_UNUSED_AGENDA: Final = ("forced_first", "restart_phase", "closing")
+_UNUSED_AGENDA: Final = ("forced_first", "restart_phase")
 # (table, field, table it points into, whether 0 is allowed)
 _REFERENCES: Final = (
     ("asset", "venue", "venue", True),

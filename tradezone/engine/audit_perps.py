@@ -15,6 +15,8 @@ from tradezone.protocol import enums as E
 from tradezone.protocol import limits as L
 from tradezone.protocol.records import TABLE_BY_NAME
 
+from .perps.jobs import AWAITS_QUEUE, AWAITS_SWEEP
+
 if TYPE_CHECKING:
     from .audit import _Audit
 
@@ -35,6 +37,8 @@ PERP_RULES: Final = {
     "perp.fund": "the fund's pool of a market is its isolated one; spent is at most what may be spent, and its gains",
     "feed.terms": "a feed has a quorum of its places, used ones first, and no price later than it may be",
     "level.firm": "a level's firm lots are those of its orders that are not reduce-only",
+    "ledger.closed": "behind the closing batch ledgers and pools hold nothing, and no market is live",
+    "ledger.fund_account": "the fund account of a ledger's venue has a balance of its asset",
     # pools and positions
     "account.pools": "an account's pools are one list by rising (venue, asset, market), at most MAX_POOLS",
     "pool.terms": "a pool is of its account's balance and the ledger of its venue; its market is a perpetual of it",
@@ -75,6 +79,7 @@ def check_perps(a: _Audit) -> None:
     _check_jobs(a, is_perp)
     _check_markets(a, perps)
     _check_ledgers(a, live, perps)
+    _check_closing(a, live)
     _check_firm(a, is_perp)
 
 
@@ -333,6 +338,13 @@ def _check_registered(a: _Audit) -> None:
     count = np.bincount(at[members], minlength=rows)
     bad = idle & ((count != 0) != (a["job", "ripe"] != 0))
     slots = np.arange(rows)
+    # no later than one pass from here: of all pools, then of all that stand in the queue
+    is_swept = a["job", "stage"] == AWAITS_QUEUE
+    reach = max(int(a.tables["head"]["high_water"][TABLE_BY_NAME["pool"].number]) - 1, 0)
+    until_swept = int(a.agenda["swept"]) + reach
+    until_visited = int(a.agenda["visited"]) + int(a.agenda["liquidations"])
+    bad |= idle & (a["job", "ripe"] > np.where(is_swept, until_visited, until_swept))
+    bad |= idle & (a["job", "stage"] > np.where(count != 0, AWAITS_QUEUE, AWAITS_SWEEP))
     text = "is due at {}, {} are registered"
     a.fail("job.registered", "job", slots, bad, text, a["job", "ripe"], count)
     bad = a.live("position") & ~is_flagged & (a["position", "job_next"] != 0)
@@ -472,7 +484,7 @@ def _check_jobs(a: _Audit, is_perp: _Mask) -> None:
     zero = np.zeros(len(is_perp), np.int64)
     a.check_list("job.list", "job", members, "next", zero, first, last=last)
     bad = ~np.isin(kind, (0, E.JOB_ADL, E.JOB_SETTLE))
-    kept = {"kind", "next", "long_first", "short_first", "ripe"}
+    kept = {"kind", "stage", "next", "long_first", "short_first", "ripe"}
     for field in TABLE_BY_NAME["job"].fields:
         if field.name not in kept:
             bad |= (kind == 0) & (a["job", field.name] != 0)
@@ -562,6 +574,34 @@ def _check_ledgers(a: _Audit, live: _Mask, perps: _Column) -> None:
         if found != value.get(slot, 0):
             text = f"open_value is {found}, its markets are worth {value.get(slot, 0)}"
             a.fail_one("ledger.open_value", "ledger", slot, text)
+
+
+def _check_closing(a: _Audit, live: _Mask) -> None:
+    """Check that what a ledger's fund will be paid to is there, and what the closing batch leaves."""
+    ledgers = a.slots("ledger")
+    balances = a.slots("balance")
+    held = a["balance", "account"][balances] << 32 | a["balance", "asset"][balances]
+    account = a.at("venue", "fund_account", a["ledger", "venue"][ledgers])
+    bad = ~np.isin(account << 32 | a["ledger", "asset"][ledgers], held)
+    a.check("ledger.fund_account", "ledger", bad, "account {}", account)
+    stage = int(a.agenda["closing"])
+    if stage not in (0, E.CLOSED):
+        a.fail_one("ledger.closed", "agenda", 0, f"closing is {stage} between two runs")
+    if stage != E.CLOSED:
+        return
+    for name in ("cash", "deficit", "fund"):
+        column = a["ledger", name][ledgers]
+        a.check("ledger.closed", "ledger", column != 0, f"{name} is {{}}", column)
+    pools, positions = a.slots("pool"), a.slots("position")
+    for name in ("collateral", "kept"):
+        column = a["pool", name][pools]
+        a.check("ledger.closed", "pool", column != 0, f"{name} is {{}}", column)
+    state = a["pool", "state"][pools]
+    a.check("ledger.closed", "pool", state != E.ACTIVE, "state is {}", state)
+    for name in ("lots", "quote"):
+        column = a["position", name][positions]
+        a.check("ledger.closed", "position", column != 0, f"{name} is {{}}", column)
+    a.fail("ledger.closed", "market", np.arange(len(live)), live, "is live")
 
 
 def _pairs(slots: _Column, amounts: _Column) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from tradezone.protocol import actions as A
 from tradezone.protocol import steps as P
+from tradezone.protocol.enums import CLOSED
 from tradezone.protocol.errors import Code
 from tradezone.protocol.events import RESTARTED
 from tradezone.protocol.limits import MAX_BLOCK_LEAVES, MAX_INBOX_MARK, MAX_TIME, RESTART_GAP
@@ -34,8 +35,8 @@ from ._jit import i64, jit, jit_inline
 from .ahead import look_ahead, look_ahead_match, look_ahead_release
 from .codec import class_of, emit_note, is_block_mark, leaf_size, leaf_start, read64
 from .envelopes import reject_leaf
-from .memory import EVENT_LIMIT
-from .perps import adl, liquidation, pools, prices
+from .memory import BATCH_OPEN, EVENT_LIMIT, ZONE_ENDS
+from .perps import adl, closing, liquidation, pools, prices
 from .perps import orders as perp_orders
 from .perps.liquidation import begin_sweep
 from .tables import T_AGENDA, T_MACHINE, T_POOL, touch
@@ -49,6 +50,7 @@ _pools_dispatch = pools.dispatch
 _perp_orders_dispatch = perp_orders.dispatch
 _liquidation_dispatch = liquidation.dispatch
 _adl_dispatch = adl.dispatch
+_closing_dispatch = closing.dispatch
 
 _step_envelope = envelopes.step_envelope
 _step_item = envelopes.step_item
@@ -321,8 +323,10 @@ def dispatch_perps(s, d, io, pc):
         _perp_orders_dispatch(s, d, io, pc)
     elif pc < P.JOB:
         _liquidation_dispatch(s, d, io, pc)
-    else:
+    elif pc < P.CLOSING:
         _adl_dispatch(s, d, io, pc)
+    else:
+        _closing_dispatch(s, d, io, pc)
 
 
 @jit
@@ -579,7 +583,9 @@ def is_halted(s, io):
     m = s.machine[0]
     if m.pc != P.IDLE or m.seq < io.end_seq:
         return False
-    return io.is_batch_end == 0 or m.inbox >= io.header_inbox
+    if io.is_batch_end == ZONE_ENDS:
+        return s.agenda[0].closing == CLOSED
+    return io.is_batch_end == BATCH_OPEN or m.inbox >= io.header_inbox
 
 
 @jit

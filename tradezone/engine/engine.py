@@ -23,6 +23,8 @@ from .audit import Violation, audit_state
 from .block import run
 from .inputs import prepare
 from .memory import (
+    BATCH_ENDS,
+    BATCH_OPEN,
     CONTROL_WORDS,
     DENSE_LOOKUPS,
     DERIVED_DTYPE,
@@ -32,6 +34,7 @@ from .memory import (
     MAX_RUN_LEAVES,
     MAX_RUN_MESSAGE_BYTES,
     MAX_RUN_MESSAGES,
+    ZONE_ENDS,
     allocate,
     allocate_state,
     get_tables,
@@ -44,6 +47,13 @@ _CONTROL: Final = struct.Struct(f"<{CONTROL_WORDS}q")  # the first fields of the
 _NO_EVENTS: Final = np.zeros(0, np.uint8)
 _WIDEST: Final = 1 << 62
 _SNAPSHOT_MAGIC: Final = b"TZSNAP01"
+
+
+def _get_end(header: Header | None) -> int:
+    """Return what the end of the header's batch is, ``io.is_batch_end``."""
+    if header is None:
+        return BATCH_OPEN
+    return ZONE_ENDS if header.is_closing else BATCH_ENDS
 
 
 class EngineError(RuntimeError):
@@ -216,7 +226,7 @@ class Engine:
                 header.start_time,
                 header.end_time,
             )
-        is_end = int(is_batch_end and header is not None)
+        is_end = _get_end(header) if is_batch_end else BATCH_OPEN
         _CONTROL.pack_into(
             self._io_bytes,
             0,
@@ -250,11 +260,12 @@ class Engine:
         return RunResult(view["result"][:count].copy(), merged.view(EVENT_DTYPE), steps)
 
     def drain(self, header: Header, messages: Sequence[bytes]) -> None:
-        """Consume what is left of the inbox at the end of a batch without leaves, however much it is.
+        """Carry out a batch without leaves: consume what is left of the inbox, however much it is.
 
-        The same steps as the end of `execute_run` takes with ``is_batch_end``, but messages are loaded a
-        window at a time: the machine is left before it would ask for the first one of the next. (Several
-        ends of a batch would not do: each is a step more, and the number of steps is state.)
+        If it is the closing batch, the zone is wound up behind it. The same steps as the end of
+        `execute_run` takes with ``is_batch_end``, but messages are loaded a window at a time: the machine is
+        left before it would ask for the first one of the next. (Several ends of a batch would not do: each
+        is a step more, and the number of steps is state.)
 
         Parameters
         ----------
@@ -277,12 +288,14 @@ class Engine:
             raise ValueError(text)
         seq = int(machine["seq"])
         bounds = (header.inbox_index, 0, -1, header.start_time, header.end_time)
-        for start in range(0, len(messages), MAX_RUN_MESSAGES):
+        for start in range(0, max(len(messages), 1), MAX_RUN_MESSAGES):
             window = messages[start : start + MAX_RUN_MESSAGES]
             self._load_messages(window)
             first, end = begun + start, begun + start + len(window)
             self._io_views["leaf_at"][0] = 0
-            _CONTROL.pack_into(self._io_bytes, 0, seq, seq, 1, *bounds, first, end, 0)
+            _CONTROL.pack_into(
+                self._io_bytes, 0, seq, seq, _get_end(header), *bounds, first, end, 0
+            )
             prepare(self._io)
             is_last = end == header.inbox_index
             while is_last or int(machine["inbox"]) < end:

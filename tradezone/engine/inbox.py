@@ -61,6 +61,8 @@ from .markets import (
     update_market,
     update_venue,
 )
+from .memory import ZONE_ENDS
+from .perps.closing import begin_closing
 from .perps.feeds import set_oracle, tell_price
 from .perps.listing import approve_cross, list_perp, set_perp, set_risk, slash
 from .quota import start
@@ -100,12 +102,14 @@ _BYTES = tuple(
 
 @jit
 def step_message(s, d, io):
-    """MESSAGE: consume the next inbox message, or end the inbox mark."""
+    """MESSAGE: consume the next inbox message, or end the inbox mark, the batch or the zone."""
     m = s.machine[0]
     touch(d, T_MACHINE, 0)
     if m.inbox >= m.inbox_end:
         if m.phase == DRAINING:
             m.pc = P.IDLE
+            if io.is_batch_end == ZONE_ENDS:
+                begin_closing(s, d, m)
         else:
             set_result(io, i64(m.seq), 0)
             m.seq += 1

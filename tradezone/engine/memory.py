@@ -38,6 +38,9 @@ MAX_RUN_MESSAGES: Final = 1 << 12
 MAX_RUN_MESSAGE_BYTES: Final = MAX_RUN_MESSAGES * 560
 EVENT_CAPACITY: Final = 1 << 16
 CACHE_LINE: Final = 64  # bytes
+
+# io.is_batch_end: the batch goes on; the run is its end; the batch is the closing batch, the zone's last
+BATCH_OPEN, BATCH_ENDS, ZONE_ENDS = 0, 1, 2
 EVENT_MARGIN: Final = 16  # most events one step records
 
 # recorded events at which a run stops to be drained
@@ -67,7 +70,7 @@ IO_DTYPE: Final = np.dtype(
     [
         ("first_seq", "<i8"),
         ("end_seq", "<i8"),
-        ("is_batch_end", "<i8"),  # 1: the run ends where the header's batch ends
+        ("is_batch_end", "<i8"),  # whether the run ends where the header's batch ends: BATCH_...
         ("header_inbox", "<i8"),  # header fields; the widest bounds while the batch is still open
         ("header_first_block", "<i8"),
         ("header_last_block", "<i8"),

@@ -58,6 +58,15 @@ PRICE_THROTTLED: Final = 5
 JOB_ADL: Final = 1
 JOB_SETTLE: Final = 2
 
+# agenda.closing: what the closing batch does behind its last message (docs/spec/escape.md)
+CLOSING_FINISH: Final = 1  # jobs that run
+CLOSING_SETTLE: Final = 2  # every live perpetual
+CLOSING_QUEUE: Final = 3  # pools are liquidated no more
+CLOSING_FUNDS: Final = 4  # deficits are repaid
+CLOSING_PAY: Final = 5  # pools to balances
+CLOSING_REST: Final = 6  # funds to balances
+CLOSED: Final = 7
+
 VENUE_ACTIVE: Final = 1
 VENUE_REDUCE_ONLY: Final = 2
 VENUE_WOUND_DOWN: Final = 3

@@ -28,7 +28,7 @@ from typing import Final
 
 import numpy as np
 
-RECORDS_VERSION: Final = 3
+RECORDS_VERSION: Final = 4
 
 WORD_BYTES: Final = 32
 MAX_WORDS: Final = 6
@@ -1001,7 +1001,7 @@ AGENDA = _table(
     u32 forced_first -- forced operations that are retried
     u32 job_first -- markets with a job, first in first out, by job.next
     u8 restart_phase --
-    u8 closing -- the closing batch has begun
+    u8 closing -- stage of the closing batch, CLOSED behind it
     u16 _
     u32 trigger_last --
     """,
@@ -1026,6 +1026,8 @@ AGENDA = _table(
     u32 perps -- live perpetuals
     u32 looks -- of jobs, in this block; before them, what the sweep may still touch
     u32 visits -- of the sweep or the queue, still to be made in this block
+    u64 swept -- slots of pools that the sweep has passed so far
+    u64 visited -- visits of the queue so far
     """,
     is_allocated=False,
 )
@@ -1067,7 +1069,7 @@ JOB = _table(
     u64 others -- G2 lots; settlement: shortfall, atoms
     """,
     """
-    u64 ripe -- ms when what is registered is due, 0 = nothing is
+    u64 ripe -- agenda.swept (stage 0) or visited (stage 1) when the pass ends, 0 = nothing is registered
     u64 given -- second running sum of the stage
     i64 lots_moved -- net change of the market's lots by this job so far, 0 at its end
     u64 money -- raised or from the fund and not given on yet, atoms, 0 at its end

@@ -191,6 +191,10 @@ SETTLE_LOSER: Final = 218
 SETTLE_WINNER: Final = 219
 SETTLE_END: Final = 220
 SETTLE_BEGIN: Final = 221
+# the end of the zone
+CLOSING: Final = 230
+CLOSING_POOL: Final = 231
+CLOSING_LEDGER: Final = 232
 
 NAMES: Final = {
     value: name

@@ -49,11 +49,18 @@ from tradezone.engine import (
     triggers,
     wide,
 )
-from tradezone.engine.memory import allocate_state, get_tables
+from tradezone.engine.memory import (
+    BATCH_ENDS,
+    BATCH_OPEN,
+    ZONE_ENDS,
+    allocate_state,
+    get_tables,
+)
 from tradezone.engine.perps import (
     actions,
     adl,
     bands,
+    closing,
     feeds,
     fills,
     funding,
@@ -74,6 +81,7 @@ from tradezone.engine.perps import touch as touches
 from tradezone.protocol.batches import Header
 from tradezone.protocol.enums import (
     BUY,
+    CLOSED,
     NONE,
     SELL,
     TRIGGER_DOWN_INDEX,
@@ -94,7 +102,7 @@ _MODULES: Final[tuple[ModuleType, ...]] = (
     _jit, wide, tables, codec, lookup, balances, heaps, timers, phases, triggers, holdings, orders, quota,
     envelopes, access, assets, outcome, plans, tasks, quotes, markets, forced, inbox, matching, ahead,
     margin, touches, bands, feeds, funding, ledgers, terms, prices, listing, pools, actions, perp_orders, fills, queue,
-    jobs, liquidation, takeover, adl, settlement, block,
+    jobs, liquidation, takeover, adl, settlement, closing, block,
 )  # fmt: skip
 
 
@@ -215,7 +223,9 @@ class _Inputs:
     ) -> None:
         self._get_leaf, self._get_message = get_leaf, get_message
         self.end_seq = end_seq
-        self.is_batch_end = int(is_batch_end and header is not None)
+        self.is_batch_end = BATCH_OPEN
+        if is_batch_end and header is not None:
+            self.is_batch_end = ZONE_ENDS if header.is_closing else BATCH_ENDS
         widest = 1 << 62
         self.header_inbox = header.inbox_index if header else widest
         self.header_first_block = header.first_block if header else 0
@@ -678,6 +688,8 @@ class Stepper:
             return False
         if self._header is None or not self._is_batch_end:
             return True
+        if self._header.is_closing:
+            return int(self._tables["agenda"][0]["closing"]) == CLOSED
         return int(machine["inbox"]) >= self._header.inbox_index
 
     def _step(

@@ -59,8 +59,10 @@ from .jobs import (
     WINNERS_SHORT,
     add_deficit,
     append_job,
+    begin_pass,
     begin_stage,
     end_job,
+    is_pass_over,
 )
 from .liquidation import end_liquidation, is_open_to_force
 from .margin import get_maintenance, get_pnl
@@ -91,13 +93,21 @@ def step_job(s, d, io):
             return
         j = s.job[market]
         f.door = s.market[market].perp_next
-        is_due = j.ripe != 0 and m.time >= j.ripe and j.kind == 0
-        if is_due and is_open_to_force(s, market):
+        if j.ripe == 0 or j.kind != 0:
+            return
+        if not is_open_to_force(s, market):
+            begin_pass(s, d, market)
+        elif is_pass_over(s, d, market):
             append_job(s, d, market, JOB_ADL)
             emit_note(d, io, ADL_BEGUN, 0, market, 0, 0, 0, 0, 0, 0)
         return
     market = i64(g.job_first)
     if f.stp == JOB_WORK:
+        if g.closing != 0:  # no block, no budget
+            f.market = market
+            f.plan = 0
+            m.pc = P.CLOSING if market == 0 else P.JOB_LOOK
+            return
         if market == 0 or g.looks >= BLOCK_ADL:
             end_liquidation(m, f)
             return

@@ -1,7 +1,7 @@
 """The list of jobs: work on all positions of a market, and what its steps share (``docs/spec/adl.md``).
 
 Invariant: jobs are a list from ``agenda.job_first`` by ``job.next``, first in first out; the record of a market without a
-job holds nothing but registered positions and when they are due.
+job holds nothing but registered positions and the pass they wait for.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from tradezone.engine.tables import (
     T_JOB,
     T_LEDGER,
     T_OUTBOX,
+    T_POOL,
     append_slot,
     has_room,
     touch,
@@ -44,6 +45,35 @@ COVER_ONLY, COVER_CONCLUDE, COVER_SETTLE = 0, 1, 2
     WINNERS_LONG,
     WINNERS_SHORT,
 ) = range(17)
+
+
+# stages of a market whose registered positions wait for a pass: of the sweep, then of the queue behind it
+AWAITS_SWEEP, AWAITS_QUEUE = 0, 1
+
+
+# --- when a job is due -----------------------------------------------------------------------------
+
+
+@jit
+def begin_pass(s, d, market):
+    """Have what is registered wait until sweep and queue have looked at everybody once."""
+    j = s.job[market]
+    j.stage = AWAITS_SWEEP
+    j.ripe = i64(s.agenda[0].swept) + i64(s.head[T_POOL].high_water) - 1
+    touch(d, T_JOB, market)
+
+
+@jit
+def is_pass_over(s, d, market):
+    """Whether every pool was swept, and every one that then stood in the queue was visited."""
+    g, j = s.agenda[0], s.job[market]
+    if j.stage == AWAITS_SWEEP:
+        if g.swept < j.ripe:
+            return False
+        j.stage = AWAITS_QUEUE
+        j.ripe = i64(g.visited) + i64(g.liquidations)
+        touch(d, T_JOB, market)
+    return g.visited >= j.ripe
 
 
 # --- the list of jobs ------------------------------------------------------------------------------

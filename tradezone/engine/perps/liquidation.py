@@ -74,6 +74,7 @@ from tradezone.protocol.limits import (
 )
 
 from .bands import get_band
+from .jobs import begin_pass
 from .margin import get_maintenance, get_notional_at
 from .queue import join_queue, leave_queue
 from .takeover import give_back, step_takeover, step_takeover_trade
@@ -183,6 +184,7 @@ def step_sweep(s, d, io):
         return
     g.visits -= 1
     g.looks -= 1
+    g.swept += 1
     g.pool_cursor += 1
     if g.pool_cursor >= s.head[T_POOL].high_water:
         g.pool_cursor = 1
@@ -234,6 +236,7 @@ def step_visit(s, d, io):
             begin_jobs(s, d, m, g)
             return
         g.visits -= 1
+        g.visited += 1
         f.door = g.liquidation_first
         f.flags = 0
         f.mask = 0
@@ -393,7 +396,7 @@ def step_register(s, d, io):
     market = i64(x.market)
     j, p = s.job[market], s.pool[x.pool]
     if j.ripe == 0:
-        j.ripe = m.time + SWEEP_MS
+        begin_pass(s, d, market)
     x.flags = i64(x.flags) | POSITION_ADL
     p.registered += 1
     if x.lots > 0:

@@ -298,7 +298,9 @@ def step_pool_release(s, d, io):
     if p.state == ACTIVE and p.maintenance == 0 and p.order_count == 0 and p.forced == 0:
         p.kept = 0  # neither lots nor orders: nothing is left that the margin should stay for
         touch(d, T_POOL, pool)
-    if m.count == JOB_FREE and s.account[p.account].kind != ACCOUNT_FUND:
+    # A zone that ends releases all at one rate, once every loss is known.
+    is_living = s.agenda[0].closing == 0
+    if m.count == JOB_FREE and s.account[p.account].kind != ACCOUNT_FUND and is_living:
         w = s.ledger[p.ledger]
         amount = get_releasable(p) - i64(p.kept)
         if amount > 0 and w.deficit == 0 and amount <= w.cash:
