@@ -27,7 +27,6 @@ from tradezone.chain.deployment import CLASSES
 from tradezone.protocol.hashing import keccak
 
 if TYPE_CHECKING:
-
     from tradezone.chain.rpc import Deployed
 
 STATES: Final = (
