@@ -299,6 +299,7 @@ FORCED: Final = Contract(
     error UnknownKind(uint8 kind)
     error BadFields(uint256 length, uint256 expected)
     error ZeroAmount()
+    error ZeroRoot()
     error NotAnOwner(address account)
     error SignatureExpired(uint256 deadline)
     error BadSignature(address owner)
