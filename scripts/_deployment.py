@@ -58,6 +58,9 @@ class ZoneParams:
     auction: str = NOBODY  # counts and sells slots (`ISlots`) instead of base slots alone
     resolver: str = NOBODY  # finds out how events end (`IEventResolver`); without one, no events
     perps: str = NOBODY  # lists perpetuals (`IPerpRegistry`); without one, none
+    register: str = (
+        NOBODY  # of bonded operators (`IBondedRegister`); without one, no standby takes over
+    )
     # ids and what they cost
     registration_fee: int = OKB // 500
     forced_bond: int = OKB // 20  # of a forced operation
@@ -72,6 +75,11 @@ class ZoneParams:
     window_seconds: int = 7 * DAY
     window_blocks: int = 7 * BLOCKS_PER_DAY
     claim_bond: int = 3_200 * OKB
+    # takeover of a sequencer that commits nothing
+    takeover_seconds: int = 3_600  # by the next standby
+    takeover_blocks: int = BLOCKS_PER_DAY // 24
+    open_seconds: int = DAY  # by any standby
+    open_blocks: int = BLOCKS_PER_DAY
     # freeze and escape
     silence_seconds: int = 3 * DAY  # that a message may wait
     silence_blocks: int = 3 * BLOCKS_PER_DAY
@@ -119,6 +127,10 @@ class ZoneParams:
             window_seconds=20,
             window_blocks=4,
             claim_bond=OKB,
+            takeover_seconds=600,
+            takeover_blocks=2,
+            open_seconds=3_600,
+            open_blocks=10,
             silence_seconds=7_200,
             silence_blocks=20,
             stall_seconds=14_400,
@@ -176,7 +188,7 @@ CONTRACTS: Final = {
     "owner_registry": "OwnerRegistry",
     "asset_registry": "AssetRegistry",
     "vault": "CustodyVault",
-    "sequencers": "FixedSequencer",
+    "sequencers": "Sequencers",
     "chain": "StateChain",
     "judge": "VerifierVoteJudge",
     "withdrawals": "Withdrawals",
@@ -293,9 +305,10 @@ def read_params(contracts: Mapping[str, Any]) -> ZoneParams:
     listings, slots = contracts["listings"], contracts["base_slots"]
     markets = contracts["market_registry"].config()
     silence, stall, closing = chain.silence(), chain.stall(), chain.closing()
+    epochs = contracts["sequencers"].config()
     return ZoneParams(
         genesis_root=bytes(chain.rootOf(chain.genesisClaim())),
-        sequencer=contracts["sequencers"].sequencerOf(1),
+        sequencer=epochs.operator,
         protocol_owner=owners.ownerOf(1),
         sink=chain.sink(),
         registration_fee=owners.registrationFee(),
@@ -310,6 +323,11 @@ def read_params(contracts: Mapping[str, Any]) -> ZoneParams:
         window_seconds=chain.windowSeconds(),
         window_blocks=chain.windowBlocks(),
         claim_bond=chain.bond(),
+        register=epochs.register,
+        takeover_seconds=epochs.takeoverSeconds,
+        takeover_blocks=epochs.takeoverBlocks,
+        open_seconds=epochs.openSeconds,
+        open_blocks=epochs.openBlocks,
         silence_seconds=silence.time,
         silence_blocks=silence.blocks,
         stall_seconds=stall.time,
@@ -365,6 +383,7 @@ def check_wiring(contracts: Mapping[str, Any], beside: Mapping[str, int] | None 
         ("vault", "withdrawals"): "withdrawals",
         ("chain", "inbox"): "inbox",
         ("chain", "sequencers"): "sequencers",
+        ("sequencers", "chain"): "chain",
         ("chain", "judge"): "judge",
         ("judge", "chain"): "chain",
         ("withdrawals", "chain"): "chain",
@@ -402,6 +421,7 @@ def check_wiring(contracts: Mapping[str, Any], beside: Mapping[str, int] | None 
             raise DeploymentError(f"{name}.{getter} is {pointed}, expected {target} at {expected}")
 
     _check_markets(contracts)
+    _check_takeover(contracts)
     doors = {contracts[name].brake() for name in ("vault", "venue_registry")}
     if len(doors) != 1:
         raise DeploymentError(f"vault and venue registry ask different brakes: {sorted(doors)}")
@@ -417,6 +437,15 @@ def check_wiring(contracts: Mapping[str, Any], beside: Mapping[str, int] | None 
     } | dict(beside or {})
     if admitted != expected_sources:
         raise DeploymentError(f"the inbox admits {admitted}, expected {expected_sources}")
+
+
+def _check_takeover(contracts: Mapping[str, Any]) -> None:
+    """Check that everybody may take over long before anybody may freeze: a freeze is the last resort."""
+    epochs, silence = contracts["sequencers"].config(), contracts["chain"].silence()
+    if 2 * epochs.openSeconds > silence.time or 2 * epochs.openBlocks > silence.blocks:
+        text = f"any standby takes over after {epochs.openSeconds} s and {epochs.openBlocks} blocks"
+        limit = f"at most half of {silence.time} s and {silence.blocks} blocks"
+        raise DeploymentError(f"{text}, expected {limit}, the silence that freezes")
 
 
 def _check_markets(contracts: Mapping[str, Any]) -> None:
@@ -483,7 +512,17 @@ def _constructor_arguments(
             params.brake,
             params.perps,
         ),
-        "sequencers": (params.sequencer,),
+        "sequencers": (
+            {
+                "chain": at["chain"],
+                "register": params.register,
+                "operator": params.sequencer,
+                "takeoverSeconds": params.takeover_seconds,
+                "takeoverBlocks": params.takeover_blocks,
+                "openSeconds": params.open_seconds,
+                "openBlocks": params.open_blocks,
+            },
+        ),
         "chain": (
             {
                 "inbox": at["inbox"],

@@ -135,6 +135,7 @@ def wired(deployer: Any, params: TrustParams) -> TrustParams:
         auction=markets_at["slots"],
         resolver=markets_at["resolver"],
         perps=markets_at["perps"],
+        register=_predict(deployer, beside_at, "sequencer_register"),
     )
     markets = replace(
         params.markets,
@@ -147,6 +148,11 @@ def wired(deployer: Any, params: TrustParams) -> TrustParams:
     court = replace(params.court, treasury=at["treasury"], restitution=markets_at["restitution"])
     registers = replace(params.registers, court=at["ordinary_timelock"], treasury=at["treasury"])
     return TrustParams(zone, params.governance, markets, court, registers)
+
+
+def _predict(deployer: Any, beside_at: int, name: str) -> str:
+    """Return where a contract beside the zone will be."""
+    return zones.predict_address(deployer.address, beside_at + list(BESIDE_NAMES).index(name))
 
 
 def attach_trust(project: Any, addresses: Mapping[str, str], params: TrustParams) -> Trust:
@@ -183,6 +189,7 @@ def check_trust(trust: Trust, deployer: str) -> None:
         "zone: auction": (zone.params.auction, beside["slots"].address),
         "zone: resolver": (zone.params.resolver, beside["resolver"].address),
         "zone: perps": (zone.params.perps, beside["perps"].address),
+        "zone: register": (zone.params.register, beside["sequencer_register"].address),
         "zone: limits": (zone.params.limits, at["limits"]),
         "zone: brake": (zone.params.brake, at["brake"]),
         "slots.treasury": (params.markets.treasury, at["treasury"]),

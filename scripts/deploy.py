@@ -19,6 +19,8 @@ from tradezone.chain import Deployment
 GAS = 42_000_000  # that all deployments of a zone take, about
 TRUST_GAS = 76_000_000  # that governance and what stands beside the zone take besides
 SECONDS = (
+    "takeover_seconds",
+    "open_seconds",
     "inbox_lag",
     "window_seconds",
     "silence_seconds",

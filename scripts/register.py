@@ -130,10 +130,10 @@ def _sign(session: Session, digest: bytes) -> bytes:
     return bytes(signed.r).rjust(32, b"\0") + bytes(signed.s).rjust(32, b"\0") + bytes([signed.v])
 
 
-def _consented(
+def consented(
     session: Session, register: Deployed, key: str | None, text: str | None
 ) -> tuple[str, bytes]:
-    """Return the key and its consent: given, or the account's own."""
+    """Return a key and its consent to an account: given, or the account's own."""
     if key is None or key == session.address:
         return session.address, _sign(session, register.call("keyDigest", session.address))
     hint = f"with that key: ape run register consent ROLE {session.address} --account KEY"
@@ -154,7 +154,7 @@ def join(session: Session, role: str, key: str | None, consent: str | None) -> N
     """Join a register for its bond, at the end of the list."""
     register = _register(session, role)
     terms = register.call("config")
-    signer, signature = _consented(session, register, key, consent)
+    signer, signature = consented(session, register, key, consent)
     place = len(register.call("members")) + 1
     receipt = session.transact(
         f"join the register of {role}s",
@@ -185,7 +185,7 @@ def rotate(session: Session, role: str, key: str | None, consent: str | None) ->
     """Sign with another key from now on; what the old one signed stays the account's."""
     register = _register(session, role)
     before = _member(session, role, session.address)["key"]
-    signer, signature = _consented(session, register, key, consent)
+    signer, signature = consented(session, register, key, consent)
     receipt = session.transact(
         f"rotate the key of a {role}",
         register,

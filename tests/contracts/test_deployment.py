@@ -52,7 +52,7 @@ WRITES = {
         "closeAsset": OWN,
     },
     "vault": {"deposit": ANYONE, "depositNative": ANYONE, "compensate": ANYONE, "pay": PARTNER},
-    "sequencers": {},
+    "sequencers": {"takeOver": "a bonded standby", "rotate": "the operator, for itself"},
     "chain": {
         "commit": "the sequencer",
         "commitWithData": "the sequencer",
@@ -231,7 +231,7 @@ def test_an_address_that_is_missing_is_named(zone, project):
         attach_zone(project, addresses)
 
 
-@pytest.mark.parametrize("name", [name for name in CONTRACTS if name != "sequencers"])
+@pytest.mark.parametrize("name", CONTRACTS)
 def test_a_contract_of_another_zone_is_noticed(zone, paid_zone, name):
     contracts = {key: getattr(zone, key) for key in CONTRACTS}
     check_wiring(contracts)

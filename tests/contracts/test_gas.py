@@ -11,6 +11,7 @@ from coincurve import PrivateKey
 from tests.contracts.conftest import fund
 from tests.contracts.courtroom import COMMIT, HARM, RESPONSE, REVEAL, SALT, WAITING, Head
 from tests.contracts.driver import GWEI, OKB, Outbox, isolated
+from tests.contracts.epochs import commit, heartbeat, join_all, pass_open
 from tests.contracts.escaping import (
     ACTIVE,
     NO_HEADER,
@@ -21,7 +22,7 @@ from tests.contracts.escaping import (
 )
 from tests.contracts.governed import State, impersonate
 from tests.contracts.markets import EVENT, PERP, TERMS, parameters, payouts, stake_for_venues
-from tests.contracts.register_desk import join, two_roots
+from tests.contracts.register_desk import consent, join, two_roots
 from tests.contracts.results import details, event_of
 from tests.contracts.test_proposals import endorsing, leverage
 from tradezone.protocol.hashing import keccak
@@ -297,6 +298,25 @@ def measured_registers(trust, alice, bob, carol, rival):
 
 
 @pytest.fixture
+def measured_sequencers(trust, alice, bob, carol):
+    """After a batch, by the first and by the last of three standbys, and a rotation."""
+    used = {}
+    join_all(trust, trust.sequencer, alice, bob, carol)
+    commit(trust, trust.sequencer)
+    pass_open(trust)
+    index = heartbeat(trust)
+    for name, standby in (("the first of 3", alice), ("the last of 3", carol)):
+        with isolated(trust.clock._chain):
+            receipt = trust.sequencers.takeOver(index, sender=standby)
+            used[f"Sequencers.takeOver, {name}"] = receipt.gas_used
+    register, key = trust.sequencer_register, trust.protocol_owner
+    register.rotate(key, consent(register, trust.sequencer, key), sender=trust.sequencer)
+    receipt = trust.sequencers.rotate(key, trust.chain.tip().hash, sender=trust.sequencer)
+    used["Sequencers.rotate"] = receipt.gas_used
+    return used
+
+
+@pytest.fixture
 def measured_perps(trust, deployer, project, chain, alice, bob):
     used = {}
 
@@ -379,10 +399,15 @@ def measured_escape(zone, chain, venue, token, resolver, alice, bob, asserter, d
 
 
 def test_gas_is_that_of_the_snapshot(
-    measured, measured_governance, measured_court, measured_registers, measured_perps
+    measured,
+    measured_governance,
+    measured_court,
+    measured_registers,
+    measured_sequencers,
+    measured_perps,
 ):
     measured = measured | measured_governance | measured_court | measured_registers
-    compare(measured | measured_perps, SNAPSHOT)
+    compare(measured | measured_sequencers | measured_perps, SNAPSHOT)
 
 
 def test_gas_of_leaving_is_that_of_the_snapshot(measured_escape):

@@ -372,11 +372,3 @@ def test_no_deadline_of_the_freeze_runs_out_on_a_zone_that_keeps_its_own(
     deployer.deploy(project.StateChain, config_of(zone))
     with reverts(zone.chain.BadConfig, parameter=parameter):
         deployer.deploy(project.StateChain, config_of(zone) | {parameter: value})
-
-
-def test_a_fixed_sequencer_is_one_for_ever(zone, deployer, project):
-    assert zone.sequencers.currentEpoch() == 1
-    assert zone.sequencers.sequencerOf(1) == zone.sequencer
-    assert zone.sequencers.sequencerOf(2) == "0x" + "00" * 20
-    with reverts(zone.sequencers.ZeroAddress):
-        deployer.deploy(project.FixedSequencer, "0x" + "00" * 20)

@@ -13,12 +13,12 @@ class RunningZone:
     Zone time is the time of the newest L1 block, so that batches can be committed at once.
     """
 
-    def __init__(self, uri, deployment_path, directory, secret, poster_address=None):
+    def __init__(self, uri, deployment_path, directory, secret, poster_address=None, epoch=1):
         self.rpc = Rpc(uri)
         self.deployment_path, self.secret = deployment_path, secret
         self.deployment = Deployment.load(deployment_path)
         self.directory = directory
-        self.key = PrivateKey(secret)
+        self.key, self.epoch = PrivateKey(secret), epoch
         self.reader = ChainReader(self.rpc, self.deployment.address("chain"))
         self.separator = self.reader.separator()
         self.clock = ManualClock(0)
@@ -32,7 +32,7 @@ class RunningZone:
         limits = BatchLimits(blocks=10**6, milliseconds=10**9)
         self.sequencer = recover(
             self.directory,
-            SequencerConfig(self.separator),
+            SequencerConfig(self.separator, epoch=self.epoch),
             self.key,
             clock=self.clock,
             limits=limits,
@@ -112,7 +112,8 @@ class RunningZone:
             number,
             generation << 32 | key_slot,
             self.separator,
-            nonces=NonceSource(lambda: self.sequencer.time + 1),  # above the key's approval
+            # Above the key's approval, and above what was signed at an earlier time of L1.
+            nonces=NonceSource(lambda: max(self.sequencer.time, self.clock.time_ms) + 1),
         )
 
     def balance(self, address, asset):

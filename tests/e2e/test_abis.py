@@ -10,7 +10,6 @@ from tradezone.chain.deployment import ALL_NAMES
 # Interfaces are compared with the contract that stands behind them in a zone.
 IMPLEMENTATIONS = {
     "IJudge": "VerifierVoteJudge",
-    "ISequencers": "FixedSequencer",
     "ISlots": "BaseSlots",
     "ERC20": "TestToken",
 }

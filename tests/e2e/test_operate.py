@@ -62,7 +62,7 @@ class _Handler(socketserver.StreamRequestHandler):
             pass
 
 
-def write_config(folder, zone, rpc):
+def write_config(folder, zone, rpc, epoch=1):
     key = folder / "key"
     key.write_text(zone.secret.hex())
     key.chmod(0o600)
@@ -70,7 +70,7 @@ def write_config(folder, zone, rpc):
         f"name: operated\ndata: data\n"
         f"domain: {{chain_id: {zone.rpc.chain_id()},"
         f" contract: '{zone.deployment.address('chain')}'}}\n"
-        f"sequencer: {{key_file: key, idle_block_ms: 500}}\n"
+        f"sequencer: {{key_file: key, epoch: {epoch}, idle_block_ms: 500}}\n"
         f"batches: {{milliseconds: 1000}}\n"
         f"gateway: {{port: 0}}\n"
         f"l1: {{rpc: '{rpc}', inbox: '{zone.deployment.address('inbox')}', poll_ms: 100,"
@@ -79,11 +79,11 @@ def write_config(folder, zone, rpc):
     return read_config(text, "zone.yaml", folder)
 
 
-def open_node(folder, zone, rpc):
+def open_node(folder, zone, rpc, epoch=1):
     """A service whose clock is that of the chain, which the tests before have moved on."""
     ahead = zone.rpc.head().time * 10**9 - time.time_ns()
     clock = SteadyClock(lambda: time.time_ns() + ahead)
-    return Node(write_config(folder, zone, rpc), clock=clock)
+    return Node(write_config(folder, zone, rpc, epoch), clock=clock)
 
 
 @pytest.fixture

@@ -424,3 +424,53 @@ def test_after_a_failed_write_or_sync_nothing_is_written_ever_again(tmp_path, co
         assert found[:acknowledged] == records[:acknowledged]
         assert len(found) <= acknowledged + 1
         again.start()
+
+
+# --- a journal that begins behind a batch of somebody else's -----------------------------------------
+
+
+def test_a_journal_may_begin_behind_blocks_that_it_does_not_have(tmp_path):
+    batch = keccak(b"header")
+    with FileJournal(tmp_path, SEPARATOR) as journal:
+        journal.begin(41, batch)
+    records = [build_record(n, 2 * n - 1) for n in range(41, 45)]
+    with FileJournal(tmp_path, SEPARATOR, segment_bytes=600) as journal:
+        assert list(journal.read_frames(41)) == []
+        assert (journal.tail.next_block, journal.tail.previous) == (41, batch)
+        journal.start()
+        for record in records[:3]:
+            journal.append(record)
+    with FileJournal(tmp_path, SEPARATOR, segment_bytes=600) as journal:
+        frames = list(journal.read_frames(41))
+        assert [frame.to_record() for frame in frames] == records[:3]
+        assert frames[0].previous == batch
+        journal.start()
+        journal.append(records[3])
+    found, tail = read(tmp_path, from_block=44)
+    assert found == records[3:]
+    assert tail.next_block == 45
+
+
+def test_blocks_before_its_beginning_are_refused_by_number(tmp_path):
+    with FileJournal(tmp_path, SEPARATOR) as journal:
+        journal.begin(41, keccak(b"header"))
+    with pytest.raises(JournalError, match="begins at block 41"):
+        read(tmp_path)
+
+
+def test_a_journal_begins_once(tmp_path):
+    write(tmp_path, build_records(1))
+    with FileJournal(tmp_path, SEPARATOR) as journal, pytest.raises(JournalError, match="already"):
+        journal.begin(41, keccak(b"header"))
+    assert len(read(tmp_path)[0]) == 1
+
+
+def test_a_damaged_beginning_is_not_taken_for_an_empty_zone(tmp_path):
+    with FileJournal(tmp_path, SEPARATOR) as journal:
+        journal.begin(41, keccak(b"header"))
+    path = only_segment(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[46] ^= 1
+    path.write_bytes(data)
+    found, tail = read(tmp_path, from_block=41)
+    assert (found, tail.next_block, tail.torn_segment) == ([], 1, True)

@@ -13,6 +13,7 @@ from .errors import (
     ChainError,
     CursorError,
     DeploymentError,
+    DeposedError,
     DivergedError,
     IncompleteLogsError,
     ReorgError,
@@ -27,6 +28,7 @@ from .follower import Compared, Follower
 from .poster import BatchFolder, Claimed, Finalized, Posted, Poster, PosterStatus
 from .reader import ChainReader, Claim
 from .rpc import KeySender, NodeSender, Receipt, Rpc, Sender
+from .takeover import Office, TakeoverReport, prepare_takeover
 from .watcher import InboxWatcher
 from .withdrawals import BatchFiles, FinalState, RecordProof, Withdrawal, WithdrawalProof
 
@@ -42,6 +44,7 @@ __all__ = [
     "CursorError",
     "Deployment",
     "DeploymentError",
+    "DeposedError",
     "DivergedError",
     "FinalState",
     "Finalized",
@@ -50,6 +53,7 @@ __all__ = [
     "IncompleteLogsError",
     "KeySender",
     "NodeSender",
+    "Office",
     "Owed",
     "Posted",
     "Poster",
@@ -63,9 +67,11 @@ __all__ = [
     "RpcUnreachableError",
     "Sender",
     "Standing",
+    "TakeoverReport",
     "TransactionFailedError",
     "Withdrawal",
     "WithdrawalProof",
     "WrongChainError",
     "ZoneEnd",
+    "prepare_takeover",
 ]

@@ -299,6 +299,7 @@ FORCED: Final = Contract(
     error UnknownKind(uint8 kind)
     error BadFields(uint256 length, uint256 expected)
     error ZeroAmount()
+    error ZeroRoot()
     error NotAnOwner(address account)
     error SignatureExpired(uint256 deadline)
     error BadSignature(address owner)
@@ -1056,10 +1057,40 @@ OUTCOME_RESOLVER: Final = Contract(
 
 
 SEQUENCERS: Final = Contract(
-    "ISequencers",
+    "Sequencers",
     """
+    struct Config (address chain, address register, address operator, uint64 takeoverSeconds, uint64 takeoverBlocks, uint64 openSeconds, uint64 openBlocks)
+    struct Epoch (address key, address account, uint64 time, uint64 blockNumber, uint64 firstBatch)
+
+    function takeOver(uint64 heartbeat) returns (uint64 epoch)
+    function rotate(address key, bytes32 tip) returns (uint64 epoch)
+
+    function chain() view returns (address)
+    function register() view returns (address)
+    function config() view returns (Config)
     function currentEpoch() view returns (uint64)
     function sequencerOf(uint64 epoch) view returns (address)
+    function epochOf(uint64 epoch) view returns (Epoch)
+    function operator() view returns (address)
+    function isBonded() view returns (bool)
+    function standbys() view returns (address[])
+    function opensAt(address account, uint64 heartbeat) view returns (uint64 untilTime, uint64 untilBlock)
+
+    event EpochBegan(uint64 indexed epoch, address indexed account, address indexed key, address before, uint64 firstBatch, uint8 reason)
+
+    error BadConfig(string parameter)
+    error ChainFrozen()
+    error InOffice(address account, uint64 epoch)
+    error NoStandbys()
+    error NotAStandby(address caller)
+    error NotOperator(address caller, address operator)
+    error SameKey(address key)
+    error TipMoved(bytes32 given, bytes32 tip)
+    error TooEarly(uint64 untilTime, uint64 untilBlock)
+    error TurnTaken(address account, uint64 epoch)
+    error WrongHeartbeat(uint64 index, uint64 batch)
+    error WrongKey(address key, address expected)
+    error ZeroKey()
     """,
 )
 

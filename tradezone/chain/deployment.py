@@ -31,7 +31,7 @@ CONTRACT_NAMES: Final = {
     "owner_registry": "OwnerRegistry",
     "asset_registry": "AssetRegistry",
     "vault": "CustodyVault",
-    "sequencers": "ISequencers",
+    "sequencers": "Sequencers",
     "chain": "StateChain",
     "judge": "VerifierVoteJudge",
     "withdrawals": "Withdrawals",

@@ -112,3 +112,7 @@ class DivergedError(ChainError):
 
 class DeploymentError(ChainError, ValueError):
     """A deployments file is missing or not what it should be."""
+
+
+class DeposedError(ChainError):
+    """A sequencer is not in office, or no more: what it signs is void."""

@@ -246,14 +246,14 @@ class ZoneEnd:
         batch = self.reader.latest_final().batch + 1
         if batch > self.reader.batches():
             return
-        index, time, block = self._find_heartbeat(batch)
+        index, time, block = self.find_heartbeat(batch)
         final_time, final_block = self.chain.call("finalAt")
         time, block = max(time, final_time), max(block, final_block)
         since = _after(time, block, self.chain.call("stall"))
         yield "freezeStalled", (index,), f"batch {batch} has no final claim", since
 
-    def _find_heartbeat(self, batch: int) -> tuple[int, int, int]:
-        """Index, time and block of the message with which a batch was committed."""
+    def find_heartbeat(self, batch: int) -> tuple[int, int, int]:
+        """Return index, time and block of the message with which a batch was committed."""
         for raw in self.reader.messages():
             message = Message.from_bytes(raw)
             if message.kind == HEARTBEAT and int.from_bytes(message.payload, "big") == batch:

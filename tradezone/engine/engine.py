@@ -126,6 +126,11 @@ class Engine:
         """The machine's control record: ``engine.machine["block"]`` and so on."""
         return self._machine
 
+    @property
+    def last_event(self) -> int:
+        """Number of the last event that was told; they are numbered from 1 without gaps."""
+        return int(self._derived["event_seq"][0])
+
     def next_release(self) -> int | None:
         """Release time (ms) of the first waiting order, or None if none waits."""
         if not int(self.tables["head"][T_QUEUE]["in_use"]):

@@ -400,7 +400,8 @@ class JournalReader:
                     break
                 raise JournalCorruptError(path, 0, block, str(reason)) from None
             if i == skip:
-                block, previous, seq = start.first_block, start.previous, 1 if skip == 0 else 0
+                block, previous = start.first_block, start.previous
+                seq = 1 if block == 1 else 0  # unknown behind blocks that are not here
             elif (start.first_block, start.previous) != (block, previous):
                 text = f"segment begins at block {start.first_block}, another chain"
                 raise JournalCorruptError(path, 0, block, text)
@@ -637,6 +638,26 @@ class FileJournal:
             self._trim()
             self._sync(self._descriptor)
         return tail
+
+    def begin(self, block: int, previous: bytes) -> None:
+        """Begin a journal whose blocks before ``block`` are nowhere: a sequencer that takes over has none.
+
+        Parameters
+        ----------
+        block : int
+            number of the first block that will be written
+        previous : bytes
+            stands for the frame before it: header hash of the batch that it follows
+
+        Raises
+        ------
+        JournalError
+            If there are segments already.
+        """
+        if segments := _list_segments(self._directory):
+            raise JournalError(f"{segments[0].name} is there already", "begin in an empty folder")
+        self._previous, self._block = previous, block
+        self._rotate()
 
     def append(self, record: BlockRecord) -> bytes:
         """Write a block and sync it; as `JournalWriter.append`."""

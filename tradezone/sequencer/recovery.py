@@ -3,6 +3,7 @@
     <directory>/journal/     segments (`journal`)
     <directory>/batches/     <number>.batch, <number>.json (`batches`)
     <directory>/snapshots/   <block>.snapshot, <block>.json, taken where a batch ends
+    <directory>/origin.json  where the journal begins, if not at block 1: see `write_origin`
 
 The newest snapshot that loads is taken (or genesis), and the journal behind it is executed again.
 Checked on the way: CRC and hash chain of the frames, signers of the leaves, the receipt head of every
@@ -56,6 +57,7 @@ _log = EventLog("sequencer.recovery")
 JOURNAL: Final = "journal"
 BATCHES: Final = "batches"
 SNAPSHOTS: Final = "snapshots"
+ORIGIN: Final = "origin.json"
 
 # A run of frames that the engine takes in one call: below its limits by more than a block.
 _RUN_LEAVES: Final = 8_192
@@ -155,7 +157,8 @@ def recover(
         published = read_published(directory / BATCHES)
         start = load_newest_snapshot(directory / SNAPSHOTS, engine_type)
         builder.resume(start.next_batch, start.batch_parent)
-        replay = _Replay(config, start, builder, published, observe)
+        origin = read_origin(directory)
+        replay = _Replay(config, start, builder, published, observe, origin)
         frames = journal.read_frames(start.block + 1, is_tail_expendable=is_tail_expendable)
         runs = _cut_runs(frames, replay.ends, builder.limits, single_after)
         for run, signers in _recover_ahead(runs, pool, config.separator):
@@ -205,6 +208,7 @@ class _Replay:
         builder: BatchBuilder,
         published: list[PublishedBatch],
         observe: Observer | None,
+        origin: Origin | None,
     ) -> None:
         self._config = config
         self._engine = start.engine
@@ -224,7 +228,14 @@ class _Replay:
             raise RecoveryError(text, "restore their files, or a snapshot taken behind them")
         found = {batch.header.number: batch.header for batch in published}
         before = found.get(start.next_batch - 1)
-        if before and (before.inbox_index, before.inbox_hash) != (start.inbox, start.prefix):
+        is_first = (
+            origin is not None and origin.block == start.block
+        )  # of another sequencer's header
+        if (
+            before
+            and not is_first
+            and (before.inbox_index, before.inbox_hash) != (start.inbox, start.prefix)
+        ):
             text = f"the snapshot stands at inbox message {start.inbox}, 0x{start.prefix.hex()}"
             there = f"{before.inbox_index}, 0x{before.inbox_hash.hex()}"
             raise RecoveryError(text, f"batch {before.number} before it ends at {there}")
@@ -480,11 +491,77 @@ def write_snapshot(start: SnapshotPoint, directory: Path, keep: int = 2) -> Path
     }
     write_file(path.with_suffix(".json"), (json.dumps(meta, indent=1) + "\n").encode())
     kept = {str(block) for block in sorted(list_snapshots(folder))[-keep:]}
+    if origin := read_origin(Path(directory)):
+        kept.add(str(origin.block))  # nothing before it can be executed again here
     for old in folder.iterdir():
         if old.name.split(".")[0] not in kept:
             old.unlink()
     _log.info("snapshot_saved", block=start.block, bytes=path.stat().st_size)
     return path
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a folder's history begins that a sequencer got by taking over."""
+
+    block: int  # last one that is not in the journal
+    event: int  # number of the last event up to it
+    head: bytes  # header hash of the batch that ends with it: parent of the next block head
+
+
+def write_origin(start: SnapshotPoint, directory: Path, separator: bytes) -> None:
+    """Make a new folder in which a sequencer goes on behind a committed batch that others made.
+
+    What it does not have of the blocks before is what only their sequencer knew: when leaves came, and so the links
+    of receipts. The header's hash takes the place of the last link and of the last frame.
+
+    Parameters
+    ----------
+    start : SnapshotPoint
+        the state behind that batch; ``head`` and ``frame`` are its header hash
+    directory : Path
+        without a journal
+    separator : bytes
+        EIP-712 domain separator of the zone
+
+    Raises
+    ------
+    JournalError, JournalLockedError
+        If there is a journal already, or a process that writes it.
+    """
+    journal = FileJournal(directory / JOURNAL, separator)
+    try:
+        write_snapshot(start, directory)
+        origin = {
+            "block": start.block,
+            "event": start.engine.last_event,
+            "head": start.head.hex(),
+        }
+        write_file(directory / ORIGIN, (json.dumps(origin, indent=1) + "\n").encode())
+        journal.begin(start.block + 1, start.frame)  # last: with it the folder is one
+    finally:
+        journal.close()
+
+
+def read_origin(directory: Path) -> Origin | None:
+    """Return where a folder's history begins; None if that is the first block.
+
+    Raises
+    ------
+    RecoveryError
+        If the file that says so is damaged.
+    """
+    path = directory / ORIGIN
+    try:
+        body = json.loads(path.read_text())
+        return Origin(int(body["block"]), int(body["event"]), bytes.fromhex(body["head"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        text = f"{path.name} does not say where the journal begins: {error}"
+        raise RecoveryError(
+            text, "take it from a backup, or begin again: tradezone takeover"
+        ) from None
 
 
 def list_snapshots(folder: Path) -> list[int]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tradezone.sequencer import JournalReader
 from tradezone.sequencer.files import make_directory, sync_directory, sync_file, write_file
-from tradezone.sequencer.recovery import BATCHES, JOURNAL, SNAPSHOTS
+from tradezone.sequencer.recovery import BATCHES, JOURNAL, ORIGIN, SNAPSHOTS, read_origin
 
 from .errors import ServiceError
 
@@ -60,6 +60,10 @@ def make_backup(config: ZoneConfig, target: Path) -> BackupReport:
             files[f"{part}/{path.name}"] = list(_measure(partial / part / path.name))
             sync_file(partial / part / path.name)
         sync_directory(partial / part)
+    if (config.directory / ORIGIN).exists():
+        shutil.copyfile(config.directory / ORIGIN, partial / ORIGIN)
+        files[ORIGIN] = list(_measure(partial / ORIGIN))
+        sync_file(partial / ORIGIN)
     block = _read_journal(partial, config.domain.separator)
     body = {
         "name": config.name,
@@ -117,8 +121,9 @@ def _measure(path: Path) -> tuple[int, int]:
 
 def _read_journal(folder: Path, separator: bytes) -> int:
     """Read a journal to its end and return its last block. JournalError if it does not read."""
-    reader = JournalReader(folder / JOURNAL, separator)
-    last = 0
+    origin = read_origin(folder)
+    last = origin.block if origin else 0
+    reader = JournalReader(folder / JOURNAL, separator, last + 1)
     for frame in reader.read_frames():
         last = frame.block
     return last

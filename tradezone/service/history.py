@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tradezone.sequencer.recovery import Origin
     from tradezone.views import Event
 
 VERSION: Final = 2
@@ -203,11 +204,15 @@ class HistoryWriter:
         the file; made if absent
     flush_ms : int
         what was added is committed at the latest when so much has passed at an `add`, or by `flush`
+    origin : Origin, optional
+        block behind which a new store begins; the first one if absent
     """
 
-    def __init__(self, path: Path, flush_ms: int = 50) -> None:
+    def __init__(self, path: Path, flush_ms: int = 50, origin: Origin | None = None) -> None:
         self._lock = threading.Lock()  # `flush` comes from other threads too
         self._connection = connect(path, is_reader=False)
+        if origin:
+            self._begin_at(origin)
         self._flush_s = flush_ms / 1_000
         self._began = 0.0  # of the open transaction, 0 = none
         meta = dict(self._connection.execute("SELECT name, value FROM meta").fetchall())
@@ -218,6 +223,16 @@ class HistoryWriter:
         rows = self._connection.execute("SELECT * FROM orders WHERE lots > 0").fetchall()
         self._orders: dict[int, OrderRow] = {row[0]: OrderRow._make(row) for row in rows}
         self._changed: dict[int, OrderRow] = {}  # since the transaction began
+
+    def _begin_at(self, origin: Origin) -> None:
+        """Stand behind the origin, if nothing was ever added."""
+        values = {"block": origin.block, "event": origin.event, "head": origin.head}
+        is_new = "(SELECT value FROM meta WHERE name = 'block') = 0"
+        self._connection.execute("BEGIN")
+        if self._connection.execute(f"SELECT {is_new}").fetchone()[0]:
+            rows = [(value, name) for name, value in values.items()]
+            self._connection.executemany("UPDATE meta SET value = ? WHERE name = ?", rows)
+        self._connection.execute("COMMIT")
 
     def add(
         self,

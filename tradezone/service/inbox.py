@@ -9,7 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from tradezone.chain import ChainError, InboxWatcher, ReorgError, Rpc
+from tradezone.chain import ChainError, DeposedError, InboxWatcher, Office, ReorgError, Rpc
 from tradezone.protocol import messages
 from tradezone.protocol.actions import pack
 from tradezone.protocol.messages import Message
@@ -90,11 +90,14 @@ class LocalInbox:
 class ChainInbox:
     """Polls the L1 inbox and hands over what is safe there; keeps trying while the node is away.
 
-    A re-organisation that takes back what the zone has executed ends the zone: `failed` is called.
+    A re-organisation that takes back what the zone has executed ends the zone, and so does another epoch than the
+    zone's own: receipts that are signed after it are void.
     """
 
-    def __init__(self, section: L1Section, cursor: Path, start: int, prefix: bytes) -> None:
-
+    def __init__(
+        self, section: L1Section, cursor: Path, start: int, prefix: bytes, office: Office
+    ) -> None:
+        self._office = office
         self.watcher = InboxWatcher(
             Rpc(section.rpc),
             section.inbox,
@@ -128,7 +131,12 @@ class ChainInbox:
             try:
                 pipeline.offer_messages(self.watcher.poll())
                 self.last_poll = time.monotonic()
+                self._office.check()
             except StoppingError:
+                return
+            except DeposedError as error:
+                _log.error("deposed", error=error)
+                pipeline.fail(error)
                 return
             except ReorgError as error:
                 _log.error("reorganised", error=error)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import UNSET
 
+from tradezone.chain import ChainError, DeposedError, Office, Rpc
 from tradezone.sequencer import (
     BatchLimits,
     EventLog,
@@ -22,7 +23,7 @@ from tradezone.sequencer import (
     recover,
     save_snapshot,
 )
-from tradezone.sequencer.recovery import JOURNAL, SNAPSHOTS, list_snapshots
+from tradezone.sequencer.recovery import JOURNAL, SNAPSHOTS, list_snapshots, read_origin
 
 from .clock import SteadyClock
 from .depth import read_start
@@ -38,10 +39,11 @@ from .warm import warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tradezone.sequencer import Clock
 
-    from .config import ZoneConfig
+    from .config import L1Section, ZoneConfig
 
 _log = EventLog("service")
 
@@ -85,6 +87,7 @@ class Node:
         try:
             self._say("compiling the engine, if these sources never were")
             warm_up()
+            self._check_office()
             self._open()
         except BaseException:
             self._lock.close()
@@ -112,6 +115,7 @@ class Node:
         try:
             self.report = self._recover()
             self._check_history(*history)
+            self._check_office(self.config.directory)
         except BaseException:
             self.views.stop()
             raise
@@ -132,7 +136,13 @@ class Node:
         if config.l1 is UNSET:
             self.inbox = LocalInbox(index, self.clock)
         else:
-            self.inbox = ChainInbox(config.l1, directory / "inbox.json", index, prefix)
+            self.inbox = ChainInbox(
+                config.l1,
+                directory / "inbox.json",
+                index,
+                prefix,
+                self._get_office(config.l1, directory),
+            )
         watch = self.metrics.watch
         watch("under_way", "Envelopes between gateway and answer", lambda: self.pipeline.under_way)
         watch("publish_lag_blocks", "Blocks not told yet", lambda: self.pipeline.publish_lag)
@@ -164,15 +174,30 @@ class Node:
         )
         watch("ready", "1 while the zone takes orders", lambda: float(self.is_ready))
 
+    def _get_office(self, section: L1Section, directory: Path | None = None) -> Office:
+        epoch = self.config.sequencer.epoch
+        return Office(Rpc(section.rpc), section.inbox, epoch, self._key.address, directory)
+
+    def _check_office(self, directory: Path | None = None) -> None:
+        """Refuse to run as a sequencer that is not in office; a node of L1 that is away is asked later."""
+        if self.config.l1 is UNSET:
+            return
+        try:
+            self._get_office(self.config.l1, directory).check()
+        except DeposedError:
+            raise
+        except ChainError as error:
+            _log.warning("office_unknown", error=error)
+
     def _open_history(self) -> tuple[int, bytes]:
         """Make sure that there is a store that opens; return the last block in it, and that block's head."""
-        path = self.config.directory / FILE
+        path, origin = self.config.directory / FILE, read_origin(self.config.directory)
         try:
-            writer = HistoryWriter(path)
+            writer = HistoryWriter(path, origin=origin)
         except HistoryError as error:
             _log.warning("history_unusable", error=error)
             path.replace(path.with_name(f"{FILE}.unusable"))
-            writer = HistoryWriter(path)
+            writer = HistoryWriter(path, origin=origin)
         found = writer.block, writer.head
         writer.close()
         return found
@@ -211,8 +236,7 @@ class Node:
         if block > self.sequencer.block:
             found = b""
         elif block < self.sequencer.block:
-            reader = JournalReader(self.config.directory / JOURNAL, self.separator, block)
-            found = next(reader.read_frames()).head
+            found = self._get_head(block)
             self._say(f"history ends at block {block:,}: it catches up to {self.sequencer.block:,}")
         if found == head:
             return
@@ -221,6 +245,14 @@ class Node:
             f"history ends at block {block}, the journal at {self.sequencer.block}, which is another",
             "it is of another journal: delete it, it is rebuilt",
         )
+
+    def _get_head(self, block: int) -> bytes:
+        """Head of a block in the journal, or of the one that the journal begins behind."""
+        origin = read_origin(self.config.directory)
+        if origin and origin.block == block:
+            return origin.head
+        reader = JournalReader(self.config.directory / JOURNAL, self.separator, block)
+        return next(reader.read_frames()).head
 
     # --- running -------------------------------------------------------------------------------------
 

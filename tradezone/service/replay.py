@@ -29,6 +29,7 @@ from tradezone.sequencer.recovery import (
     SNAPSHOTS,
     SnapshotPoint,
     load_newest_snapshot,
+    read_origin,
     write_snapshot,
 )
 
@@ -212,11 +213,14 @@ def rebuild_history(
     temporary = directory / f"{FILE}.partial"
     for old in directory.glob(f"{temporary.name}*"):
         old.unlink()
-    writer = HistoryWriter(temporary, flush_ms=1_000)
+    origin = read_origin(directory)
+    writer = HistoryWriter(temporary, flush_ms=1_000, origin=origin)
     board = CandleBoard()
     try:
-        genesis = SnapshotPoint(Engine())
-        for block in Replay(directory, separator, genesis, threads).run():
+        start = SnapshotPoint(Engine())
+        if origin:
+            start = load_newest_snapshot(directory / SNAPSHOTS, last=origin.block)
+        for block in Replay(directory, separator, start, threads).run():
             add_block(writer, board, block.receipts, block.events)
             if progress and writer.block % _EVERY == 0:
                 progress(writer.block)

@@ -25,7 +25,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from tradezone.sequencer import BlockReceipts, EventLog
-from tradezone.sequencer.recovery import SNAPSHOTS, list_snapshots, load_newest_snapshot
+from tradezone.sequencer.recovery import (
+    SNAPSHOTS,
+    list_snapshots,
+    load_newest_snapshot,
+    read_origin,
+)
 
 from .depth import read_start
 from .errors import HistoryError
@@ -151,7 +156,9 @@ class Viewer:
         self._lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         # one that belonged to a process that was killed may still be writing what it was given
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._store_writer = HistoryWriter(directory / FILE, options["flush_ms"])
+        self._store_writer = HistoryWriter(
+            directory / FILE, options["flush_ms"], read_origin(directory)
+        )
         self._block = self._writer.block
         last, time, books = options["last"], options["time"], options["books"]
         if self._block != last or books is None:
