@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from scripts._common import Address, ScriptError, Session, with_options, zone_command
+from scripts._consent import consent_options, consented, sign_digest
 from scripts._evidence import case_id, encode_heads
 from scripts._units import format_seconds, format_time, format_wei
 from tradezone.chain._codec import encode, parse_parameters, to_bytes
@@ -19,16 +20,11 @@ if TYPE_CHECKING:
     from tradezone.chain.rpc import Deployed
 
 ROLES: Final = ("sequencer", "verifier")
-_SIGNATURE: Final = 65
 _ATTESTATION: Final = "(uint64,bytes32,bytes32)"
 _NO_CLAIM: Final = bytes(32)
 
 role_argument = click.argument("role", type=click.Choice(ROLES))
 json_file = click.Path(exists=True, dir_okay=False, path_type=Path)
-consent_options = with_options(
-    click.option("--key", type=Address(), help="Key that signs; the account itself if absent."),
-    click.option("--consent", help="Signature of that key, made by: ape run register consent."),
-)
 
 
 @click.group()
@@ -113,39 +109,12 @@ def _describe(session: Session, role: str, account: str) -> dict[str, Any]:
 @with_options(role_argument, click.argument("holder", type=Address()))
 def consent(session: Session, role: str, holder: str) -> None:
     """Agree, as a key, to sign for HOLDER. Sends nothing: the signature is for `join` or `rotate`."""
-    signature = _sign(session, _register(session, role).call("keyDigest", holder))
+    signature = sign_digest(session, _register(session, role).call("keyDigest", holder))
     body = {"key": session.address, "for": holder, "consent": "0x" + signature.hex()}
     if session.is_dry and not session.as_json:
         session.echo("dry run: nothing was signed for use")
         return
     session.result(body)
-
-
-def _sign(session: Session, digest: bytes) -> bytes:
-    from eth_pydantic_types import HexBytes
-
-    signed = session.account.sign_raw_msghash(HexBytes(digest))
-    if signed is None:
-        raise ScriptError(f"{session.address} did not sign")
-    return bytes(signed.r).rjust(32, b"\0") + bytes(signed.s).rjust(32, b"\0") + bytes([signed.v])
-
-
-def consented(
-    session: Session, register: Deployed, key: str | None, text: str | None
-) -> tuple[str, bytes]:
-    """Return a key and its consent to an account: given, or the account's own."""
-    if key is None or key == session.address:
-        return session.address, _sign(session, register.call("keyDigest", session.address))
-    hint = f"with that key: ape run register consent ROLE {session.address} --account KEY"
-    if text is None:
-        raise ScriptError(f"the key {key} has to agree: --consent", hint)
-    try:
-        signature = to_bytes(text)
-    except AbiError as error:
-        raise ScriptError(f"--consent: {error.text}", hint) from None
-    if len(signature) != _SIGNATURE:
-        raise ScriptError(f"--consent has {len(signature)} bytes, expected {_SIGNATURE}", hint)
-    return key, signature
 
 
 @zone_command(cli, "join", signs=True)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scripts._common import ScriptError, Session, with_options, zone_command
+from scripts._consent import consent_options, consented
 from scripts._units import format_seconds, format_time, format_wei
-from scripts.register import consent_options, consented
 from tradezone.chain import BatchFolder, ChainReader, RevertedError, ZoneEnd
 from tradezone.chain.abi import SEQUENCERS
 

@@ -90,7 +90,7 @@ def test_a_zone_is_not_deployed_over_another_by_accident(fails, script, deployed
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("speed=1", "no parameter 'speed' can be set; there are registration_fee, max_owners"),
+        ("speed=1", "no parameter 'speed' can be set; there are registration_fee, forced_bond"),
         ("genesis_root=1", "no parameter 'genesis_root' can be set"),
         ("claim_stride", "expected claim_stride=WHOLE NUMBER, was 'claim_stride'"),
         ("claim_stride=fast", "expected claim_stride=WHOLE NUMBER, was 'claim_stride=fast'"),
