@@ -28,17 +28,23 @@ SOLIDITY := $(shell find contracts tests/foundry -name '*.sol' 2>/dev/null)
 ARGS ?=
 # Shards of a suite that run at the same time; 1 runs everything in one process
 SHARDS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
-# make fuzz: examples for each property, and the seed to repeat a run
+# make fuzz: examples for each property
 EXAMPLES ?= 1000
+# make mutants: how many of each contract, and which (files; all of custody, governance and stake if none)
+MUTANTS ?= 4
+MUTATED ?=
 # make drill: owners of the zone that dies
 ACCOUNTS ?= 1000
-SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+# The seed of make fuzz and make mutants: drawn once, so that what is printed is what was used
+ifndef SEED
+SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+endif
 
 define banner
 	@printf '\n== %s\n' $(1)
 endef
 
-.PHONY: help setup demo drill test test-pure test-chain test-forge bench fuzz lint format generate lock clean distclean
+.PHONY: help setup demo drill test test-pure test-chain test-forge coverage mutants bench fuzz lint format generate lock clean distclean
 
 help: ## List the targets
 	@echo "Exchange OS: anyone can launch a market venue."
@@ -86,6 +92,16 @@ test-forge: $(if $(SETUP_DONE),,setup) ## Run the invariants of stake and govern
 	$(call banner,"invariant runs: forge test")
 	@if command -v forge >/dev/null; then forge test; else echo "no forge for this system"; fi
 
+coverage: setup ## Say which statements and branches of the contracts the chain suites execute (half an hour)
+	$(call banner,"coverage: ape test tests/contracts under tracers")
+	@rm -rf .coverage-chain; ape compile && \
+	ape test tests/contracts --network $(CHAIN_NETWORK) -p tools.coverage_plugin --timeout=0 -q $(ARGS); \
+	$(PYTHON_BIN) tools/coverage.py --missing
+
+mutants: setup ## Change contracts in small ways and see which suites notice (MUTANTS=4 of each; hours)
+	$(call banner,"mutants: $(MUTANTS) of each contract by lot and seed $(SEED)")
+	@ape compile && $(PYTHON_BIN) tools/mutate.py --mutants $(MUTANTS) --seed $(SEED) $(MUTATED)
+
 bench: setup ## Measure every performance claim; one JSON line each
 	$(call banner,"bench: python -m bench")
 	@$(PYTHON_BIN) -m bench $(ARGS)
@@ -132,7 +148,7 @@ lock: ## Write requirements.lock and package-lock.json anew (UPGRADE=1 for the n
 
 clean: ## Remove what was built or cached; keep the installed tools
 	@rm -rf .build out cache .demo .drill .numba_cache .hypothesis .pytest_cache .mypy_cache .ruff_cache \
-		build dist crytic-export htmlcov .coverage .venv/.stamp-warm-*
+		build dist crytic-export htmlcov .coverage .coverage-chain .venv/.stamp-warm-*
 	@find . -path ./.venv -prune -o -path ./node_modules -prune -o -name __pycache__ -type d -print0 \
 		| xargs -0 rm -rf
 
