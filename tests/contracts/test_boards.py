@@ -70,8 +70,12 @@ def test_support_is_for_one_action_with_its_arguments(brake, guardians):
 
 
 def test_support_lapses_after_three_days(brake, guardians, clock):
-    together(guardians[:2], brake.pull, REASON)
+    receipt = brake.pull(REASON, sender=guardians[0])
+    action = brake.Supported.from_receipt(receipt)[0].action
+    brake.pull(REASON, sender=guardians[1])
+    assert brake.supportersOf(action) == 2
     clock.pass_time(3 * DAY + 1)
+    assert brake.supportersOf(action) == 0
     brake.pull(REASON, sender=guardians[2])
     assert not brake.isClosed()
     together(guardians[:2], brake.pull, REASON)

@@ -461,6 +461,19 @@ def test_holdings_pay_by_the_vector_of_l1(
     assert rest - zone.vault.outstanding(2) == 4 * UNIT  # to the last atom, whatever came true
 
 
+def test_a_freed_holding_owes_nothing(
+    zone, holdings, event, resolver, people, alice, asserter, deployer
+):
+    row = {"owner": people[alice], "account": 9, "market": 1, "group": event, "yes": 3}
+    holdings.put("holding", 9, state=0, **row)
+    close_at(zone, asserter, holdings.root)
+    resolver.setResult(
+        event, RESOLVED, int.from_bytes(payouts(10_000, 0, 0), "big"), sender=deployer
+    )
+    with reverts(zone.escape.NothingOwed, table=HOLDING, slot=9):
+        zone.escape.exit(exit_of(holdings, "holding", 9), sender=deployer)
+
+
 def test_an_event_without_a_result_pays_nothing_yet(
     zone, holdings, event, resolver, asserter, deployer
 ):

@@ -4,6 +4,7 @@ import pytest
 from eth_abi import encode
 from eth_account.messages import encode_typed_data
 
+from scripts._deployment import NOBODY
 from tests.contracts.driver import DAY, GWEI, Outbox, error_of, reverts
 from tradezone.protocol import enums, messages
 from tradezone.protocol.errors import Code
@@ -192,6 +193,8 @@ def test_what_is_no_operation_is_refused(known, alice, carol):
         forced.submit(WITHDRAW, b"", sender=alice, value=bond)
     with reverts(forced.ZeroAmount):
         submit(known, alice, WITHDRAW, amount=0)
+    with reverts(forced.BadFields, length=64, expected=32):
+        forced.digestOf(alice, CANCEL, bytes(64), 0)
     wide = forced.submit.encode_input(CANCEL, b"\1" + bytes(31))  # does not fit its type
     assert error_of(forced, wide, alice) == b""
 
@@ -232,6 +235,33 @@ def test_a_proved_answer_returns_the_bond_once(known, alice, carol, asserter):
     with reverts(known.forced.NothingOwed, account=alice.address):
         known.forced.collect(alice, sender=carol)
     assert known.forced.balance == 0
+
+
+def test_a_payer_that_takes_no_coin_keeps_its_claim(
+    known, project, alice, carol, asserter, deadline
+):
+    wallet, forced, bond = alice.deploy(project.HostileRecipient), known.forced, known.forced.bond()
+    call = (alice, CANCEL, fields_of(CANCEL), deadline, sign(known, alice, CANCEL, deadline))
+    receipt = wallet.execute(
+        forced, forced.submitBySig.encode_input(*call), sender=carol, value=bond
+    )
+    claim, proof = answered(known, asserter, index_of(known, receipt))
+    forced.prove(claim, proof, sender=carol)
+    wallet.refuse(sender=alice)
+    with reverts(forced.PaymentFailed, to=wallet.address, amount=bond):
+        forced.collect(wallet, sender=carol)
+    assert forced.owed(wallet) == forced.balance == bond
+    wallet.accept(sender=alice)
+    forced.collect(wallet, sender=carol)
+    assert (wallet.balance, forced.balance) == (bond, 0)
+
+
+@pytest.mark.parametrize("missing", range(4))
+def test_an_address_or_bond_of_nothing_is_not_deployed(known, project, deployer, missing):
+    arguments = [known.inbox, known.chain, known.owner_registry, 1]
+    arguments[missing] = 0 if missing == 3 else NOBODY
+    with reverts(known.forced.BadParameter):
+        deployer.deploy(project.ForcedOperations, *arguments)
 
 
 def test_two_answers_of_a_wrong_state_return_one_bond(known, alice, asserter):

@@ -409,10 +409,12 @@ def test_a_silent_judge_opens_escape_at_the_parent_of_the_rivals(zone, asserter,
     freeze(zone)
     for who, name in ((asserter, "true"), (rival, "false")):
         claim_closing(zone, who, last, root_named(name))
+    assert zone.chain.isAwaitingRuling(last)
     zone.pass_judge_time()
     zone.chain.freeze(last, sender=zone.deployer)
     assert zone.chain.mode() == ESCAPE
     assert zone.chain.isAbandoned()
+    assert not zone.chain.isAwaitingRuling(last)
     assert bytes(zone.chain.escapeRoot()) == root_named("one")
     for account in (asserter, rival):
         zone.chain.withdrawBond(sender=account)
@@ -448,6 +450,13 @@ def test_a_frozen_zone_takes_no_money(zone, alice):
     freeze(zone)
     with reverts(zone.inbox.InboxClosed):
         zone.vault.depositNative(alice, sender=alice, value=OKB)
+
+
+def test_final_is_when_the_last_claim_became_final(zone, asserter):
+    deployed = tuple(zone.chain.finalAt())
+    zone.bond(asserter)
+    zone.finalized(asserter, "one")
+    assert tuple(zone.chain.finalAt()) == (zone.clock.time, zone.clock.block) > deployed
 
 
 def test_frozen_is_when_it_was_frozen(zone):

@@ -689,6 +689,7 @@ def test_quotas_of_assets_are_governed(trust, quote, parameter_class, alice, ven
     with reverts(quotas.Unchanged, asset=2):
         quotas.setQuota(2, (0, 0), sender=parameter_class)
     quotas.setQuota(2, most, sender=parameter_class)
+    assert tuple(quotas.quotaOf(2)) == most
     body = bodies(trust, messages.SET_ASSET)[-1]
     assert (body["asset"], body["quotaRate"], body["quotaDeposit"]) == (2, *most)
     bond = trust.params.asset_bond

@@ -274,6 +274,15 @@ def test_the_quorum_is_a_share_of_aged_stake_and_never_below_the_floor(governed,
     assert governor.quorum(governed.clock.time - 1) == 20 * OKB
 
 
+def test_what_nobody_proposed_has_no_times(governed, voters):
+    governor = governed.ordinary_governor
+    assert tuple(governor.readyOf(12345)) == (0, 0)
+    assert governor.proposalDeadline(12345) == 0
+    draft = arming(governed)
+    governed.propose(draft, voters[0])
+    assert tuple(governor.readyOf(governed.id_of(draft))) == (0, 0), "not queued yet"
+
+
 def test_a_late_quorum_extends_the_vote_once(governed, voters):
     draft = arming(governed)
     governed.propose(draft, voters[0])
