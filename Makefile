@@ -33,6 +33,8 @@ EXAMPLES ?= 1000
 # make mutants: how many of each contract, and which (files; all of custody, governance and stake if none)
 MUTANTS ?= 4
 MUTATED ?=
+# make fork-test: a node of X Layer to copy; a local stand-in if empty
+export FORK_RPC ?=
 # make drill: owners of the zone that dies
 ACCOUNTS ?= 1000
 # The seed of make fuzz and make mutants: drawn once, so that what is printed is what was used
@@ -44,7 +46,7 @@ define banner
 	@printf '\n== %s\n' $(1)
 endef
 
-.PHONY: help setup demo drill test test-pure test-chain test-forge coverage mutants bench fuzz lint format generate lock clean distclean
+.PHONY: help setup demo drill test test-pure test-chain fork-test test-forge coverage mutants bench fuzz lint format generate lock clean distclean
 
 help: ## List the targets
 	@echo "Exchange OS: anyone can launch a market venue."
@@ -87,6 +89,10 @@ test-chain: $(if $(SETUP_DONE),,setup) ## Run the suites that need a chain only 
 	else \
 		echo "none in this checkout"; \
 	fi
+
+fork-test: $(if $(SETUP_DONE),,setup) ## Run the suites on a fork only (FORK_RPC=... copies that node of X Layer)
+	$(call banner,"on a fork: ape test tests/fork")
+	@ape compile && ape test tests/fork --network $(CHAIN_NETWORK) $(ARGS)
 
 test-forge: $(if $(SETUP_DONE),,setup) ## Run the invariants of stake and governance only (forge test)
 	$(call banner,"invariant runs: forge test")

@@ -1,6 +1,7 @@
 """Against a fork of a chain that holds a zone already: what a deployer would try before doing it for real.
 
-The upstream is an anvil that says it is X Layer; nothing leaves this machine.
+The upstream is an anvil that says it is X Layer; nothing leaves this machine. With FORK_RPC in the environment, the
+address of a node of X Layer, the upstream is a local copy of that chain as it is now: it is read, nothing is sent to it.
 """
 
 from __future__ import annotations
@@ -66,7 +67,12 @@ def start_anvil():
 @pytest.fixture(scope="session")
 def upstream(start_anvil):
     # Blocks come by themselves, because Ape waits for confirmations on a live network.
-    return start_anvil("--chain-id", str(XLAYER), "--block-time", "0.1")
+    real = os.environ.get("FORK_RPC")
+    if real:
+        found = Rpc(real).chain_id()
+        assert found == XLAYER, f"FORK_RPC is a node of chain {found}, expected {XLAYER}"
+    copied = ("--fork-url", real) if real else ()
+    return start_anvil("--chain-id", str(XLAYER), "--block-time", "0.1", *copied)
 
 
 @pytest.fixture(scope="session")
