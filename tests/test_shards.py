@@ -231,6 +231,8 @@ def test_an_interrupted_run_leaves_nothing_behind(suite, number):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        # A shell that runs these tests in the background has them ignore what a terminal sends.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads
     )
     deadline = time.monotonic() + 60
     while len(found := list(folder.glob("*.pid"))) < 2:

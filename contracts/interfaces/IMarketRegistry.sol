@@ -113,6 +113,7 @@ interface IMarketRegistry {
     /// @notice Markets of events end with their event.
     error EndsWithItsEvent(MarketId market, EventId eventId);
     error MarketIsClosing(MarketId market, uint8 stage);
+    /// @notice Its end is announced for `from`, or not at all (0).
     error MarketNotOver(MarketId market, uint64 from);
     /// @notice The market stands on its slot.
     error SlotNotLost(MarketId market);

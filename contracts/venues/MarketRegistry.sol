@@ -179,8 +179,8 @@ contract MarketRegistry is IMarketRegistry {
     /// @inheritdoc IMarketRegistry
     function forget(MarketId market) external {
         Market memory entry = _marketAt(market);
-        uint64 from = _announced[market].effectiveAt;
         Terms memory inForce = _roll(market);
+        uint64 from = _announced[market].effectiveAt;
         if (inForce.phase == InboxMessages.PHASE_SETTLED) {
             if (entry.stage != _CLOSING) revert MarketNotOver(market, from);
         } else {

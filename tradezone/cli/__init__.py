@@ -29,7 +29,7 @@ COMMANDS: Final = {
     "snapshot": ("tradezone.cli.snapshot", "Save a zone's state while it trades."),
     "backup": ("tradezone.cli.backup", "Copy a zone's data, while it runs or not."),
     "restore": ("tradezone.cli.backup", "Put a backup into a zone's data folder."),
-    "takeover": ("tradezone.cli.takeover", "Prepare a folder in which a standby goes on."),
+    "takeover": ("tradezone.cli.takeover", "Write a folder in which a standby goes on."),
     "verify": ("tradezone.cli.verify", "Replay a zone and compare every claimed state root."),
     "prove": ("tradezone.cli.prove", "Prove a record of the final state, for L1."),
     "exit": ("tradezone.cli.exit", "Leave a zone without asking anybody."),
