@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 
@@ -134,6 +135,25 @@ def test_what_cannot_be_an_envelope_is_refused_at_the_door(node, leaf):
     with pytest.raises(ServiceError):
         node.pipeline.submit(Submission([], 0, ignore))
     assert node.pipeline.under_way == 0
+
+
+def test_who_no_longer_waits_for_an_answer_stops_nobody(node):
+    """A client that is gone cancels what it waited for; the thread that answers once died of that."""
+
+    async def ask_and_leave():
+        pending = [node.pipeline.query(ignore) for _ in range(20)]
+        pending += [node.views.ask("ticker", 1) for _ in range(20)]
+        waiting = [asyncio.wrap_future(future) for future in pending]
+        for future in waiting:
+            future.cancel()
+        return pending
+
+    pending = asyncio.run(ask_and_leave())
+    assert not any(future.cancelled() for future in pending)
+    for future in pending:
+        future.exception(30)  # answered, one way or the other
+    assert node.is_ready
+    assert node.pipeline.query(lambda e: int(e.machine["block"])).result(30) >= 0
 
 
 def test_a_disk_error_stops_the_zone_and_answers_everybody(node):

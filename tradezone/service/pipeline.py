@@ -351,8 +351,12 @@ class Pipeline:
             self._screen_ready.notify()
 
     def query(self, function: Callable[[Engine], _T]) -> Future[_T]:
-        """Run a short function of the engine between two blocks; it may read and must not write or keep views."""
+        """Run a short function of the engine between two blocks; it may read and must not write or keep views.
+
+        The future cannot be cancelled: who no longer waits must not be able to end the thread that answers.
+        """
         future: Future[_T] = Future()
+        future.set_running_or_notify_cancel()
         with self._lock:
             self._check_accepting()
             self._queries.append((function, future))

@@ -357,8 +357,9 @@ class Views:
                 self._session.put(encode("unsubscribe", key))
 
     def ask(self, name: str, *arguments: Any) -> Future[Any]:
-        """Ask `Feeds.get_<name>`. The future fails with ViewsError if there is nobody to ask."""
+        """Ask `Feeds.get_<name>`. The future fails with ViewsError if there is nobody to ask, and cannot be cancelled."""
         future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()
         with self._lock:
             if self._is_stopping:
                 raise StoppingError("the zone is going down", "connect again in a while")
