@@ -24,6 +24,7 @@ from tradezone.client import (
 )
 from tradezone.client._wire import MAX_FRAME, Address, HttpPool, WebSocket
 from tradezone.client.errors import to_error
+from tradezone.client.session import MAX_SESSION_MS
 from tradezone.client.zone import PARTING_CELL, PartingNonces, SteppedNonces
 from tradezone.gateway.demo import SYMBOLS, make_key
 from tradezone.protocol.limits import NONCE_CELLS
@@ -226,6 +227,16 @@ async def test_orders_of_a_program_that_dies_are_cancelled(demo):
     await looker.close()
     alice.rest.close()
     proxy.server.close()
+
+
+@pytest.mark.anyio
+async def test_programs_of_one_key_sign_in_within_the_same_millisecond(demo):
+    """A gateway takes a session request once, so two of them must not be the same."""
+    zone = await Zone.connect(demo.url, make_key("alice"), symbols=SYMBOLS)
+    signed = [zone._sign_session(1_000_000) for _ in range(50)]
+    assert len({request.get_digest(zone.separator) for request in signed}) > 40
+    assert all(0 < request.expires - request.issued <= MAX_SESSION_MS for request in signed)
+    await zone.close()
 
 
 def test_nonces_of_deposits_have_a_cell_of_their_own():

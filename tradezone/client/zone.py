@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import secrets
 import threading
 import time
 from collections import deque
@@ -48,7 +49,7 @@ from tradezone.client.orders import (
     build_place,
 )
 from tradezone.client.rest import Rest
-from tradezone.client.session import sign_session
+from tradezone.client.session import MAX_SESSION_MS, sign_session
 from tradezone.client.signer import Signer
 from tradezone.client.signing import ClientError, NonceSource, PrivateKey
 from tradezone.client.states import OrderState, OrderTracker, TrackedOrder
@@ -66,6 +67,7 @@ PARTING_EVERY_S: Final = 60.0
 _RETRY_S: Final = 0.1
 _LOOK_S: Final = 5.0
 _RECENT: Final = 10_000
+_SESSION_SPREAD_MS: Final = 60_000
 _STATES: Final = {state.value: state for state in OrderState}
 
 
@@ -324,7 +326,11 @@ class Zone:
 
     def _sign_session(self, now: int) -> Any:
         assert self._key is not None
-        return sign_session(self._key, self.separator, self.account, self._key_id, now=now)
+        # A gateway takes a request once, and two programs of one key may ask in the same millisecond.
+        lifetime = MAX_SESSION_MS - secrets.randbelow(_SESSION_SPREAD_MS)
+        return sign_session(
+            self._key, self.separator, self.account, self._key_id, now=now, lifetime_ms=lifetime
+        )
 
     async def _make_login(self) -> dict[str, Any]:
         now = int((await self.rest.fetch("/v1/time"))["time"])
